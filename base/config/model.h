@@ -1,0 +1,144 @@
+// The one page on which the whole appliance can be read: what its configuration file says, typed.
+// The schema table (base/config/schema.c) describes every field once more: text name, range,
+// default, unit and help. A `struct config` is owned by whoever read it, never changes afterwards,
+// and is freed by config_destroy(); everything inside belongs to it. Names identify things over a
+// reload.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/ip.h"
+
+// Limits of the model; the schema refuses what is over.
+#define CONFIG_NAME_SIZE     64 // bytes of a name, with its terminator
+#define CONFIG_WORKERS_MAX   64
+#define CONFIG_PORTS_MAX     16
+#define CONFIG_VIPS_MAX      1024
+#define CONFIG_POOLS_MAX     1024
+#define CONFIG_MEMBERS_MAX   16384 // in all pools together
+#define CONFIG_ROUTES_MAX    64    // of a port
+#define CONFIG_ADDRESSES_MAX 16    // of a port
+
+enum config_poll {
+    CONFIG_POLL_ADAPTIVE, // sleep longer the longer nothing comes
+    CONFIG_POLL_BUSY,     // never sleep
+};
+
+enum config_huge_pages {
+    CONFIG_HUGE_PAGES_AUTO, // if there are enough free ones, else ordinary memory and a warning
+    CONFIG_HUGE_PAGES_ON,   // refuse to start without
+    CONFIG_HUGE_PAGES_OFF,
+};
+
+enum config_log_format {
+    CONFIG_LOG_TEXT,
+    CONFIG_LOG_JSON,
+};
+
+// How one worker keeps its flows. A flow whose timeout passed without a packet is forgotten.
+struct config_flows {
+    uint32_t per_worker;         // flows a worker can hold; NAT takes two, one a direction
+    uint64_t tcp_opening_ns;     // SYN seen, handshake not finished
+    uint64_t tcp_established_ns; //
+    uint64_t tcp_closing_ns;     // FIN or RST seen
+    uint64_t udp_ns;             //
+};
+
+struct config_node {
+    char name[CONFIG_NAME_SIZE];
+    uint32_t *cores;       // one packet worker on each
+    uint32_t core_count;   //
+    enum config_poll poll; //
+    uint64_t sleep_max_ns; // the longest sleep of an idle adaptive worker
+    uint64_t memory_bytes; // DPDK's memory
+    enum config_huge_pages huge_pages;
+    char *socket;  // path of the local socket
+    int log_level; // enum log_level of base/log.h
+    enum config_log_format log_format;
+    uint64_t hash_seed; // appliances that share a VIP give the same seed
+    struct config_flows flows;
+};
+
+// `to` is reached through `via`, a neighbour on this port. A default route is the prefix 0.0.0.0/0
+// or
+// ::/0; the port's `gateway` is written in the file as a short form and lands here.
+struct config_route {
+    struct ip_prefix to;
+    struct ip_address via;
+};
+
+// The kernel's share of a port: a TAP interface to which what is not ours is handed.
+struct config_punt {
+    char interface[16];       // empty: no punt, such packets are dropped by name
+    uint64_t rate_per_second; // packets a worker hands over at most
+};
+
+struct config_port {
+    char name[CONFIG_NAME_SIZE];
+    char *device;                // "0000:01:00.0" or a DPDK device string "net_af_xdp0,iface=x"
+    uint32_t queues;             // receive queues; 0: one a worker
+    uint32_t descriptors;        // of each queue
+    uint32_t mtu;                // bytes of an IP packet
+    struct ip_prefix *addresses; // own addresses, host bits set
+    uint32_t address_count;      //
+    struct config_route *routes; //
+    uint32_t route_count;        //
+    struct config_punt punt;
+};
+
+enum config_protocol {
+    CONFIG_PROTOCOL_TCP,
+    CONFIG_PROTOCOL_UDP,
+};
+
+struct config_vip {
+    char name[CONFIG_NAME_SIZE];
+    struct ip_address address;
+    uint16_t port;
+    enum config_protocol protocol;
+    uint32_t pool; // index into config.pools
+};
+
+enum config_balancer {
+    CONFIG_BALANCER_MAGLEV,
+    CONFIG_BALANCER_ROUND_ROBIN,
+    CONFIG_BALANCER_WEIGHTED_ROUND_ROBIN,
+};
+
+enum config_forward {
+    CONFIG_FORWARD_NAT,    // destination rewritten; replies come back through the appliance
+    CONFIG_FORWARD_DIRECT, // destination MAC rewritten; the member answers the client itself
+    CONFIG_FORWARD_IPIP,   // IPv4 or IPv6 in an outer header of the member's version
+};
+
+enum config_member_state {
+    CONFIG_MEMBER_ACTIVE,
+    CONFIG_MEMBER_DRAIN, // keeps its established flows, gets no new ones
+};
+
+struct config_member {
+    char name[CONFIG_NAME_SIZE]; // unique in its pool
+    struct ip_address address;
+    uint16_t port;   // NAT only; 0: the vip's own port
+    uint16_t weight; // 0: like drain
+    enum config_member_state state;
+};
+
+struct config_pool {
+    char name[CONFIG_NAME_SIZE];
+    enum config_balancer balancer;
+    enum config_forward forward;
+    struct config_member *members;
+    uint32_t member_count;
+};
+
+struct config {
+    struct config_node node;
+    struct config_port *ports;
+    uint32_t port_count;
+    struct config_pool *pools;
+    uint32_t pool_count;
+    struct config_vip *vips;
+    uint32_t vip_count;
+};

@@ -1,0 +1,56 @@
+// Which member gets a new flow. The room knows neither packets nor sockets: it takes members with
+// weights and a hash, and gives an index. A balancer is built once from its members, never changes,
+// and is read by all workers; what a policy must remember between picks is the worker's own cursor.
+#pragma once
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/siphash.h"
+
+#define BALANCE_MEMBERS_MAX 16384
+
+// A member as a balancer sees it. `id` must not change while the member lives: consistent policies
+// place it by that, not by its position.
+struct balance_member {
+    uint64_t id;
+    uint32_t weight; // 0: gets nothing new
+};
+
+struct balancer;
+
+// A worker's memory of one balancer, zero at first. It may be carried over to the next balancer of
+// the same pool.
+struct balance_cursor {
+    uint64_t next;
+};
+
+struct balancer_ops {
+    const char *name; // as in the configuration
+    // ERROR_INVALID: too many members; ERROR_NO_MEMORY. `members` is borrowed for the call.
+    enum error (*create)(const struct balance_member *members, uint32_t count,
+                         struct siphash_key key, struct balancer **balancer);
+    // The index of a member with weight, or BALANCE_NONE when there is none.
+    uint32_t (*pick)(const struct balancer *balancer, struct balance_cursor *cursor, uint64_t hash);
+    void (*destroy)(struct balancer *balancer);
+};
+
+#define BALANCE_NONE UINT32_MAX
+
+// First field of every policy's own struct.
+struct balancer {
+    const struct balancer_ops *ops;
+};
+
+extern const struct balancer_ops balance_maglev;
+extern const struct balancer_ops balance_round_robin;
+extern const struct balancer_ops balance_weighted_round_robin;
+
+static inline uint32_t balancer_pick(const struct balancer *balancer, struct balance_cursor *cursor,
+                                     uint64_t hash)
+{
+    return balancer->ops->pick(balancer, cursor, hash);
+}
+
+// NULL is allowed.
+void balancer_destroy(struct balancer *balancer);

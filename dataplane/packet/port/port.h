@@ -1,0 +1,55 @@
+// Ports: DPDK devices, made ready from the configuration, with what they can do written on them.
+// The main thread opens, starts and closes; workers call rte_eth_rx_burst() and rte_eth_tx_burst()
+// on their own queues. Where DPDK releases differ, dataplane/packet/port/compat.h evens it out.
+#pragma once
+
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/config/model.h"
+#include "base/error.h"
+
+#define PORT_WHY_SIZE 256
+
+// Starts DPDK (the EAL) for a configuration: devices named by the ports, one lcore per worker core
+// (lcore i + 1 is worker i; lcore 0 is the caller, bound to no core), memory in huge pages or not.
+// Nothing is left on the file system (--in-memory). Once a process. On an error `why` has a
+// sentence with the remedy.
+enum error port_system_start(const struct config *config, char *why);
+void port_system_stop(void);
+
+struct port {
+    char name[CONFIG_NAME_SIZE];
+    uint16_t id;        // DPDK's
+    uint16_t rx_queues; // worker i polls queue i
+    uint16_t tx_queues; // worker i sends on queue i; with fewer, others hand over
+    uint16_t mtu;       // bytes of an IP packet
+    struct rte_ether_addr mac;
+    bool rx_checks_ipv4; // the device marks IPv4 header checksums good or bad
+    bool rx_checks_l4;
+    bool tx_ipv4_checksum; // the device can fill in IPv4 header checksums
+    bool punts;
+    uint16_t punt_id;            // DPDK port of the TAP interface; queues as this port's workers
+    char driver[32];             // net_af_xdp
+    struct rte_mempool *buffers; // mbufs, owned
+};
+
+// Opens the device of config->ports[index] with queues for `workers`, its mbuf pool on the device's
+// NUMA node, and its punt interface, whose MAC becomes the port's, which is brought up and gets the
+// port's addresses so that the kernel answers on them. Fewer queues than workers is no error: see
+// rx_queues. ERROR_NOT_FOUND for a device that is not there, ERROR_DEVICE with what DPDK said.
+enum error port_open(const struct config *config, uint32_t index, uint32_t workers,
+                     struct port **port, char *why);
+enum error port_start(struct port *port, char *why);
+void port_close(struct port *port);
+
+bool port_link_up(const struct port *port, uint32_t *speed_mbps);
+
+// The device's own counters.
+struct port_counters {
+    uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
+    uint64_t rx_missed, rx_errors, tx_errors, rx_no_buffer;
+};
+void port_read_counters(const struct port *port, struct port_counters *counters);

@@ -1,0 +1,95 @@
+// The neighbours: which MAC address a next hop has. One writer (the main thread) runs the state
+// machine of RFC 4861 section 7.3, used for ARP too; workers only read: a lookup of a slot by port
+// and address, and one atomic word per slot with MAC, state and generation. The table is a pure
+// core: what must be sent, transmitted or dropped comes out as actions, time goes in as an
+// argument.
+//
+// A slot that is freed is used again only after `epoch_passed` was told (neighbour_reclaim), so
+// that a worker in the middle of a lookup never sees it change its name; whoever keeps a slot
+// number longer keeps its generation too and compares.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/ip.h"
+
+#define NEIGHBOUR_NONE     0u // slot 0 is never used
+#define NEIGHBOUR_HELD_MAX 8  // packets that wait for one neighbour
+
+enum neighbour_state {
+    NEIGHBOUR_FREE,
+    NEIGHBOUR_INCOMPLETE, // asked, no answer yet
+    NEIGHBOUR_REACHABLE,  // the MAC is known (fresh, stale or being probed again)
+    NEIGHBOUR_FAILED,     // did not answer; asked again now and then
+};
+
+// The word a worker reads, unpacked.
+struct neighbour_view {
+    uint8_t mac[6];
+    uint8_t state;      // enum neighbour_state
+    uint8_t generation; // of the slot
+};
+
+struct neighbour_table;
+
+enum error neighbour_table_create(uint32_t capacity, struct neighbour_table **table);
+void neighbour_table_destroy(struct neighbour_table *table);
+
+// Any thread. The slot of an address on a port, or NEIGHBOUR_NONE.
+uint32_t neighbour_find(const struct neighbour_table *table, uint32_t port,
+                        const struct ip_address *address);
+// Any thread. One atomic load.
+struct neighbour_view neighbour_view(const struct neighbour_table *table, uint32_t slot);
+
+// What the writer must do. `context` is the creator's.
+struct neighbour_actions {
+    // Send a request; `mac` is where the neighbour was last, or NULL to ask all.
+    void (*ask)(void *context, uint32_t port, const struct ip_address *address, const uint8_t *mac);
+    // A held packet may go: the neighbour is reachable at `mac`.
+    void (*send)(void *context, uint32_t port, const uint8_t *mac, void *packet);
+    // A held packet must be dropped: `failed`, or the queue was full.
+    void (*drop)(void *context, void *packet, bool failed);
+    void *context;
+};
+
+// Writer. The configuration's own next hops are `pinned`: resolved at once, kept resolved, never
+// forgotten. ERROR_FULL: counted by the caller, says so.
+enum error neighbour_pin(struct neighbour_table *table, uint32_t port,
+                         const struct ip_address *address, uint64_t now_ns, uint32_t *slot,
+                         const struct neighbour_actions *actions);
+// Writer. Undoes all pins; those pinned again before the next tick keep their state.
+void neighbour_unpin_all(struct neighbour_table *table);
+
+// Writer. A packet waits for a next hop; `packet` is taken (NULL: only resolve).
+void neighbour_hold(struct neighbour_table *table, uint32_t port, const struct ip_address *address,
+                    void *packet, uint64_t now_ns, const struct neighbour_actions *actions);
+
+// Writer. A message told where an address is. A reply confirms; a request or an unsolicited message
+// only creates or updates as RFC 826 and RFC 4861 section 7.2.3 and 7.2.5 say. `create`: the
+// message was for one of our addresses, so a new neighbour may be made of it.
+void neighbour_learn(struct neighbour_table *table, uint32_t port, const struct ip_address *address,
+                     const uint8_t *mac, bool solicited, bool override, bool create,
+                     uint64_t now_ns, const struct neighbour_actions *actions);
+
+// Writer. Timers: asks again, probes stale ones, fails, forgets unused ones. Call about every 100
+// ms.
+void neighbour_tick(struct neighbour_table *table, uint64_t now_ns,
+                    const struct neighbour_actions *actions);
+
+// Writer. All workers have passed a quiescent state since the last call: freed slots may be reused.
+void neighbour_reclaim(struct neighbour_table *table);
+
+// Writer: visits every slot in use.
+struct neighbour_entry {
+    uint32_t port;
+    struct ip_address address;
+    uint8_t mac[6];
+    enum neighbour_state state;
+    bool pinned;
+    uint32_t held;
+};
+void neighbour_walk(const struct neighbour_table *table,
+                    void (*visit)(void *context, const struct neighbour_entry *entry),
+                    void *context);

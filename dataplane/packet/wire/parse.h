@@ -1,0 +1,63 @@
+// What a frame is: from bytes to offsets, protocol and ports. Every byte is read through the
+// cursor; a frame that is cut short, over-long or impossible is refused by the name of its fault.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/ip.h"
+#include "base/span.h"
+#include "dataplane/packet/wire/drop.h"
+
+#define WIRE_ETHERNET_SIZE    14
+#define WIRE_IPV4_SIZE        20
+#define WIRE_IPV6_SIZE        40
+#define WIRE_IPV6_HEADERS_MAX 8 // extension headers walked before a packet is called malformed
+#define WIRE_TCP_SIZE         20
+#define WIRE_UDP_SIZE         8
+#define WIRE_MAC_SIZE         6
+
+#define WIRE_TCP_FIN 0x01
+#define WIRE_TCP_SYN 0x02
+#define WIRE_TCP_RST 0x04
+#define WIRE_TCP_ACK 0x10
+
+enum wire_kind {
+    WIRE_OTHER, // an EtherType we do not read: for the kernel
+    WIRE_ARP,
+    WIRE_IPV4,
+    WIRE_IPV6,
+};
+
+// What a caller already knows about a frame (from the device's offloads).
+enum wire_known {
+    WIRE_KNOWN_NOTHING = 0,
+    WIRE_KNOWN_IPV4_CHECKSUM_GOOD = 1 << 0, // skip the header checksum
+};
+
+struct wire_packet {
+    uint8_t kind;        // enum wire_kind
+    uint8_t protocol;    // of the upper layer, after all IPv6 extension headers
+    uint8_t tcp_flags;   // TCP only
+    bool fragment;       // any fragment of a fragmented packet
+    bool first_fragment; // the one with the upper layer's header
+    uint8_t ttl;         // TTL or hop limit
+    uint8_t icmp_type;   // ICMP and ICMPv6 only
+    uint8_t reserved;
+    uint16_t l3_offset;        // of the ARP or IP header, bytes from the frame's start
+    uint16_t l4_offset;        // of the TCP, UDP, ICMP header
+    uint16_t end;              // one past the IP packet: what follows is Ethernet padding
+    uint16_t source_port;      // network byte order, TCP and UDP
+    uint16_t destination_port; //
+};
+
+// Reads the headers of a frame. `headers` is what lies in one piece of memory, `frame_size` the
+// whole frame; lengths are checked against frame_size. Returns DROP_NONE or why to drop it;
+// `packet` is filled only then. Ethernet addresses are not judged; fragments other than the first
+// have no ports. Upper layers other than TCP, UDP, ICMP and ICMPv6 are accepted unread.
+enum drop_reason wire_parse(struct span headers, uint32_t frame_size, unsigned known,
+                            struct wire_packet *packet);
+
+// The addresses of an IPv4 or IPv6 packet that wire_parse() accepted.
+struct ip_address wire_source(const uint8_t *frame, const struct wire_packet *packet);
+struct ip_address wire_destination(const uint8_t *frame, const struct wire_packet *packet);
