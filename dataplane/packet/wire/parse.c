@@ -150,11 +150,10 @@ static COLD bool ipv4_options_are_possible(struct span options)
         if (type == IPV4_OPTION_LOOSE_SOURCE || type == IPV4_OPTION_STRICT)
             return false;
         uint8_t length = cursor_u8(&cursor);
-        if (length < 2)
+        if (length < 2 || !cursor_take(&cursor, length - 2u))
             return false;
-        cursor_take(&cursor, length - 2u);
     }
-    return cursor_ok(&cursor);
+    return true;
 }
 
 // An IPv4 header that is not the usual 20 bytes. `cursor` stands behind those.
