@@ -22,6 +22,8 @@
 #include "base/random.h"
 #include "base/timer.h"
 
+#define CACHE_LINE 64
+
 #define SECOND  ((uint64_t)NANOSECONDS_PER_SECOND)
 #define TICK_NS (10 * (uint64_t)NANOSECONDS_PER_MILLISECOND)
 
@@ -40,8 +42,7 @@ struct neighbour_slot {
     _Atomic uint64_t word;     // a struct neighbour_view. Writer: main; readers: workers
     struct ip_address address; // written while no reader can reach the slot, as is the port
     uint32_t port;
-    _Atomic uint32_t
-        next; // of its chain, NEIGHBOUR_NONE at the end. Writer: main; readers: workers
+    _Atomic uint32_t next; // of its chain. Writer: main; readers: workers
 };
 
 _Static_assert(sizeof(struct neighbour_slot) == 32, "two slots a cache line");
@@ -98,9 +99,9 @@ struct neighbour_table {
     _Atomic uint32_t *buckets; // the first slot of each chain. Writer: main; readers: workers
     struct neighbour_slot *slots;
 
-    // The writer's own.
-    struct neighbour *neighbours; // by slot
-    uint32_t slot_count;          // with slot 0
+    // The writer's own, on lines that no reader waits for.
+    _Alignas(CACHE_LINE) struct neighbour *neighbours; // by slot
+    uint32_t slot_count;                               // with slot 0
     uint32_t capacity;
     uint32_t used;
     bool lapsed; // some pin is PIN_LAPSED
@@ -130,6 +131,14 @@ static _Atomic uint32_t *bucket_of(const struct neighbour_table *table, uint32_t
     return &table->buckets[siphash13_words(table->key, words, 3) & table->bucket_mask];
 }
 
+// Zeroed memory that begins a cache line, or NULL.
+static void *allocate_lines(size_t size)
+{
+    size_t whole = (size + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+    void *lines = aligned_alloc(CACHE_LINE, whole);
+    return lines ? memset(lines, 0, whole) : NULL;
+}
+
 enum error neighbour_table_create(uint32_t capacity, struct siphash_key key,
                                   struct neighbour_table **table)
 {
@@ -139,11 +148,11 @@ enum error neighbour_table_create(uint32_t capacity, struct siphash_key key,
     while (bucket_count < 2 * capacity)
         bucket_count *= 2;
 
-    struct neighbour_table *made = calloc(1, sizeof(*made));
+    struct neighbour_table *made = allocate_lines(sizeof(*made));
     if (!made)
         return ERROR_NO_MEMORY;
     made->buckets = calloc(bucket_count, sizeof(*made->buckets));
-    made->slots = calloc(slot_count, sizeof(*made->slots));
+    made->slots = allocate_lines(slot_count * sizeof(*made->slots));
     made->neighbours = calloc(slot_count, sizeof(*made->neighbours));
     if (!made->buckets || !made->slots || !made->neighbours) {
         neighbour_table_destroy(made);

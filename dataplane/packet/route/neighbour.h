@@ -1,7 +1,7 @@
 // The neighbours: which MAC address a next hop has. One writer (the main thread) runs the state
 // machine of RFC 4861 section 7.3, used for ARP too; workers only read: a lookup of a slot by port
 // and address, and one atomic word per slot with MAC, state and generation. The table is a pure
-// core: what must be sent, transmitted or dropped comes out as actions, time goes in as an
+// core: what must be asked, sent or dropped comes out as actions, time goes in as an
 // argument.
 //
 // A slot that is freed is used again only after neighbour_reclaim(), so that a worker in the middle
@@ -20,9 +20,8 @@
 #include "base/ip.h"
 #include "base/siphash.h"
 
-#define NEIGHBOUR_NONE 0u // slot 0 is never used
-#define NEIGHBOUR_HELD_MAX \
-    8 // packets that wait for one neighbour; a newer one pushes the oldest out
+#define NEIGHBOUR_NONE         0u // slot 0 is never used
+#define NEIGHBOUR_HELD_MAX     8  // packets that wait for one; a newer one pushes the oldest out
 #define NEIGHBOUR_CAPACITY_MAX (1u << 20)
 
 enum neighbour_state {

@@ -1,10 +1,10 @@
 // The longest prefix match as a binary search over ranges (Lampson, Srinivasan and Varghese, "IP
 // lookups using multiway and multicolumn search", 1998). Prefixes nest or are apart, so N of them
 // cut the address space into at most 2 N + 1 ranges, each with one best route. All that is done
-// about lengths and nesting is done when the table is built; a lookup is at most 12 steps without a
-// hard-to-foresee branch through 64 KiB, and 5 steps within a few cache lines for the ten or so
-// routes of a usual configuration. A hash per prefix length would cost one keyed hash for each
-// length in use, and its worst case would be the client's to choose.
+// about lengths and nesting is done when the table is built; a lookup is at most 13 steps through
+// 64 KiB, and 5 steps within a few cache lines for the ten or so routes of a usual configuration.
+// A hash per prefix length would cost one keyed hash for each length in use, and its worst case
+// would be the client's to choose.
 #include "dataplane/packet/route/route.h"
 
 #include <stdlib.h>
@@ -167,7 +167,8 @@ const struct route *route_lookup(const struct route_table *table,
 {
     wide address = wide_of(destination);
     // The last range that starts at or before the address. The loop's length depends on the table
-    // alone, and the choice within is a conditional move.
+    // alone, and of the choice within gcc makes a conditional move: 15 cycles a lookup with 10
+    // routes, 35 with 2048. clang makes a branch, at about three times that.
     const wide *base = table->starts;
     for (uint32_t left = table->range_count; left > 1;) {
         uint32_t half = left / 2;
