@@ -16,8 +16,9 @@
 
 #define CONTROL_SLOTS      4096
 #define HANDOFF_SLOTS      1024
-#define NEIGHBOURS_DYNAMIC 4096  // besides a next hop for each member
-#define NEIGHBOURS_MAX     65535 // a flow remembers its neighbour in 16 bits
+#define NEIGHBOURS_DYNAMIC 4096 // besides a next hop for each member
+_Static_assert(CONFIG_MEMBERS_MAX + NEIGHBOURS_DYNAMIC <= UINT16_MAX,
+               "a flow remembers its neighbour in 16 bits");
 
 static enum error fail(char *why, enum error error, const char *what)
 {
@@ -187,9 +188,10 @@ enum error plane_create(const struct config *config, struct plane **plane, char 
     created->huge_pages = rte_eal_has_hugepages();
     if ((error = create_registries(created, why)) || (error = create_statistics(created, why)))
         goto failed;
-    error = neighbour_table_create(
-        RTE_MIN((uint32_t)CONFIG_MEMBERS_MAX + NEIGHBOURS_DYNAMIC, (uint32_t)NEIGHBOURS_MAX),
-        &created->neighbours);
+    struct siphash_key neighbour_key;
+    random_os_bytes(&neighbour_key, sizeof(neighbour_key));
+    error = neighbour_table_create(CONFIG_MEMBERS_MAX + NEIGHBOURS_DYNAMIC, neighbour_key,
+                                   &created->neighbours);
     if (error) {
         fail(why, error, "the neighbour table");
         goto failed;

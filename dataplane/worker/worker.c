@@ -32,7 +32,7 @@ static uint32_t receive_port(struct worker *worker, uint16_t index)
 static uint32_t receive_punt(struct worker *worker, uint16_t index)
 {
     const struct port *port = worker->shared->ports[index];
-    if (!port->punts)
+    if (!port->punts || worker->index >= port->punt_queues)
         return 0;
     struct rte_mbuf *packets[PUNT_BURST];
     uint16_t count = rte_eth_rx_burst(port->punt_id, (uint16_t)worker->index, packets, PUNT_BURST);

@@ -61,8 +61,7 @@ static enum error insert_reply(struct stage *stage, struct flow *forward, uint32
     if (error)
         return error;
     fill_flow(reply, forward->service, forward->member, FLOW_REPLY);
-    reply->peer = flow_number(stage->flows, forward);
-    forward->peer = flow_number(stage->flows, reply);
+    flow_pair(stage->flows, forward, reply);
     return ERROR_NONE;
 }
 

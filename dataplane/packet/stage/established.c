@@ -27,12 +27,11 @@ static bool reopens(const struct flow *flow, const struct wire_packet *wire)
 static void established_packet(struct stage *stage, struct packet *packet, struct flow *flow)
 {
     enum flow_state state = next_state(flow, &packet->wire);
-    if (state != flow->state) {
-        flow->state = (uint8_t)state;
-        if (flow->peer != FLOW_NONE)
-            flow_at(stage->flows, flow->peer)->state = (uint8_t)state;
-    }
-    flow->expires_ms = stage->now_ms + stage->tables->timeouts_ms[state];
+    uint32_t timeout_ms = stage->tables->timeouts_ms[state];
+    if (state != flow->state)
+        flow_set_state(stage->flows, flow, state, stage->now_ms, timeout_ms);
+    else
+        flow_touch(flow, stage->now_ms, timeout_ms);
     if (flow->direction == FLOW_REPLY)
         forward_reply(stage, packet, flow);
     else

@@ -59,7 +59,7 @@ static void learn(struct stage *stage, uint16_t port, const struct neighbourhood
     struct control_message news = {
         .type = CONTROL_LEARN,
         .solicited = message->solicited,
-        .override = message->override,
+        .override = message->override || message->request,
         .create = for_us,
         .port = port,
         .address = message->sender,

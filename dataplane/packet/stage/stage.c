@@ -48,16 +48,22 @@ static void count_sent(struct stage *stage, uint16_t port, struct rte_mbuf *cons
     stats_add(&stage->counters.port_tx_bytes[port], bytes);
 }
 
+// A device may have fewer queues than there are workers: then another one's queue sends for us.
+static void hand_over_box(struct stage *stage, struct outbox *box, uint16_t port, uint16_t queues,
+                          enum handoff_type type)
+{
+    uint16_t sender = (uint16_t)(stage->worker % queues);
+    for (uint32_t i = 0; i < box->count; i++)
+        hand_off(stage, box->packets[i], sender, port, type);
+    box->count = 0;
+}
+
 static void flush_port(struct stage *stage, uint16_t index)
 {
     struct outbox *box = &stage->outboxes[index];
     const struct port *port = stage->ports[index];
     if (stage->worker >= port->tx_queues) {
-        // The device has fewer queues than there are workers: another one's queue sends it.
-        uint16_t sender = (uint16_t)(stage->worker % port->tx_queues);
-        for (uint32_t i = 0; i < box->count; i++)
-            hand_off(stage, box->packets[i], sender, index, HANDOFF_TRANSMIT);
-        box->count = 0;
+        hand_over_box(stage, box, index, port->tx_queues, HANDOFF_TRANSMIT);
         return;
     }
     count_sent(stage, index, box->packets, box->count);
@@ -71,8 +77,13 @@ static void flush_port(struct stage *stage, uint16_t index)
 static void flush_punt(struct stage *stage, uint16_t index)
 {
     struct outbox *box = &stage->punts[index];
-    uint32_t sent = rte_eth_tx_burst(stage->ports[index]->punt_id, (uint16_t)stage->worker,
-                                     box->packets, (uint16_t)box->count);
+    const struct port *port = stage->ports[index];
+    if (stage->worker >= port->punt_queues) {
+        hand_over_box(stage, box, index, port->punt_queues, HANDOFF_PUNT);
+        return;
+    }
+    uint32_t sent = rte_eth_tx_burst(port->punt_id, (uint16_t)stage->worker, box->packets,
+                                     (uint16_t)box->count);
     stats_add(&stage->counters.port_punted[index], sent);
     for (uint32_t i = sent; i < box->count; i++)
         stage_drop(stage, box->packets[i], DROP_PUNT_FULL);
@@ -97,39 +108,40 @@ void stage_transmit(struct stage *stage, uint16_t port, struct rte_mbuf *packet)
         flush_port(stage, port);
 }
 
-// Takes one packet's worth from the port's budget; a tenth of a second's worth may be saved up.
+// A leaky bucket in millionths of a packet: each punt fills it, time empties it at the port's rate.
+// A tenth of a second's worth fits.
 static bool punt_allowed(struct stage *stage, uint16_t port)
 {
     struct punt_budget *budget = &stage->punt_budgets[port];
     uint64_t rate = stage->tables->ports[port].punt_rate;
     uint64_t burst = RTE_MAX(rate / 10, (uint64_t)PUNT_BURST_MIN);
-    uint32_t elapsed_ms = stage->now_ms - budget->refilled_ms;
-    if (elapsed_ms) {
-        uint64_t refill = RTE_MIN((uint64_t)elapsed_ms, (uint64_t)1000) * rate * 1000;
-        budget->tokens_millionths = RTE_MIN(budget->tokens_millionths + refill, burst * 1000000);
-        budget->refilled_ms = stage->now_ms;
-    }
-    if (budget->tokens_millionths < 1000000)
+    uint32_t elapsed_ms = RTE_MIN(stage->now_ms - budget->emptied_ms, 1000u);
+    uint64_t emptied = elapsed_ms * rate * 1000;
+    budget->used_millionths -= RTE_MIN(budget->used_millionths, emptied);
+    budget->emptied_ms = stage->now_ms;
+    if (budget->used_millionths + 1000000 > burst * 1000000)
         return false;
-    budget->tokens_millionths -= 1000000;
+    budget->used_millionths += 1000000;
     return true;
+}
+
+static void enqueue_punt(struct stage *stage, uint16_t port, struct rte_mbuf *packet)
+{
+    struct outbox *box = &stage->punts[port];
+    box->packets[box->count++] = packet;
+    if (box->count == RTE_DIM(box->packets))
+        flush_punt(stage, port);
 }
 
 static void punt(struct stage *stage, const struct packet *packet)
 {
     uint16_t port = packet->in_port;
-    if (!stage->ports[port]->punts) {
+    if (!stage->ports[port]->punts)
         stage_drop(stage, packet->mbuf, DROP_PUNT_DISABLED);
-        return;
-    }
-    if (!punt_allowed(stage, port)) {
+    else if (!punt_allowed(stage, port))
         stage_drop(stage, packet->mbuf, DROP_PUNT_RATE);
-        return;
-    }
-    struct outbox *box = &stage->punts[port];
-    box->packets[box->count++] = packet->mbuf;
-    if (box->count == RTE_DIM(box->packets))
-        flush_punt(stage, port);
+    else
+        enqueue_punt(stage, port, packet->mbuf);
 }
 
 static void hold(struct stage *stage, const struct packet *packet)
@@ -211,10 +223,18 @@ void stage_receive_handed(struct stage *stage, const struct handoff_message *mes
     burst.count = 0;
     burst.key_count = 0;
     for (uint32_t i = 0; i < count; i++) {
-        if (messages[i].type == HANDOFF_TRANSMIT)
-            stage_transmit(stage, messages[i].port, messages[i].packet);
-        else
-            add_packet(&burst, messages[i].packet, messages[i].port, true);
+        const struct handoff_message *message = &messages[i];
+        switch ((enum handoff_type)message->type) {
+        case HANDOFF_PROCESS:
+            add_packet(&burst, message->packet, message->port, true);
+            break;
+        case HANDOFF_TRANSMIT:
+            stage_transmit(stage, message->port, message->packet);
+            break;
+        case HANDOFF_PUNT:
+            enqueue_punt(stage, message->port, message->packet);
+            break;
+        }
     }
     walk(stage, &burst);
 }

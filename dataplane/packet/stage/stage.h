@@ -44,6 +44,7 @@ struct control_message {
 enum handoff_type {
     HANDOFF_PROCESS,  // received on `port`, its flow is yours
     HANDOFF_TRANSMIT, // send it on `port` as it is
+    HANDOFF_PUNT,     // give it to the kernel through the TAP interface of `port`
 };
 
 struct handoff_message {
@@ -58,10 +59,10 @@ struct outbox {
     struct rte_mbuf *packets[2 * STAGE_BURST];
 };
 
-// How much a worker may still punt: a token bucket in packets, refilled by time.
+// How much a worker has punted of late, in millionths of a packet.
 struct punt_budget {
-    uint64_t tokens_millionths;
-    uint32_t refilled_ms;
+    uint64_t used_millionths;
+    uint32_t emptied_ms;
 };
 
 struct stage {
