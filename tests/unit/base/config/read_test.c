@@ -254,7 +254,7 @@ static const struct wrong wrong_files[] = {
     {"--- {}\n--- {}\n", "2:1 a second document | a configuration is one YAML document: remove "
                          "`---`"},
     {"? [a]\n: b\n", "1:3 a key must be a word | write `key: value`"},
-    {"node: {name: \"a\\0b\", cores: 0}\n" PORTS, "1:15 a NUL character | leave it out"},
+    {"node: {name: \"a\\0b\", cores: 0}\n" PORTS, "1:15 a NUL character: `a` | leave it out"},
     {"a: \xff\n", "1:4 byte 0xff is not text | save the file as UTF-8 without control characters"},
     {"a: \xc0\xaf\n",
      "1:4 byte 0xc0 is not text | save the file as UTF-8 without control characters"},
