@@ -1,6 +1,6 @@
 // Ports: DPDK devices, made ready from the configuration, with what they can do written on them.
 // The main thread opens, starts and closes; workers call rte_eth_rx_burst() and rte_eth_tx_burst()
-// on their own queues. Where DPDK releases differ, dataplane/packet/port/compat.h evens it out.
+// on their own queues.
 #pragma once
 
 #include <rte_ethdev.h>
@@ -31,7 +31,9 @@ struct port {
     bool rx_checks_l4;
     bool tx_ipv4_checksum; // the device can fill in IPv4 header checksums
     bool punts;
-    uint16_t punt_id;            // DPDK port of the TAP interface; queues as this port's workers
+    uint16_t punt_id;            // DPDK port of the TAP interface
+    uint16_t punt_queues;        // worker i uses queue i; with fewer, others hand over
+    uint32_t kernel_interface;   // index of the kernel interface below the device, 0 without one
     char driver[32];             // net_af_xdp
     struct rte_mempool *buffers; // mbufs, owned
 };
@@ -39,12 +41,18 @@ struct port {
 // Opens the device of config->ports[index] with queues for `workers`, its mbuf pool on the device's
 // NUMA node, and its punt interface, whose MAC becomes the port's, which is brought up and gets the
 // port's addresses so that the kernel answers on them. Fewer queues than workers is no error: see
-// rx_queues. ERROR_NOT_FOUND for a device that is not there, ERROR_DEVICE with what DPDK said.
+// rx_queues. With a punt interface real-time signals must not be blocked in every thread: DPDK's
+// net_tap receives only after one, and it may interrupt any sleep. ERROR_NOT_FOUND for a device
+// that is not there, ERROR_EXISTS for one that another port or for a punt interface that somebody
+// has, ERROR_DEVICE with what DPDK said.
 enum error port_open(const struct config *config, uint32_t index, uint32_t workers,
                      struct port **port, char *why);
 enum error port_start(struct port *port, char *why);
+// Leaves no TAP interface and no XDP program. No worker may use the port, and no other port may
+// still hold its mbufs in a transmit queue: stop the workers, then close all ports.
 void port_close(struct port *port);
 
+// Whether the device has a link, and its speed: 0 where the device does not know.
 bool port_link_up(const struct port *port, uint32_t *speed_mbps);
 
 // The device's own counters.

@@ -1,0 +1,298 @@
+#include "dataplane/packet/port/port.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <net/if.h>
+#include <rte_errno.h>
+#include <rte_lcore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "dataplane/packet/port/port_priv.h"
+
+// Around an IP packet in a frame: Ethernet, two VLAN tags, FCS.
+#define FRAME_OVERHEAD ((uint32_t)RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN + RTE_ETHER_CRC_LEN)
+
+// Mbufs that a lcore's cache may keep to itself (mempool lets it grow to one and a half times), and
+// that a worker has in hand, in its hand-over mailboxes and waiting for neighbours.
+#define CACHE_BUFFERS       256
+#define WORKER_HELD_BUFFERS 1024
+
+// net_af_xdp keeps rings of its own of this size below a queue, whatever descriptors say.
+#define QUEUE_BUFFERS_MIN 2048u
+
+// What port_open() knows on its way.
+struct opening {
+    const struct config *config;
+    const struct config_port *want;
+    uint32_t workers;
+    struct rte_eth_dev_info info;
+    struct port *port;
+    char *why;
+};
+
+static enum error fail(const struct opening *opening, const char *what, int result)
+{
+    const char *said = port_eal_log_first_error();
+    snprintf(opening->why, PORT_WHY_SIZE, "port %s (%s): %s: %s", opening->want->name,
+             opening->want->device, what, said[0] ? said : rte_strerror(-result));
+    return ERROR_DEVICE;
+}
+
+// Drivers that refuse different numbers of receive and transmit queues.
+static bool wants_paired_queues(const char *driver)
+{
+    return strcmp(driver, "net_af_xdp") == 0 || strcmp(driver, "net_tap") == 0;
+}
+
+static void choose_queues(const struct opening *opening)
+{
+    struct port *port = opening->port;
+    uint32_t queues = opening->want->queues > 0 ? opening->want->queues : opening->workers;
+    uint32_t rx = RTE_MIN(RTE_MIN(queues, opening->workers), opening->info.max_rx_queues);
+    uint32_t tx = RTE_MIN(opening->workers, opening->info.max_tx_queues);
+    if (wants_paired_queues(port->driver))
+        rx = tx = RTE_MIN(rx, tx);
+    port->rx_queues = (uint16_t)rx;
+    port->tx_queues = (uint16_t)tx;
+}
+
+static enum error describe(struct opening *opening)
+{
+    struct port *port = opening->port;
+    int result = rte_eth_dev_info_get(port->id, &opening->info);
+    if (result < 0)
+        return fail(opening, "it does not describe itself", result);
+    snprintf(port->driver, sizeof(port->driver), "%s", opening->info.driver_name);
+    port->kernel_interface = opening->info.if_index;
+    choose_queues(opening);
+    if (port->rx_queues == 0 || port->tx_queues == 0) {
+        snprintf(opening->why, PORT_WHY_SIZE, "port %s (%s): the device has no queues to %s",
+                 opening->want->name, opening->want->device,
+                 port->rx_queues == 0 ? "receive" : "send");
+        return ERROR_DEVICE;
+    }
+    uint32_t mtu = opening->want->mtu;
+    if (mtu < opening->info.min_mtu || mtu > opening->info.max_mtu) {
+        snprintf(opening->why, PORT_WHY_SIZE,
+                 "port %s (%s): mtu %" PRIu32 " is not possible: the device takes %u to %u",
+                 opening->want->name, opening->want->device, mtu, opening->info.min_mtu,
+                 opening->info.max_mtu);
+        return ERROR_UNSUPPORTED;
+    }
+    port->mtu = (uint16_t)mtu;
+    return ERROR_NONE;
+}
+
+// A packet received here may wait in the transmit queue of any port, so each pool is good for all
+// of them.
+static uint32_t count_buffers(const struct opening *opening)
+{
+    uint32_t workers = opening->workers;
+    uint32_t own = RTE_MAX(opening->want->descriptors, QUEUE_BUFFERS_MIN);
+    uint32_t buffers = opening->port->rx_queues * own;
+    for (uint32_t i = 0; i < opening->config->port_count; i++)
+        buffers += workers * RTE_MAX(opening->config->ports[i].descriptors, QUEUE_BUFFERS_MIN);
+    buffers += workers * WORKER_HELD_BUFFERS;
+    buffers += (workers + 1) * (CACHE_BUFFERS + CACHE_BUFFERS / 2);
+    return buffers;
+}
+
+static enum error create_buffers(const struct opening *opening)
+{
+    struct port *port = opening->port;
+    uint32_t count = count_buffers(opening);
+    // The default headroom suits the outer headers of IPIP, and the default room an AF_XDP frame,
+    // which must lie within one page.
+    uint32_t room = RTE_PKTMBUF_HEADROOM + port->mtu + FRAME_OVERHEAD;
+    room = RTE_MAX(RTE_ALIGN_CEIL(room, RTE_CACHE_LINE_SIZE), (uint32_t)RTE_MBUF_DEFAULT_BUF_SIZE);
+    room = RTE_MIN(room, (uint32_t)UINT16_MAX);
+    char name[RTE_MEMPOOL_NAMESIZE];
+    snprintf(name, sizeof(name), "port%u", port->id);
+    port->buffers = rte_pktmbuf_pool_create(name, count, CACHE_BUFFERS, 0, (uint16_t)room,
+                                            rte_eth_dev_socket_id(port->id));
+    if (port->buffers)
+        return ERROR_NONE;
+    uint64_t mebibyte = 1024 * 1024;
+    snprintf(opening->why, PORT_WHY_SIZE,
+             "port %s: no memory for %" PRIu32 " packet buffers (about %" PRIu64
+             " MiB): node.memory is %" PRIu64 " MiB for all ports, raise it, or lower descriptors",
+             port->name, count,
+             (uint64_t)count * (room + sizeof(struct rte_mbuf) + RTE_CACHE_LINE_SIZE) / mebibyte,
+             opening->config->node.memory_bytes / mebibyte);
+    return ERROR_NO_MEMORY;
+}
+
+// Only offloads that tell about frames or fill in what we ask for; none that merges, splits or
+// strips. RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE is not for us: it promises that all mbufs of a queue
+// come from one pool, and we send those of other ports.
+static void choose_offloads(const struct opening *opening, struct rte_eth_conf *conf)
+{
+    struct port *port = opening->port;
+    const uint64_t l4 = RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
+    uint64_t rx = opening->info.rx_offload_capa;
+    uint64_t tx = opening->info.tx_offload_capa;
+    port->rx_checks_ipv4 = (rx & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM) != 0;
+    port->rx_checks_l4 = (rx & l4) == l4;
+    port->tx_ipv4_checksum = (tx & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0;
+    if (port->rx_checks_ipv4)
+        conf->rxmode.offloads |= RTE_ETH_RX_OFFLOAD_IPV4_CKSUM;
+    if (port->rx_checks_l4)
+        conf->rxmode.offloads |= l4;
+    if (port->tx_ipv4_checksum)
+        conf->txmode.offloads |= RTE_ETH_TX_OFFLOAD_IPV4_CKSUM;
+    uint64_t hash =
+        opening->info.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
+    if (port->rx_queues > 1 && hash != 0) {
+        conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+        conf->rx_adv_conf.rss_conf.rss_hf = hash;
+    }
+}
+
+static enum error configure(const struct opening *opening)
+{
+    struct port *port = opening->port;
+    struct rte_eth_conf conf = {.rxmode.mtu = port->mtu};
+    choose_offloads(opening, &conf);
+    int result = rte_eth_dev_configure(port->id, port->rx_queues, port->tx_queues, &conf);
+    if (result < 0)
+        return fail(opening, "its configuration is refused", result);
+    uint16_t rx_descriptors = (uint16_t)opening->want->descriptors;
+    uint16_t tx_descriptors = (uint16_t)opening->want->descriptors;
+    result = rte_eth_dev_adjust_nb_rx_tx_desc(port->id, &rx_descriptors, &tx_descriptors);
+
+    unsigned socket = (unsigned)rte_eth_dev_socket_id(port->id);
+    struct rte_eth_rxconf rx = opening->info.default_rxconf;
+    rx.offloads = conf.rxmode.offloads;
+    for (uint16_t i = 0; i < port->rx_queues && result == 0; i++)
+        result = rte_eth_rx_queue_setup(port->id, i, rx_descriptors, socket, &rx, port->buffers);
+    struct rte_eth_txconf tx = opening->info.default_txconf;
+    tx.offloads = conf.txmode.offloads;
+    for (uint16_t i = 0; i < port->tx_queues && result == 0; i++)
+        result = rte_eth_tx_queue_setup(port->id, i, tx_descriptors, socket, &tx);
+    port_xdp_sockets_note(port->id);
+    if (result < 0)
+        return fail(opening, "its queues are refused", result);
+
+    // Devices without an MTU of their own take what comes.
+    result = rte_eth_dev_set_mtu(port->id, port->mtu);
+    if (result < 0 && result != -ENOTSUP)
+        return fail(opening, "its MTU is refused", result);
+    result = rte_eth_macaddr_get(port->id, &port->mac);
+    if (result < 0)
+        return fail(opening, "it does not tell its MAC address", result);
+    return ERROR_NONE;
+}
+
+enum error port_open(const struct config *config, uint32_t index, uint32_t workers,
+                     struct port **port, char *why)
+{
+    CHECK(index < config->port_count && workers > 0 && workers <= CONFIG_WORKERS_MAX);
+    struct opening opening = {.config = config,
+                              .want = &config->ports[index],
+                              .workers = workers,
+                              .port = calloc(1, sizeof(*opening.port)),
+                              .why = why};
+    CHECK(opening.port);
+    snprintf(opening.port->name, sizeof(opening.port->name), "%s", opening.want->name);
+
+    char said[PORT_WHY_SIZE];
+    enum error error = port_device_attach(opening.want->device, &opening.port->id, said);
+    if (error) {
+        snprintf(why, PORT_WHY_SIZE, "port %s: %.*s", opening.want->name,
+                 PORT_WHY_SIZE - CONFIG_NAME_SIZE - 8, said);
+        goto free_port;
+    }
+    error = describe(&opening);
+    if (!error)
+        error = create_buffers(&opening);
+    if (!error)
+        error = configure(&opening);
+    if (!error && opening.want->punt.interface[0] != '\0')
+        error = port_punt_open(opening.want, workers, opening.port, why);
+    if (error)
+        goto detach;
+    *port = opening.port;
+    return ERROR_NONE;
+
+detach:
+    port_device_detach(opening.port->id);
+    rte_mempool_free(opening.port->buffers);
+free_port:
+    free(opening.port);
+    return error;
+}
+
+enum error port_start(struct port *port, char *why)
+{
+    port_eal_log_forget();
+    int result = rte_eth_dev_start(port->id);
+    if (result < 0) {
+        const char *said = port_eal_log_first_error();
+        snprintf(why, PORT_WHY_SIZE, "port %s: the device does not start: %s", port->name,
+                 said[0] ? said : rte_strerror(-result));
+        return ERROR_DEVICE;
+    }
+    // RFC 4861 section 7.2.1: solicitations come to a multicast group. Virtual devices have no
+    // filter to open and say so.
+    result = rte_eth_allmulticast_enable(port->id);
+    if (result < 0 && result != -ENOTSUP)
+        log_warning("no multicast, so no IPv6 neighbours may be heard",
+                    LOG_STRING("port", port->name), LOG_STRING("why", rte_strerror(-result)));
+    return ERROR_NONE;
+}
+
+void port_close(struct port *port)
+{
+    // The TAP interface borrows the port's mbufs.
+    port_punt_close(port);
+    port_device_detach(port->id);
+    rte_mempool_free(port->buffers);
+    free(port);
+}
+
+// net_af_xdp says its link is up whatever the interface below does.
+static bool kernel_link_up(uint32_t interface)
+{
+    struct ifreq request = {.ifr_flags = 0};
+    if (!if_indextoname(interface, request.ifr_name))
+        return false;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    bool up = ioctl(fd, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_RUNNING) != 0;
+    close(fd);
+    return up;
+}
+
+bool port_link_up(const struct port *port, uint32_t *speed_mbps)
+{
+    struct rte_eth_link link = {.link_speed = RTE_ETH_SPEED_NUM_NONE};
+    bool up = rte_eth_link_get_nowait(port->id, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+    *speed_mbps = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
+    return up && (port->kernel_interface == 0 || kernel_link_up(port->kernel_interface));
+}
+
+void port_read_counters(const struct port *port, struct port_counters *counters)
+{
+    *counters = (struct port_counters){.rx_packets = 0};
+    struct rte_eth_stats stats;
+    if (rte_eth_stats_get(port->id, &stats) != 0)
+        return;
+    *counters = (struct port_counters){
+        .rx_packets = stats.ipackets,
+        .rx_bytes = stats.ibytes,
+        .tx_packets = stats.opackets,
+        .tx_bytes = stats.obytes,
+        .rx_missed = stats.imissed,
+        .rx_errors = stats.ierrors,
+        .tx_errors = stats.oerrors,
+        .rx_no_buffer = stats.rx_nombuf,
+    };
+}

@@ -1,0 +1,38 @@
+// What the files of this room share. Main thread only, but for the EAL's log, which takes lines
+// from any thread.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dataplane/packet/port/port.h"
+
+// eal_log.c: what DPDK and the libraries of its drivers print becomes our log.
+enum error port_eal_log_open(void);
+void port_eal_log_close(void);
+// After the EAL has loaded its drivers: libxdp and libbpf print to standard error unless told.
+void port_eal_log_take_libraries(void);
+// The first error DPDK logged in this thread since the last forget, "" without one. DPDK's first
+// line names the cause; those after it only tell how far the failure went.
+void port_eal_log_forget(void);
+const char *port_eal_log_first_error(void);
+
+// device.c: an Ethernet device by its string, claimed so that no other port can have it.
+enum error port_device_attach(const char *device, uint16_t *id, char *why);
+// Stops, closes and unplugs.
+void port_device_detach(uint16_t id);
+// The text of a PCI address, complete with its domain, if that is what `device` names.
+#define PORT_PCI_ADDRESS_SIZE 16
+bool port_device_pci_address(const char *device, char *address);
+
+// xdp_sockets.c: after the queues of a device are set up, and after the device is closed.
+void port_xdp_sockets_note(uint16_t id);
+void port_xdp_sockets_close(uint16_t id);
+
+// punt.c: the TAP interface of a port; port->mac, mtu and buffers are set.
+enum error port_punt_open(const struct config_port *config, uint32_t workers, struct port *port,
+                          char *why);
+void port_punt_close(struct port *port);
+
+// kernel_address.c: gives a kernel interface an address, usable at once. ERROR_SYSTEM with errno.
+enum error port_kernel_address_add(uint32_t interface, const struct ip_prefix *prefix);

@@ -1,0 +1,132 @@
+// The kernel's share of a port: a TAP interface with the port's MAC and addresses, so that the
+// kernel takes what is handed to it and answers from the right address. docs/decisions/0003 says
+// why a TAP interface.
+#include <errno.h>
+#include <net/if.h>
+#include <rte_errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "dataplane/packet/port/port_priv.h"
+
+#define TAP_DESCRIPTORS 256
+
+static enum error fail(const struct config_port *config, const char *what, int result, char *why)
+{
+    const char *said = port_eal_log_first_error();
+    snprintf(why, PORT_WHY_SIZE, "port %s: punt interface %s: %s: %s", config->name,
+             config->punt.interface, what, said[0] ? said : rte_strerror(-result));
+    return ERROR_DEVICE;
+}
+
+// net_tap wants as many receive as transmit queues.
+static enum error configure(const struct config_port *config, const struct rte_eth_dev_info *info,
+                            uint32_t workers, struct port *port, char *why)
+{
+    port->punt_queues =
+        (uint16_t)RTE_MIN(workers, (uint32_t)RTE_MIN(info->max_rx_queues, info->max_tx_queues));
+    struct rte_eth_conf conf = {.rxmode.mtu = port->mtu};
+    const unsigned any_socket = (unsigned)SOCKET_ID_ANY;
+    int result = rte_eth_dev_configure(port->punt_id, port->punt_queues, port->punt_queues, &conf);
+    for (uint16_t i = 0; i < port->punt_queues && result == 0; i++) {
+        result = rte_eth_rx_queue_setup(port->punt_id, i, TAP_DESCRIPTORS, any_socket, NULL,
+                                        port->buffers);
+        if (result == 0)
+            result = rte_eth_tx_queue_setup(port->punt_id, i, TAP_DESCRIPTORS, any_socket, NULL);
+    }
+    if (result < 0)
+        return fail(config, "its queues are refused", result, why);
+    result = rte_eth_dev_set_mtu(port->punt_id, port->mtu);
+    if (result < 0)
+        return fail(config, "its MTU is refused", result, why);
+    result = rte_eth_dev_start(port->punt_id);
+    if (result < 0)
+        return fail(config, "it does not start", result, why);
+    return ERROR_NONE;
+}
+
+// A kernel without IPv6 is no reason not to run: the port answers for its addresses by itself.
+static enum error add_addresses(const struct config_port *config, uint32_t interface, char *why)
+{
+    for (uint32_t i = 0; i < config->address_count; i++) {
+        const struct ip_prefix *prefix = &config->addresses[i];
+        if (port_kernel_address_add(interface, prefix) == ERROR_NONE)
+            continue;
+        char text[IP_TEXT_SIZE];
+        ip_prefix_format(prefix, text);
+        if (!ip_is_v4(&prefix->address) && (errno == EOPNOTSUPP || errno == EACCES)) {
+            log_warning("the kernel has IPv6 switched off", LOG_STRING("port", config->name),
+                        LOG_STRING("address", text));
+            continue;
+        }
+        snprintf(why, PORT_WHY_SIZE, "port %s: punt interface %s: address %s is refused: %s",
+                 config->name, config->punt.interface, text, strerror(errno));
+        return ERROR_SYSTEM;
+    }
+    return ERROR_NONE;
+}
+
+// net_tap has the kernel tell of frames by a real-time signal. When too many are pending the kernel
+// sends SIGIO instead (fcntl(2), F_SETSIG), which by default would end the process.
+static void ignore_overflow_signal(void)
+{
+    struct sigaction action;
+    if (sigaction(SIGIO, NULL, &action) == 0 && action.sa_handler == SIG_DFL) {
+        action.sa_handler = SIG_IGN;
+        sigaction(SIGIO, &action, NULL);
+    }
+}
+
+enum error port_punt_open(const struct config_port *config, uint32_t workers, struct port *port,
+                          char *why)
+{
+    const char *interface = config->punt.interface;
+    // TUNSETIFF would join a TAP interface that somebody else made.
+    if (if_nametoindex(interface) != 0) {
+        snprintf(why, PORT_WHY_SIZE,
+                 "port %s: punt interface %s exists already: ip link delete %s, or give another "
+                 "name",
+                 config->name, interface, interface);
+        return ERROR_EXISTS;
+    }
+    ignore_overflow_signal();
+    const uint8_t *mac = port->mac.addr_bytes;
+    char device[96];
+    snprintf(device, sizeof(device), "net_tap_weir%u,iface=%s,mac=%02x:%02x:%02x:%02x:%02x:%02x",
+             port->id, interface, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+    char said[PORT_WHY_SIZE];
+    enum error error = port_device_attach(device, &port->punt_id, said);
+    if (error) {
+        snprintf(why, PORT_WHY_SIZE, "port %s: punt interface %s: %.*s", config->name, interface,
+                 PORT_WHY_SIZE / 2, said);
+        return error;
+    }
+
+    struct rte_eth_dev_info info;
+    int result = rte_eth_dev_info_get(port->punt_id, &info);
+    if (result < 0) {
+        error = fail(config, "it does not describe itself", result, why);
+        goto detach;
+    }
+    error = configure(config, &info, workers, port, why);
+    if (error)
+        goto detach;
+    error = add_addresses(config, info.if_index, why);
+    if (error)
+        goto detach;
+    port->punts = true;
+    return ERROR_NONE;
+
+detach:
+    port_device_detach(port->punt_id);
+    return error;
+}
+
+void port_punt_close(struct port *port)
+{
+    if (port->punts)
+        port_device_detach(port->punt_id);
+    port->punts = false;
+}
