@@ -35,23 +35,24 @@ enum drop_reason echo_answer(uint8_t *frame, const struct wire_packet *packet)
     uint32_t size = packet->end - (uint32_t)packet->l4_offset;
     bool v4 = packet->kind == WIRE_IPV4;
 
-    uint64_t sum = 0;
+    uint64_t pseudo = 0;
     if (!v4) {
         struct ip_address source = wire_source(frame, packet);
         struct ip_address destination = wire_destination(frame, packet);
-        sum = checksum_pseudo(&source, &destination, IPPROTO_ICMPV6, size);
+        pseudo = checksum_pseudo(&source, &destination, IPPROTO_ICMPV6, size);
     }
-    if (checksum_finish(checksum_add(sum, span_of(icmp, size))) != 0)
+    // All but type, code and checksum is the same in request and reply.
+    uint64_t rest = checksum_add(pseudo, span_of(icmp + 4, size - 4));
+    if (checksum_finish(checksum_add(rest, span_of(icmp, 4))) != 0)
         return DROP_L4_CHECKSUM;
     if (icmp[ICMP_CODE] != 0)
         return DROP_ICMP_MALFORMED;
 
-    // What the sums cover changes in the type only: addresses that trade places leave them alone.
-    const uint8_t before[2] = {icmp[0], 0};
+    // Addresses that trade places leave the sum alone. From the sum again and not by difference,
+    // which would take the wrong one of two zeros for an ICMP reply that is all zeros.
     icmp[0] = v4 ? ICMP_ECHO_ANSWER : ICMPV6_ECHO_ANSWER;
-    uint64_t difference = checksum_difference(0, before, icmp, sizeof(before));
-    checksum_store(icmp + ICMP_CHECKSUM,
-                   checksum_apply(checksum_load(icmp + ICMP_CHECKSUM), difference));
+    checksum_store(icmp + ICMP_CHECKSUM, 0);
+    checksum_store(icmp + ICMP_CHECKSUM, checksum_finish(checksum_add(rest, span_of(icmp, 4))));
 
     swap(frame + ETHERNET_DESTINATION, frame + ETHERNET_SOURCE, WIRE_MAC_SIZE);
     if (!v4) {
@@ -61,9 +62,8 @@ enum drop_reason echo_answer(uint8_t *frame, const struct wire_packet *packet)
     }
     swap(ip + WIRE_IPV4_SOURCE, ip + WIRE_IPV4_DESTINATION, 4);
     const uint8_t hop[2] = {HOP_LIMIT_DEFAULT, ip[IPV4_PROTOCOL]};
-    difference = checksum_difference(0, ip + IPV4_TTL, hop, sizeof(hop));
+    uint64_t difference = checksum_difference(0, ip + IPV4_TTL, hop, sizeof(hop));
     ip[IPV4_TTL] = HOP_LIMIT_DEFAULT;
-    checksum_store(ip + IPV4_CHECKSUM,
-                   checksum_apply(checksum_load(ip + IPV4_CHECKSUM), difference));
+    checksum_change(ip + IPV4_CHECKSUM, difference);
     return DROP_NONE;
 }

@@ -14,11 +14,6 @@ struct side {
     uint8_t port;
 };
 
-static void change_checksum(uint8_t *field, uint64_t difference)
-{
-    checksum_store(field, checksum_apply(checksum_load(field), difference));
-}
-
 static inline __attribute__((always_inline)) void
 rewrite(uint8_t *frame, const struct wire_packet *packet, struct side side,
         const struct ip_address *address, uint16_t port)
@@ -34,7 +29,7 @@ rewrite(uint8_t *frame, const struct wire_packet *packet, struct side side,
         const uint8_t *new_address = address->bytes + 12;
         difference = checksum_difference(0, ip + side.ipv4_address, new_address, 4);
         memcpy(ip + side.ipv4_address, new_address, 4);
-        change_checksum(ip + IPV4_CHECKSUM, difference);
+        checksum_change(ip + IPV4_CHECKSUM, difference);
     } else {
         difference = checksum_difference(0, ip + side.ipv6_address, address->bytes, 16);
         memcpy(ip + side.ipv6_address, address->bytes, 16);
@@ -43,13 +38,13 @@ rewrite(uint8_t *frame, const struct wire_packet *packet, struct side side,
     memcpy(transport + side.port, &port, sizeof(port));
 
     if (packet->protocol == IPPROTO_TCP) {
-        change_checksum(transport + TCP_CHECKSUM, difference);
+        checksum_change(transport + TCP_CHECKSUM, difference);
         return;
     }
     uint8_t *field = transport + UDP_CHECKSUM;
     if (checksum_load(field) == 0)
         return; // there is none: RFC 768, and RFC 6935 section 5 for tunnels over IPv6
-    change_checksum(field, difference);
+    checksum_change(field, difference);
     if (checksum_load(field) == 0)
         checksum_store(field, 0xffff); // RFC 768: zero would say that there is none
 }
@@ -77,7 +72,7 @@ void wire_decrement_ttl(uint8_t *frame, const struct wire_packet *packet)
     }
     uint8_t before[2] = {ip[IPV4_TTL], ip[IPV4_PROTOCOL]};
     ip[IPV4_TTL]--;
-    change_checksum(ip + IPV4_CHECKSUM, checksum_difference(0, before, ip + IPV4_TTL, 2));
+    checksum_change(ip + IPV4_CHECKSUM, checksum_difference(0, before, ip + IPV4_TTL, 2));
 }
 
 uint32_t wire_tunnel_size(const struct ip_address *member)

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "dataplane/packet/wire/checksum.h"
 #include "dataplane/packet/wire/parse.h"
 
 enum {
@@ -58,4 +59,10 @@ static inline uint16_t checksum_load(const uint8_t *field)
 static inline void checksum_store(uint8_t *field, uint16_t value)
 {
     memcpy(field, &value, sizeof(value));
+}
+
+// A checksum field after changes whose differences were summed, in place.
+static inline void checksum_change(uint8_t *field, uint64_t difference)
+{
+    checksum_store(field, checksum_apply(checksum_load(field), difference));
 }
