@@ -9,7 +9,8 @@ import signal
 import sys
 import unittest
 
-from lab import Lab, sweep, unavailable
+from lab import Lab, sweep, unavailable, wait_until
+from plane import Plane
 
 SKIPPED = 77  # what meson takes for a skip
 BUILD = None
@@ -38,9 +39,71 @@ class LabTest(unittest.TestCase):
         words = [str(argument) for argument in arguments]
         return json.loads(namespace.run_python("client.py", *words, timeout=timeout).stdout)
 
-    def curl(self, namespace, url, *options):
-        said = namespace.run("curl", "--silent", "--show-error", "--max-time", "10", *options, url)
-        return said.stdout
+    def plane(self, network, config, driver):
+        """A started data plane in a network, which must stop cleanly when the test ends."""
+        plane = Plane(network.plane, BUILD, config, network.wires, driver)
+        self.addCleanup(self.assert_clean_end, plane)
+        return plane.start()
+
+    def assert_clean_end(self, plane):
+        if plane.process is None:
+            return
+        plane.process.signal(signal.SIGTERM)
+        code = plane.process.wait(30)
+        said = plane.process.said()
+        for words in ("Sanitizer", "runtime error:"):
+            self.assertNotIn(words, said)
+        self.assertEqual(0, code, said)
+
+    def curl(self, namespace, url, *options, check=True):
+        """What curl printed; an error unless `check` is off."""
+        return namespace.run("curl", "--silent", "--show-error", "--max-time", "10", *options, url,
+                             check=check).stdout
+
+    def assert_downloads(self, report, count, digest):
+        self.assertEqual((count, [], [digest]),
+                         (report["ok"], report["failed"], report["sha256"]), report)
+
+
+def url(host, path="/"):
+    return f"http://[{host}]{path}" if ":" in host else f"http://{host}{path}"
+
+
+class Hold:
+    """Connections to an echo service that are kept open: round() sends a line over each and waits
+    for the answers, end() tells how it went."""
+
+    def __init__(self, test, namespace, count, host, port):
+        self.orders = test.lab.path(f"hold-{host}-{port}")
+        self.rounds = 0
+        self.write("")
+        self.process = namespace.python("hold", "client.py", "hold", str(count), host, str(port),
+                                        self.orders)
+        self.round()
+
+    def write(self, order):
+        with open(self.orders + ".new", "w", encoding="ascii") as file:
+            file.write(order)
+        os.replace(self.orders + ".new", self.orders)
+
+    def answered(self):
+        try:
+            with open(self.orders + ".answered", encoding="ascii") as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
+
+    def round(self, order=None):
+        self.rounds += 1
+        order = order or str(self.rounds)
+        self.write(order)
+        wait_until(lambda: self.answered() == order, 30, f"round {order} of held connections")
+
+    def end(self):
+        """One more round, and the report: {"rounds", "lines", "failed", "answered"}."""
+        self.round("end")
+        self.process.wait(10)
+        return json.loads(self.process.said())
 
 
 def main():

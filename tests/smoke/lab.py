@@ -213,11 +213,13 @@ class Namespace:
 class Lab:
     """A set of namespaces whose names begin with `prefix`, a scratch folder, and processes."""
 
-    def __init__(self, prefix):
+    def __init__(self, prefix, folder=None):
         self.prefix = prefix
         self.namespaces = []
         self.processes = []
-        self.folder = tempfile.mkdtemp(prefix=f"{prefix}-")
+        if folder:
+            os.mkdir(folder)
+        self.folder = folder or tempfile.mkdtemp(prefix=f"{prefix}-")
         os.chmod(self.folder, 0o755)
         atexit.register(self.close)
 

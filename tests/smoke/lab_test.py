@@ -25,11 +25,9 @@ class LabStands(harness.LabTest):
             start_echo(member, name, "udp", 7)
             for version in (4, 6):
                 host = network.member_address(name, version)
-                url = f"http://[{host}]/" if version == 6 else f"http://{host}/"
-                self.assertEqual(name + "\n", self.curl(network.client, url))
+                self.assertEqual(name + "\n", self.curl(network.client, harness.url(host)))
                 report = self.client(network.client, "downloads", 3, host, 80, "/files/sample")
-                self.assertEqual((3, [], [digest]),
-                                 (report["ok"], report["failed"], report["sha256"]))
+                self.assert_downloads(report, 3, digest)
                 report = self.client(network.client, "udp", 5, host, 7)
                 self.assertEqual({"answered": {name: 5}, "lost": 0}, report)
 

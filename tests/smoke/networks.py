@@ -11,7 +11,7 @@ themselves.
     client .10, appliance .1, members .11 .12 ...: all on 10.3.0.0/24, fd00:3::/64
 """
 
-from plane import device
+from plane import device, node
 
 FRONT, BACK = "weir-front", "weir-back"
 FIRST_MEMBER = 11
@@ -46,6 +46,21 @@ class Network:
     def member_address(self, name, version=4):
         host = FIRST_MEMBER + list(self.members).index(name)
         return address(self.back, host, version)
+
+    def configuration(self, driver, port=None, **node_changes):
+        """A configuration without services. `port` adds keys to the clients' port."""
+        return {"node": node(**node_changes), "ports": self.ports(driver, **(port or {})),
+                "pools": [], "vips": []}
+
+    def serve(self, config, name, port, protocol="tcp", names=None, **pool):
+        """Adds a service in both versions to a configuration: pools and vips NAME4 and NAME6."""
+        for version in (4, 6):
+            full = f"{name}{version}"
+            config["pools"].append({"name": full, **pool,
+                                    "members": self.pool_members(version, names)})
+            config["vips"].append({"name": full, "address": self.vip[version], "port": port,
+                                   "protocol": protocol, "pool": full})
+        return config
 
     def pool_members(self, version=4, names=None, **common):
         """The `members` of a pool."""

@@ -124,13 +124,12 @@ class Plane:
                 if each["packets"]}
 
     def reload(self, config=None, by="ctl"):
-        """Changes to `config` by weirctl, or by SIGHUP, then waiting until it was taken over."""
+        """Changes to `config` by weirctl or by SIGHUP, and waits until it was taken over."""
         if config is not None:
             self.write(config)
         if by == "ctl":
             return self.ask("reload")
-        before = self.process.said().count("reload")
+        before = self.revision()
         self.process.signal(signal.SIGHUP)
-        wait_until(lambda: self.process.said().count("reload") > before, 10,
-                   "a word about the reload")
+        wait_until(lambda: self.revision() != before, 10, "a new revision after SIGHUP")
         return None

@@ -1,6 +1,6 @@
 """Holds the house rules over the whole tree: floors, homes of libraries, lengths, formatting.
 
-    tests/tidy/tidy.py [ROOT]
+    python3 tests/tidy/tidy.py [ROOT]
 
 One line a broken rule, "FILE:LINE: what and what to do"; exit 1 if there is any.
 """

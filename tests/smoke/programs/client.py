@@ -4,9 +4,13 @@
         COUNT downloads at once, each over its own connection: {"ok", "failed", "sha256", "served"}
     client.py udp COUNT HOST PORT
         COUNT datagrams, each from a socket of its own: {"answered": {name: count}, "lost"}
+    client.py spray COUNT HOST PORT
+        COUNT datagrams, each from a socket of its own, no answer awaited: {"sent"}
     client.py connect COUNT HOST PORT
         COUNT connections, one request each, one after the other: {"answered": {name: count},
         "failed"}
+    client.py trickle 0 HOST PORT
+        a few requests a second until it is ended: nothing is printed
     client.py hold COUNT HOST PORT FILE
         COUNT connections to an echo server, kept open; a line is sent over each whenever FILE's
         content changes, until it is "end": {"rounds", "lines", "failed"}
@@ -82,6 +86,15 @@ def udp(count, host, port):
     return {"answered": answered, "lost": lost}
 
 
+def spray(count, host, port):
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for _ in range(count):
+        with socket.socket(family, socket.SOCK_DGRAM) as client:
+            client.sendto(b"spray", (host, port))
+        time.sleep(0.0005)
+    return {"sent": count}
+
+
 def connect(count, host, port):
     answered, failed = collections.Counter(), []
     for _ in range(count):
@@ -92,6 +105,12 @@ def connect(count, host, port):
         else:
             failed.append(results[0])
     return {"answered": answered, "failed": failed}
+
+
+def trickle(_, host, port):
+    while True:
+        fetch(host, port, "/", [None], 0)
+        time.sleep(0.2)
 
 
 def hold(count, host, port, path):
@@ -126,7 +145,8 @@ def hold(count, host, port, path):
 
 def main():
     what, count, host, port = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
-    actions = {"downloads": downloads, "udp": udp, "connect": connect, "hold": hold}
+    actions = {"downloads": downloads, "udp": udp, "spray": spray, "connect": connect,
+               "trickle": trickle, "hold": hold}
     print(json.dumps(actions[what](count, host, port, *sys.argv[5:])))
 
 
