@@ -78,19 +78,30 @@ class Plane:
 
     def start(self, seconds=60):
         """Starts it and waits until it forwards."""
-        if self.driver == TAP:
-            for wire in self.wires:
-                bridge = f"{wire}-br"[:15]
-                if bridge not in self.namespace.interfaces():
-                    make_bridge(self.namespace, bridge)
-                    self.namespace.ip("link", "set", wire, "master", bridge)
         self.launch().wait_for_words(READY, seconds)
         if self.driver == TAP:
             for wire in self.wires:
-                tap = tap_interface(wire)
-                wait_until(lambda tap=tap: tap in self.namespace.interfaces(), 10, tap)
-                self.namespace.ip("link", "set", tap, "master", f"{wire}-br"[:15], "up")
+                self.bridge(wire)
+            wait_until(self.members_resolved, 20, "every member's MAC address")
         return self
+
+    def bridge(self, wire):
+        """Joins the interface that a TAP device made with the wire it stands for."""
+        bridge, tap = f"{wire}-br"[:15], tap_interface(wire)
+        wait_until(lambda: tap in self.namespace.interfaces(), 10, tap)
+        if bridge not in self.namespace.interfaces():
+            make_bridge(self.namespace, bridge)
+            self.namespace.ip("link", "set", wire, "master", bridge)
+        # A bridge keeps what is sent to its interfaces' own addresses, and the interface was made
+        # with the port's: it gets one that nobody uses, and the port's lies behind it.
+        number = self.wires.index(wire)
+        self.namespace.ip("link", "set", tap, "address", f"02:00:00:00:00:{number:02x}")
+        self.namespace.ip("link", "set", tap, "master", bridge, "up")
+
+    def members_resolved(self):
+        """The first questions were asked before the wire was there."""
+        return all(member["next_hop"] == "reachable" for pool in self.ask("show", "pools")["pools"]
+                   for member in pool["members"])
 
     def stop(self):
         """Asks it to stop and returns its exit code; LabError if it does not."""
