@@ -7,12 +7,24 @@
 struct nearest_row {
     const char *given;
     const char *best; // NULL: none is near
+    size_t distance;
 };
 
 static const struct nearest_row rows[] = {
-    {"weight", "weight"},  {"wieght", "weight"}, {"weigth", "weight"}, {"weght", "weight"},
-    {"weights", "weight"}, {"stat", "state"},    {"nmae", "name"},     {"prot", "port"},
-    {"xyzzy", NULL},       {"", NULL},           {"a", NULL},
+    {"weight", "weight", 0},
+    {"wieght", "weight", 1},
+    {"weigth", "weight", 1},
+    {"weght", "weight", 1},
+    {"weights", "weight", 1},
+    {"stat", "state", 1},
+    {"nmae", "name", 1},
+    {"prot", "port", 1},
+    {"adress", "address", 1},
+    {"addrses", "address", 1},
+    {"wigt", "weight", 2},
+    {"xyzzy", NULL, 0},
+    {"", NULL, 0},
+    {"a", NULL, 0},
 };
 
 static void finds_the_word_that_was_meant(void **state)
@@ -22,10 +34,12 @@ static void finds_the_word_that_was_meant(void **state)
         struct nearest nearest = nearest_start(rows[i].given);
         for (size_t j = 0; j < sizeof(words) / sizeof(words[0]); j++)
             nearest_offer(&nearest, words[j]);
-        if (rows[i].best)
-            assert_string_equal(nearest.best, rows[i].best);
-        else
+        if (!rows[i].best) {
             assert_null(nearest.best);
+            continue;
+        }
+        assert_string_equal(nearest.best, rows[i].best);
+        assert_int_equal(nearest.distance, rows[i].distance);
     }
 }
 
