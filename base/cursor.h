@@ -16,7 +16,9 @@ struct cursor {
 
 static inline struct cursor cursor_of(struct span bytes)
 {
-    return (struct cursor){.at = bytes.data, .end = bytes.data + bytes.size, .failed = false};
+    // Nothing is added to the NULL of an empty span: in C even NULL + 0 is undefined.
+    const uint8_t *end = bytes.size ? bytes.data + bytes.size : bytes.data;
+    return (struct cursor){.at = bytes.data, .end = end, .failed = false};
 }
 
 static inline size_t cursor_left(const struct cursor *cursor)

@@ -37,8 +37,15 @@ static inline void epoch_quiescent(struct epoch *epoch, uint32_t reader)
 {
     uint64_t current = atomic_load_explicit(&epoch->current, memory_order_acquire);
     struct epoch_reader *self = &epoch->readers[reader];
-    if (atomic_load_explicit(&self->seen, memory_order_relaxed) != current)
-        atomic_store_explicit(&self->seen, current, memory_order_seq_cst);
+    if (atomic_load_explicit(&self->seen, memory_order_relaxed) == current)
+        return;
+    // Going online races with the writer's scan (epoch.c), which may just have taken this reader
+    // for offline. The announcement and the load after it are sequentially consistent, as are the
+    // writer's new epoch and its scan: either the scan sees the announcement, or this load sees the
+    // new epoch and with it all that was unlinked before. Its value does not matter: an
+    // announcement that is too old only delays.
+    atomic_store_explicit(&self->seen, current, memory_order_seq_cst);
+    (void)atomic_load_explicit(&epoch->current, memory_order_seq_cst);
 }
 
 // Reader: holds nothing published and will not until its next epoch_quiescent().
@@ -47,5 +54,5 @@ void epoch_offline(struct epoch *epoch, uint32_t reader);
 // Publisher: after the old thing was unlinked, hands it over to be freed by `destroy(thing)`.
 void epoch_retire(struct epoch *epoch, void (*destroy)(void *thing), void *thing);
 
-// Publisher: frees all that no reader can still hold. Returns how many are left.
+// Publisher: frees all that no reader can still hold, oldest first. Returns how many are left.
 uint32_t epoch_reclaim(struct epoch *epoch);

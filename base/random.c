@@ -56,7 +56,8 @@ void random_os_bytes(void *out, size_t size)
 {
     uint8_t *at = out;
     while (size > 0) {
-        ssize_t got = getrandom(at, size, 0);
+        // Up to 256 bytes come at once and whole; longer reads may be interrupted (getrandom(2)).
+        ssize_t got = getrandom(at, size < 256 ? size : 256, 0);
         CHECK(got > 0);
         at += got;
         size -= (size_t)got;

@@ -15,7 +15,7 @@
 
 #define STATS_NAME_SIZE  64
 #define STATS_HELP_SIZE  160
-#define STATS_LABEL_SIZE 160
+#define STATS_LABEL_SIZE 256 // three of the longest names with their keys
 
 enum stats_type {
     STATS_COUNTER, // only grows
@@ -24,7 +24,7 @@ enum stats_type {
 
 // Declared once, by the owner, at creation.
 struct stats_family {
-    const char *name; // Prometheus's conventions: weir_drops_packets_total
+    const char *name; // Prometheus's conventions: weir_drops_packets_total; only counters so end
     const char *help;
     enum stats_type type;
     uint32_t capacity; // instances: one label each
@@ -37,14 +37,15 @@ enum error stats_create(const struct stats_family *families, size_t count, uint3
                         struct stats **stats);
 void stats_destroy(struct stats *stats);
 
-// The memfd, read-only for whoever gets it by the local socket. Owned by `stats`.
+// The memfd, sealed: whoever gets it by the local socket can only read. Owned by `stats`.
 int stats_fd(const struct stats *stats);
 
 // The `capacity` slots of a family that `writer` alone may write. Valid until stats_destroy().
 uint64_t *stats_slots(struct stats *stats, size_t family, uint32_t writer);
 
-// Names an instance: a Prometheus label set without braces, `vip="web"`. An empty label hides it.
-// Zeroing its slots is the caller's affair. Main thread only.
+// Names an instance: a Prometheus label set without braces, `vip="web"`, shorter than
+// STATS_LABEL_SIZE. An empty label hides it. Zeroing its slots is the caller's affair. Main thread
+// only.
 void stats_set_label(struct stats *stats, size_t family, uint32_t instance, const char *label);
 
 // The revision of the configuration the counters were counted under. Main thread only.
@@ -62,8 +63,10 @@ static inline void stats_set(uint64_t *slot, uint64_t value)
 
 struct stats_reader; // a read-only view, of this or of another process
 
-// Maps a segment. Checks magic, version, sizes and every offset: ERROR_INVALID, ERROR_UNSUPPORTED.
-// The fd stays the caller's and may be closed at once.
+// Maps a segment. Checks seals, magic, version, sizes and every offset: ERROR_INVALID,
+// ERROR_TRUNCATED, ERROR_TOO_LARGE, ERROR_UNSUPPORTED (another version). A file that could be
+// truncated under the mapping is ERROR_INVALID. The fd stays the caller's and may be closed at
+// once.
 enum error stats_reader_open(int fd, struct stats_reader **reader);
 void stats_reader_close(struct stats_reader *reader);
 
@@ -71,7 +74,7 @@ uint64_t stats_reader_revision(const struct stats_reader *reader);
 uint32_t stats_reader_writers(const struct stats_reader *reader);
 size_t stats_reader_family_count(const struct stats_reader *reader);
 
-// Describes a family; the texts point into the mapping.
+// Describes a family; the texts live until stats_reader_close().
 struct stats_family stats_reader_family(const struct stats_reader *reader, size_t family);
 
 // The family of that name, or ERROR_NOT_FOUND.

@@ -1,12 +1,16 @@
 // The neighbours: which MAC address a next hop has. One writer (the main thread) runs the state
 // machine of RFC 4861 section 7.3, used for ARP too; workers only read: a lookup of a slot by port
 // and address, and one atomic word per slot with MAC, state and generation. The table is a pure
-// core: what must be sent, transmitted or dropped comes out as actions, time goes in as an
+// core: what must be asked, sent or dropped comes out as actions, time goes in as an
 // argument.
 //
-// A slot that is freed is used again only after `epoch_passed` was told (neighbour_reclaim), so
-// that a worker in the middle of a lookup never sees it change its name; whoever keeps a slot
-// number longer keeps its generation too and compares.
+// A slot that is freed is used again only after neighbour_reclaim(), so that a worker in the middle
+// of a lookup never sees it change its name; whoever keeps a slot number longer keeps its
+// generation too and compares. A slot that was found may be NEIGHBOUR_FREE by the time it is
+// viewed.
+//
+// Actions are called while the table is consistent: they may call every function here except
+// neighbour_tick() and neighbour_table_destroy().
 #pragma once
 
 #include <stdbool.h>
@@ -14,9 +18,11 @@
 
 #include "base/error.h"
 #include "base/ip.h"
+#include "base/siphash.h"
 
-#define NEIGHBOUR_NONE     0u // slot 0 is never used
-#define NEIGHBOUR_HELD_MAX 8  // packets that wait for one neighbour
+#define NEIGHBOUR_NONE         0u // slot 0 is never used
+#define NEIGHBOUR_HELD_MAX     8  // packets that wait for one; a newer one pushes the oldest out
+#define NEIGHBOUR_CAPACITY_MAX (1u << 20)
 
 enum neighbour_state {
     NEIGHBOUR_FREE,
@@ -34,7 +40,12 @@ struct neighbour_view {
 
 struct neighbour_table;
 
-enum error neighbour_table_create(uint32_t capacity, struct neighbour_table **table);
+// `capacity` is how many neighbours it holds at once, 1 to NEIGHBOUR_CAPACITY_MAX. `key` is random
+// and secret: peers choose the addresses that are hashed with it. The jitter of the timers follows
+// from it too. ERROR_NO_MEMORY.
+enum error neighbour_table_create(uint32_t capacity, struct siphash_key key,
+                                  struct neighbour_table **table);
+// Packets still held are forgotten: they go with their pool.
 void neighbour_table_destroy(struct neighbour_table *table);
 
 // Any thread. The slot of an address on a port, or NEIGHBOUR_NONE.
@@ -55,11 +66,12 @@ struct neighbour_actions {
 };
 
 // Writer. The configuration's own next hops are `pinned`: resolved at once, kept resolved, never
-// forgotten. ERROR_FULL: counted by the caller, says so.
+// forgotten. ERROR_FULL when all other slots are pinned too, or wait for neighbour_reclaim().
 enum error neighbour_pin(struct neighbour_table *table, uint32_t port,
                          const struct ip_address *address, uint64_t now_ns, uint32_t *slot,
                          const struct neighbour_actions *actions);
-// Writer. Undoes all pins; those pinned again before the next tick keep their state.
+// Writer. Undoes all pins; those pinned again before the next tick keep their state and their
+// timers.
 void neighbour_unpin_all(struct neighbour_table *table);
 
 // Writer. A packet waits for a next hop; `packet` is taken (NULL: only resolve).
@@ -67,8 +79,9 @@ void neighbour_hold(struct neighbour_table *table, uint32_t port, const struct i
                     void *packet, uint64_t now_ns, const struct neighbour_actions *actions);
 
 // Writer. A message told where an address is. A reply confirms; a request or an unsolicited message
-// only creates or updates as RFC 826 and RFC 4861 section 7.2.3 and 7.2.5 say. `create`: the
-// message was for one of our addresses, so a new neighbour may be made of it.
+// only creates or updates as RFC 826 and RFC 4861 section 7.2.3 and 7.2.5 say. `override` is the
+// advertisement's flag; true for ARP and for a solicitation's source. `create`: the message was for
+// one of our addresses, so a new neighbour may be made of it. What is not unicast is not believed.
 void neighbour_learn(struct neighbour_table *table, uint32_t port, const struct ip_address *address,
                      const uint8_t *mac, bool solicited, bool override, bool create,
                      uint64_t now_ns, const struct neighbour_actions *actions);
@@ -78,8 +91,12 @@ void neighbour_learn(struct neighbour_table *table, uint32_t port, const struct 
 void neighbour_tick(struct neighbour_table *table, uint64_t now_ns,
                     const struct neighbour_actions *actions);
 
-// Writer. All workers have passed a quiescent state since the last call: freed slots may be reused.
+// Writer. All workers have passed a quiescent state since the last call: slots that were freed
+// before that call may be reused.
 void neighbour_reclaim(struct neighbour_table *table);
+
+// Writer. How many neighbours were refused since creation because the table was full.
+uint64_t neighbour_table_refused(const struct neighbour_table *table);
 
 // Writer: visits every slot in use.
 struct neighbour_entry {

@@ -1,5 +1,8 @@
 // Where a packet goes next: connected networks, static routes and gateways. A table is built from
 // the configuration, never changes, is read by all workers, and is replaced as a whole.
+//
+// The versions never mix, although addresses share one shape: an IPv6 prefix short enough to cover
+// ::ffff:0:0/96 (the default ::/0, say) does not hold an IPv4 address.
 #pragma once
 
 #include <stdint.h>
@@ -18,11 +21,12 @@ struct route {
 
 struct route_table;
 
-// `routes` is copied. Of two equal prefixes the first wins. ERROR_NO_MEMORY, ERROR_TOO_LARGE.
+// `routes` is copied; host bits of a prefix are ignored. Of two equal prefixes the first wins.
+// ERROR_NO_MEMORY, ERROR_TOO_LARGE, ERROR_INVALID for a length over 128.
 enum error route_table_create(const struct route *routes, uint32_t count,
                               struct route_table **table);
 void route_table_destroy(struct route_table *table);
 
-// The route with the longest prefix that holds the address, or NULL.
+// The route with the longest prefix that holds the address, or NULL. It lives as long as the table.
 const struct route *route_lookup(const struct route_table *table,
                                  const struct ip_address *destination);

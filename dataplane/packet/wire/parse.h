@@ -52,12 +52,35 @@ struct wire_packet {
 };
 
 // Reads the headers of a frame. `headers` is what lies in one piece of memory, `frame_size` the
-// whole frame; lengths are checked against frame_size. Returns DROP_NONE or why to drop it;
-// `packet` is filled only then. Ethernet addresses are not judged; fragments other than the first
-// have no ports. Upper layers other than TCP, UDP, ICMP and ICMPv6 are accepted unread.
+// whole frame; lengths are checked against frame_size, and a header that the first piece does not
+// hold counts as cut short. Returns DROP_NONE or why to drop it; `packet` is filled only then.
+//
+// Ethernet addresses are not judged, nor is what lies behind an ARP header (neighbourhood_read()).
+// Frames with a VLAN tag are WIRE_OTHER. Fragments other than the first have no ports; an IPv6
+// packet that is all of its fragments (RFC 6946) counts as whole. Upper layers other than TCP, UDP,
+// ICMP over IPv4 and ICMPv6 over IPv6 are accepted unread, and so is what follows an IPv6 routing
+// header that has stops left: its protocol is then 43 (RFC 8200 section 4.4).
 enum drop_reason wire_parse(struct span headers, uint32_t frame_size, unsigned known,
                             struct wire_packet *packet);
 
+// Bytes from the start of an IP header to its addresses.
+#define WIRE_IPV4_SOURCE      12
+#define WIRE_IPV4_DESTINATION 16
+#define WIRE_IPV6_SOURCE      8
+#define WIRE_IPV6_DESTINATION 24
+
 // The addresses of an IPv4 or IPv6 packet that wire_parse() accepted.
-struct ip_address wire_source(const uint8_t *frame, const struct wire_packet *packet);
-struct ip_address wire_destination(const uint8_t *frame, const struct wire_packet *packet);
+static inline struct ip_address wire_source(const uint8_t *frame, const struct wire_packet *packet)
+{
+    const uint8_t *ip = frame + packet->l3_offset;
+    return packet->kind == WIRE_IPV4 ? ip_from_v4(ip + WIRE_IPV4_SOURCE)
+                                     : ip_from_v6(ip + WIRE_IPV6_SOURCE);
+}
+
+static inline struct ip_address wire_destination(const uint8_t *frame,
+                                                 const struct wire_packet *packet)
+{
+    const uint8_t *ip = frame + packet->l3_offset;
+    return packet->kind == WIRE_IPV4 ? ip_from_v4(ip + WIRE_IPV4_DESTINATION)
+                                     : ip_from_v6(ip + WIRE_IPV6_DESTINATION);
+}

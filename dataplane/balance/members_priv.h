@@ -1,0 +1,16 @@
+// Inside the balance room: the members of a pool that may get something, as policies take them.
+#pragma once
+
+#include "dataplane/balance/balance.h"
+
+struct live_member {
+    uint64_t id;
+    uint32_t weight; // above 0
+    uint16_t index;  // in what the caller gave
+};
+_Static_assert(BALANCE_MEMBERS_MAX <= UINT16_MAX, "an index and a mark fit in 16 bits");
+
+// The members with weight, in the caller's order. `*live` is the caller's to free, NULL when there
+// are none. ERROR_INVALID for more than BALANCE_MEMBERS_MAX members, ERROR_NO_MEMORY.
+enum error members_live(const struct balance_member *members, uint32_t count,
+                        struct live_member **live, uint32_t *live_count);

@@ -1,0 +1,86 @@
+#include <netinet/in.h>
+#include <rte_prefetch.h>
+#include <string.h>
+
+#include "dataplane/packet/stage/stage_priv.h"
+
+#define PREFETCH_AHEAD 4
+
+static bool group_address(const uint8_t *mac)
+{
+    return mac[0] & 1;
+}
+
+// A frame for us bears our MAC or a group's; a bridge floods others to us too.
+static bool frame_is_ours(const struct stage *stage, const struct packet *packet)
+{
+    const struct rte_ether_addr *own = &stage->ports[packet->in_port]->mac;
+    return memcmp(packet->frame, own->addr_bytes, WIRE_MAC_SIZE) == 0 ||
+           group_address(packet->frame);
+}
+
+static unsigned known_from_device(const struct rte_mbuf *mbuf)
+{
+    uint64_t ip = mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
+    return ip == RTE_MBUF_F_RX_IP_CKSUM_GOOD ? WIRE_KNOWN_IPV4_CHECKSUM_GOOD : WIRE_KNOWN_NOTHING;
+}
+
+static enum drop_reason device_found_fault(const struct rte_mbuf *mbuf)
+{
+    if ((mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_BAD)
+        return DROP_IPV4_CHECKSUM;
+    if ((mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_BAD)
+        return DROP_L4_CHECKSUM;
+    return DROP_NONE;
+}
+
+static bool may_have_flow(const struct wire_packet *wire)
+{
+    return (wire->kind == WIRE_IPV4 || wire->kind == WIRE_IPV6) && !wire->fragment &&
+           (wire->protocol == IPPROTO_TCP || wire->protocol == IPPROTO_UDP);
+}
+
+static void add_key(const struct stage *stage, struct burst *burst, uint32_t index)
+{
+    const struct packet *packet = &burst->packets[index];
+    uint32_t k = burst->key_count++;
+    burst->packet_of[k] = (uint8_t)index;
+    burst->keys[k] = (struct flow_key){
+        .source = wire_source(packet->frame, &packet->wire),
+        .destination = wire_destination(packet->frame, &packet->wire),
+        .source_port = packet->wire.source_port,
+        .destination_port = packet->wire.destination_port,
+        .protocol = packet->wire.protocol,
+    };
+    burst->hashes[k] = flow_hash(stage->flows, &burst->keys[k]);
+}
+
+static void classify_packet(const struct stage *stage, struct packet *packet)
+{
+    struct rte_mbuf *mbuf = packet->mbuf;
+    struct span headers = span_of(packet->frame, rte_pktmbuf_data_len(mbuf));
+    enum drop_reason reason = device_found_fault(mbuf);
+    if (reason == DROP_NONE)
+        reason =
+            wire_parse(headers, rte_pktmbuf_pkt_len(mbuf), known_from_device(mbuf), &packet->wire);
+    if (reason == DROP_NONE && !frame_is_ours(stage, packet))
+        reason = DROP_ETHERNET_FOREIGN;
+    if (reason != DROP_NONE)
+        packet_drop(packet, reason);
+}
+
+void stage_classify(struct stage *stage, struct burst *burst)
+{
+    for (uint32_t i = 0; i < burst->count && i < PREFETCH_AHEAD; i++)
+        rte_prefetch0(burst->packets[i].frame);
+    for (uint32_t i = 0; i < burst->count; i++) {
+        if (i + PREFETCH_AHEAD < burst->count)
+            rte_prefetch0(burst->packets[i + PREFETCH_AHEAD].frame);
+        struct packet *packet = &burst->packets[i];
+        classify_packet(stage, packet);
+        // A unicast packet to a group's MAC is nobody's (RFC 1122 section 3.3.6): no key for it.
+        if (packet->verdict == VERDICT_NONE && may_have_flow(&packet->wire) &&
+            !group_address(packet->frame))
+            add_key(stage, burst, i);
+    }
+}

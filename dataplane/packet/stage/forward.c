@@ -1,0 +1,184 @@
+#include "dataplane/packet/stage/stage_priv.h"
+
+#include <string.h>
+
+#include "base/byteorder.h"
+#include "dataplane/packet/wire/rewrite.h"
+
+static uint32_t ip_size(const struct packet *packet)
+{
+    return (uint32_t)packet->wire.end - packet->wire.l3_offset;
+}
+
+// The last step of every forwarding: fits the port, and the next hop's MAC.
+static void send_to(struct stage *stage, struct packet *packet, uint16_t out_port,
+                    struct neighbour_view next_hop)
+{
+    const struct port *port = stage->ports[out_port];
+    packet->out_port = out_port;
+    switch (next_hop.state) {
+    case NEIGHBOUR_REACHABLE:
+        wire_set_macs(packet->frame, next_hop.mac, port->mac.addr_bytes);
+        packet->verdict = VERDICT_SEND;
+        return;
+    case NEIGHBOUR_FAILED:
+        packet_drop(packet, DROP_NEIGHBOUR_FAILED);
+        return;
+    default:
+        packet->verdict = VERDICT_HOLD;
+    }
+}
+
+// A hop of our own: TTL, and what the way out can carry.
+static bool route_through(struct stage *stage, struct packet *packet, uint16_t out_port)
+{
+    if (packet->wire.ttl <= 1) {
+        packet_drop(packet, DROP_TTL);
+        return false;
+    }
+    if (ip_size(packet) > stage->tables->ports[out_port].mtu) {
+        packet_drop(packet, DROP_MTU);
+        return false;
+    }
+    wire_decrement_ttl(packet->frame, &packet->wire);
+    return true;
+}
+
+// Puts an outer IP header between the Ethernet header and the packet.
+static bool encapsulate(struct stage *stage, struct packet *packet,
+                        const struct tables_member *member)
+{
+    const struct port *port = stage->ports[member->out_port];
+    uint32_t size = wire_tunnel_size(&member->address);
+    if (ip_size(packet) + size > stage->tables->ports[member->out_port].mtu) {
+        packet_drop(packet, DROP_MTU);
+        return false;
+    }
+    struct span inner = span_of(packet->frame + packet->wire.l3_offset, ip_size(packet));
+    uint8_t *frame = (uint8_t *)rte_pktmbuf_prepend(packet->mbuf, (uint16_t)size);
+    if (!frame) {
+        packet_drop(packet, DROP_HEADROOM);
+        return false;
+    }
+    memmove(frame, packet->frame, WIRE_ETHERNET_SIZE);
+    packet->frame = frame;
+    wire_tunnel_header(frame + WIRE_ETHERNET_SIZE, inner, &member->tunnel_source, &member->address,
+                       port->tx_ipv4_checksum);
+    bool outer_v4 = ip_is_v4(&member->address);
+    uint16_t ether_type = outer_v4 ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6;
+    store_be16(frame + WIRE_ETHERNET_SIZE - 2, ether_type);
+    if (outer_v4 && port->tx_ipv4_checksum) {
+        packet->mbuf->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM;
+        packet->mbuf->l2_len = WIRE_ETHERNET_SIZE;
+        packet->mbuf->l3_len = WIRE_IPV4_SIZE;
+    }
+    return true;
+}
+
+static bool prepare_for_member(struct stage *stage, struct packet *packet,
+                               const struct tables_member *member,
+                               const struct tables_service *service)
+{
+    switch ((enum config_forward)member->forward) {
+    case CONFIG_FORWARD_NAT:
+        if (!route_through(stage, packet, member->out_port))
+            return false;
+        wire_rewrite_destination(packet->frame, &packet->wire, &member->address,
+                                 member->port ? member->port : service->port);
+        return true;
+    case CONFIG_FORWARD_DIRECT:
+        if (ip_size(packet) > stage->tables->ports[member->out_port].mtu) {
+            packet_drop(packet, DROP_MTU);
+            return false;
+        }
+        return true;
+    case CONFIG_FORWARD_IPIP:
+        return encapsulate(stage, packet, member);
+    }
+    return false;
+}
+
+void forward_to_member(struct stage *stage, struct packet *packet, uint32_t member_slot,
+                       uint32_t service_slot)
+{
+    // The compiler keeps members and services in the tables while flows go to them.
+    DCHECK(member_slot < stage->tables->member_limit);
+    DCHECK(service_slot < stage->tables->service_limit);
+    const struct tables_member *member = &stage->tables->members[member_slot];
+    const struct tables_service *service = &stage->tables->services[service_slot];
+    DCHECK(member->used && service->used);
+
+    uint32_t bytes = rte_pktmbuf_pkt_len(packet->mbuf);
+    if (!prepare_for_member(stage, packet, member, service))
+        return;
+    packet->next_hop = member->next_hop;
+    send_to(stage, packet, member->out_port, neighbour_view(stage->neighbours, member->neighbour));
+    struct counters *counters = &stage->counters;
+    stats_add(&counters->member_packets[member_slot], 1);
+    stats_add(&counters->member_bytes[member_slot], bytes);
+    stats_add(&counters->vip_packets[service_slot], 1);
+    stats_add(&counters->vip_bytes[service_slot], bytes);
+}
+
+// A reply flow remembers its way to the client: the neighbour's slot, with the slot's generation
+// and that of the routes, so that it is looked up again when either changed.
+struct way {
+    uint16_t out_port;
+    struct neighbour_view view;
+};
+
+static uint32_t way_pack(uint32_t slot, uint8_t slot_generation, uint8_t route_generation)
+{
+    return slot | (uint32_t)slot_generation << 16 | (uint32_t)route_generation << 24;
+}
+
+static bool way_recall(const struct stage *stage, const struct flow *flow, struct way *way)
+{
+    uint32_t slot = flow->neighbour & 0xffff;
+    if (slot == NEIGHBOUR_NONE || flow->neighbour >> 24 != stage->tables->route_generation)
+        return false;
+    way->view = neighbour_view(stage->neighbours, slot);
+    way->out_port = flow->generation;
+    return way->view.generation == (uint8_t)(flow->neighbour >> 16);
+}
+
+// Where a packet to an address goes. DROP_NONE: `way` is filled, its view may be of no known
+// neighbour.
+static enum drop_reason way_find(const struct stage *stage, const struct ip_address *destination,
+                                 struct flow *flow, struct packet *packet, struct way *way)
+{
+    const struct route *route = route_lookup(stage->tables->routes, destination);
+    if (!route)
+        return DROP_NO_ROUTE;
+    packet->next_hop = route->on_link ? *destination : route->via;
+    way->out_port = (uint16_t)route->port;
+    uint32_t slot = neighbour_find(stage->neighbours, route->port, &packet->next_hop);
+    way->view = (struct neighbour_view){.state = NEIGHBOUR_INCOMPLETE};
+    if (slot == NEIGHBOUR_NONE)
+        return DROP_NONE;
+    way->view = neighbour_view(stage->neighbours, slot);
+    if (way->view.state == NEIGHBOUR_REACHABLE && slot <= UINT16_MAX) {
+        flow->neighbour = way_pack(slot, way->view.generation, stage->tables->route_generation);
+        flow->generation = way->out_port;
+    }
+    return DROP_NONE;
+}
+
+void forward_reply(struct stage *stage, struct packet *packet, struct flow *flow)
+{
+    DCHECK(flow->service < stage->tables->service_limit);
+    const struct tables_service *service = &stage->tables->services[flow->service];
+    DCHECK(service->used);
+    struct way way;
+    if (!way_recall(stage, flow, &way) || way.view.state != NEIGHBOUR_REACHABLE) {
+        enum drop_reason reason = way_find(stage, &flow->key.destination, flow, packet, &way);
+        if (reason != DROP_NONE) {
+            packet_drop(packet, reason);
+            return;
+        }
+    }
+    if (!route_through(stage, packet, way.out_port))
+        return;
+    wire_rewrite_source(packet->frame, &packet->wire, &service->address, service->port);
+    send_to(stage, packet, way.out_port, way.view);
+}

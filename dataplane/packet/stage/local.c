@@ -1,0 +1,168 @@
+#include <netinet/in.h>
+
+#include "dataplane/packet/stage/stage_priv.h"
+#include "dataplane/packet/wire/echo.h"
+#include "dataplane/packet/wire/neighbourhood.h"
+
+#define ICMPV6_NEIGHBOUR_SOLICITATION  135
+#define ICMPV6_NEIGHBOUR_ADVERTISEMENT 136
+
+static bool is_neighbour_message(const struct wire_packet *wire)
+{
+    if (wire->kind == WIRE_ARP)
+        return true;
+    return wire->kind == WIRE_IPV6 && wire->protocol == IPPROTO_ICMPV6 && !wire->fragment &&
+           (wire->icmp_type == ICMPV6_NEIGHBOUR_SOLICITATION ||
+            wire->icmp_type == ICMPV6_NEIGHBOUR_ADVERTISEMENT);
+}
+
+// Whether this port answers for an address: its own, or a vip on its link.
+static bool answers_for(const struct stage *stage, uint16_t port, const struct ip_address *address)
+{
+    const struct endpoint *endpoint = endpoint_find(stage->tables->endpoints, address, 0, 0);
+    return endpoint && endpoint->value == port;
+}
+
+static bool on_link(const struct stage *stage, uint16_t port, const struct ip_address *address)
+{
+    if (!ip_is_v4(address) && ip_is_link_local(address))
+        return true;
+    const struct tables_port *own = &stage->tables->ports[port];
+    for (uint32_t i = 0; i < own->address_count; i++) {
+        if (ip_prefix_contains(&own->addresses[i], address))
+            return true;
+    }
+    return false;
+}
+
+// Whether what a message tells is news: the main thread is not troubled by every broadcast.
+static bool is_news(const struct stage *stage, uint16_t port,
+                    const struct neighbourhood_message *message, bool for_us)
+{
+    if (message->reply)
+        return true;
+    uint32_t slot = neighbour_find(stage->neighbours, port, &message->sender);
+    if (slot == NEIGHBOUR_NONE)
+        return for_us;
+    struct neighbour_view view = neighbour_view(stage->neighbours, slot);
+    return view.state != NEIGHBOUR_REACHABLE ||
+           memcmp(view.mac, message->sender_mac, sizeof(view.mac)) != 0;
+}
+
+static void learn(struct stage *stage, uint16_t port, const struct neighbourhood_message *message,
+                  bool for_us)
+{
+    if (!message->sender_known || !ip_is_unicast(&message->sender) ||
+        !on_link(stage, port, &message->sender) || answers_for(stage, port, &message->sender) ||
+        !is_news(stage, port, message, for_us))
+        return;
+    struct control_message news = {
+        .type = CONTROL_LEARN,
+        .solicited = message->solicited,
+        .override = message->override || message->request,
+        .create = for_us,
+        .port = port,
+        .address = message->sender,
+    };
+    memcpy(news.mac, message->sender_mac, sizeof(news.mac));
+    // Full: the neighbour will speak again. Nothing but this one piece of news is lost.
+    mailbox_send(stage->control, &news);
+}
+
+static void answer_neighbour(struct stage *stage, struct packet *packet,
+                             const struct neighbourhood_message *message)
+{
+    struct rte_mbuf *mbuf = packet->mbuf;
+    uint32_t room = rte_pktmbuf_data_len(mbuf) + rte_pktmbuf_tailroom(mbuf);
+    uint32_t size = neighbourhood_answer(packet->frame, room, &packet->wire, message,
+                                         stage->ports[packet->in_port]->mac.addr_bytes);
+    if (size == 0) {
+        packet_drop(packet, DROP_HEADROOM);
+        return;
+    }
+    mbuf->data_len = (uint16_t)size;
+    mbuf->pkt_len = size;
+    packet->out_port = packet->in_port;
+    packet->verdict = VERDICT_SEND;
+}
+
+static void local_neighbour(struct stage *stage, struct packet *packet)
+{
+    struct neighbourhood_message message;
+    struct span frame = span_of(packet->frame, rte_pktmbuf_data_len(packet->mbuf));
+    enum drop_reason reason = neighbourhood_read(frame, &packet->wire, &message);
+    if (reason != DROP_NONE) {
+        packet_drop(packet, reason);
+        return;
+    }
+    bool for_us = message.request && answers_for(stage, packet->in_port, &message.target);
+    learn(stage, packet->in_port, &message, for_us);
+    // The kernel hears the rest: questions for addresses it may have, answers to its own questions.
+    if (for_us)
+        answer_neighbour(stage, packet, &message);
+    else
+        packet->verdict = VERDICT_PUNT;
+}
+
+// Echo to an address of ours goes back by the way it came.
+static void local_echo(struct packet *packet)
+{
+    enum drop_reason reason =
+        packet->mbuf->nb_segs > 1 ? DROP_ICMP_MALFORMED : echo_answer(packet->frame, &packet->wire);
+    if (reason != DROP_NONE) {
+        packet_drop(packet, reason);
+        return;
+    }
+    packet->out_port = packet->in_port;
+    packet->verdict = VERDICT_SEND;
+}
+
+// A packet to an address of ours that no service takes.
+static void local_address(struct packet *packet, const struct endpoint *endpoint)
+{
+    if (echo_is_request(&packet->wire) && !packet->wire.fragment)
+        local_echo(packet);
+    else if (endpoint->kind == ENDPOINT_OWN)
+        packet->verdict = VERDICT_PUNT;
+    else
+        packet_drop(packet, packet->wire.fragment ? DROP_FRAGMENT : DROP_NO_SERVICE);
+}
+
+static void local_packet(struct stage *stage, struct packet *packet)
+{
+    const struct wire_packet *wire = &packet->wire;
+    if (is_neighbour_message(wire)) {
+        local_neighbour(stage, packet);
+        return;
+    }
+    if (wire->kind == WIRE_OTHER) {
+        packet->verdict = VERDICT_PUNT;
+        return;
+    }
+    struct ip_address destination = wire_destination(packet->frame, wire);
+    if (packet->frame[0] & 1) { // a group's MAC
+        if (ip_is_unicast(&destination) &&
+            memcmp(packet->frame, "\xff\xff\xff\xff\xff\xff", 6) != 0)
+            packet_drop(packet, DROP_ETHERNET_FOREIGN);
+        else
+            packet->verdict = VERDICT_PUNT;
+        return;
+    }
+    bool has_ports =
+        !wire->fragment && (wire->protocol == IPPROTO_TCP || wire->protocol == IPPROTO_UDP);
+    const struct endpoint_set *endpoints = stage->tables->endpoints;
+    if (has_ports && endpoint_find(endpoints, &destination, wire->destination_port, wire->protocol))
+        return; // a service's: admit decides
+    const struct endpoint *endpoint = endpoint_find(endpoints, &destination, 0, 0);
+    if (endpoint)
+        local_address(packet, endpoint);
+}
+
+void stage_local(struct stage *stage, struct burst *burst)
+{
+    for (uint32_t i = 0; i < burst->count; i++) {
+        struct packet *packet = &burst->packets[i];
+        if (packet->verdict == VERDICT_NONE)
+            local_packet(stage, packet);
+    }
+}

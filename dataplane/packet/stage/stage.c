@@ -1,0 +1,240 @@
+#include "dataplane/packet/stage/stage.h"
+
+#include <rte_ethdev.h>
+
+#include "base/check.h"
+#include "dataplane/packet/stage/stage_priv.h"
+
+#define PUNT_BURST_MIN 32
+
+// Called by the flow table for an entry that ends.
+static void flow_ended(void *context, const struct flow *flow)
+{
+    struct stage *stage = context;
+    if (flow->direction != FLOW_FORWARD)
+        return;
+    stats_add(&stage->counters.vip_flows[flow->service], UINT64_MAX);
+    stats_add(&stage->counters.member_flows[flow->member], UINT64_MAX);
+}
+
+void stage_init(struct stage *stage)
+{
+    flow_table_on_free(stage->flows, flow_ended, stage);
+}
+
+void stage_drop(struct stage *stage, struct rte_mbuf *packet, enum drop_reason reason)
+{
+    stats_add(&stage->counters.drops[reason], 1);
+    rte_pktmbuf_free(packet);
+}
+
+static void hand_off(struct stage *stage, struct rte_mbuf *packet, uint16_t worker, uint16_t port,
+                     enum handoff_type type)
+{
+    struct handoff_message message = {.packet = packet, .port = port, .type = (uint16_t)type};
+    if (mailbox_send(stage->handoff[worker], &message))
+        stats_add(stage->counters.handoffs, 1);
+    else
+        stage_drop(stage, packet, DROP_HANDOFF_FULL);
+}
+
+static void count_sent(struct stage *stage, uint16_t port, struct rte_mbuf *const *packets,
+                       uint32_t count)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < count; i++)
+        bytes += rte_pktmbuf_pkt_len(packets[i]);
+    stats_add(&stage->counters.port_tx_packets[port], count);
+    stats_add(&stage->counters.port_tx_bytes[port], bytes);
+}
+
+// A device may have fewer queues than there are workers: then another one's queue sends for us.
+static void hand_over_box(struct stage *stage, struct outbox *box, uint16_t port, uint16_t queues,
+                          enum handoff_type type)
+{
+    uint16_t sender = (uint16_t)(stage->worker % queues);
+    for (uint32_t i = 0; i < box->count; i++)
+        hand_off(stage, box->packets[i], sender, port, type);
+    box->count = 0;
+}
+
+static void flush_port(struct stage *stage, uint16_t index)
+{
+    struct outbox *box = &stage->outboxes[index];
+    const struct port *port = stage->ports[index];
+    if (stage->worker >= port->tx_queues) {
+        hand_over_box(stage, box, index, port->tx_queues, HANDOFF_TRANSMIT);
+        return;
+    }
+    count_sent(stage, index, box->packets, box->count);
+    uint32_t sent =
+        rte_eth_tx_burst(port->id, (uint16_t)stage->worker, box->packets, (uint16_t)box->count);
+    for (uint32_t i = sent; i < box->count; i++)
+        stage_drop(stage, box->packets[i], DROP_TX_FULL);
+    box->count = 0;
+}
+
+static void flush_punt(struct stage *stage, uint16_t index)
+{
+    struct outbox *box = &stage->punts[index];
+    const struct port *port = stage->ports[index];
+    if (stage->worker >= port->punt_queues) {
+        hand_over_box(stage, box, index, port->punt_queues, HANDOFF_PUNT);
+        return;
+    }
+    uint32_t sent = rte_eth_tx_burst(port->punt_id, (uint16_t)stage->worker, box->packets,
+                                     (uint16_t)box->count);
+    stats_add(&stage->counters.port_punted[index], sent);
+    for (uint32_t i = sent; i < box->count; i++)
+        stage_drop(stage, box->packets[i], DROP_PUNT_FULL);
+    box->count = 0;
+}
+
+void stage_flush(struct stage *stage)
+{
+    for (uint32_t p = 0; p < stage->tables->port_count; p++) {
+        if (stage->outboxes[p].count)
+            flush_port(stage, (uint16_t)p);
+        if (stage->punts[p].count)
+            flush_punt(stage, (uint16_t)p);
+    }
+}
+
+void stage_transmit(struct stage *stage, uint16_t port, struct rte_mbuf *packet)
+{
+    struct outbox *box = &stage->outboxes[port];
+    box->packets[box->count++] = packet;
+    if (box->count == RTE_DIM(box->packets))
+        flush_port(stage, port);
+}
+
+// A leaky bucket in millionths of a packet: each punt fills it, time empties it at the port's rate.
+// A tenth of a second's worth fits.
+static bool punt_allowed(struct stage *stage, uint16_t port)
+{
+    struct punt_budget *budget = &stage->punt_budgets[port];
+    uint64_t rate = stage->tables->ports[port].punt_rate;
+    uint64_t burst = RTE_MAX(rate / 10, (uint64_t)PUNT_BURST_MIN);
+    uint32_t elapsed_ms = RTE_MIN(stage->now_ms - budget->emptied_ms, 1000u);
+    uint64_t emptied = elapsed_ms * rate * 1000;
+    budget->used_millionths -= RTE_MIN(budget->used_millionths, emptied);
+    budget->emptied_ms = stage->now_ms;
+    if (budget->used_millionths + 1000000 > burst * 1000000)
+        return false;
+    budget->used_millionths += 1000000;
+    return true;
+}
+
+static void enqueue_punt(struct stage *stage, uint16_t port, struct rte_mbuf *packet)
+{
+    struct outbox *box = &stage->punts[port];
+    box->packets[box->count++] = packet;
+    if (box->count == RTE_DIM(box->packets))
+        flush_punt(stage, port);
+}
+
+static void punt(struct stage *stage, const struct packet *packet)
+{
+    uint16_t port = packet->in_port;
+    if (!stage->ports[port]->punts)
+        stage_drop(stage, packet->mbuf, DROP_PUNT_DISABLED);
+    else if (!punt_allowed(stage, port))
+        stage_drop(stage, packet->mbuf, DROP_PUNT_RATE);
+    else
+        enqueue_punt(stage, port, packet->mbuf);
+}
+
+static void hold(struct stage *stage, const struct packet *packet)
+{
+    struct control_message message = {
+        .type = CONTROL_HOLD,
+        .port = packet->out_port,
+        .address = packet->next_hop,
+        .packet = packet->mbuf,
+    };
+    if (!mailbox_send(stage->control, &message))
+        stage_drop(stage, packet->mbuf, DROP_CONTROL_FULL);
+}
+
+static void dispatch(struct stage *stage, struct burst *burst)
+{
+    for (uint32_t i = 0; i < burst->count; i++) {
+        struct packet *packet = &burst->packets[i];
+        switch ((enum verdict)packet->verdict) {
+        case VERDICT_SEND:
+            stage_transmit(stage, packet->out_port, packet->mbuf);
+            break;
+        case VERDICT_HOLD:
+            hold(stage, packet);
+            break;
+        case VERDICT_HANDOFF:
+            hand_off(stage, packet->mbuf, packet->owner, packet->in_port, HANDOFF_PROCESS);
+            break;
+        case VERDICT_DROP:
+            stage_drop(stage, packet->mbuf, (enum drop_reason)packet->reason);
+            break;
+        case VERDICT_NONE: // no stage claimed it: not ours
+        case VERDICT_PUNT:
+            punt(stage, packet);
+            break;
+        }
+    }
+}
+
+static void add_packet(struct burst *burst, struct rte_mbuf *mbuf, uint16_t port, bool handed)
+{
+    DCHECK(burst->count < STAGE_BURST);
+    struct packet *packet = &burst->packets[burst->count++];
+    packet->mbuf = mbuf;
+    packet->frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
+    packet->verdict = VERDICT_NONE;
+    packet->handed = handed;
+    packet->in_port = port;
+}
+
+static void walk(struct stage *stage, struct burst *burst)
+{
+    stage_classify(stage, burst);
+    stage_established(stage, burst);
+    stage_local(stage, burst);
+    stage_admit(stage, burst);
+    dispatch(stage, burst);
+}
+
+void stage_receive(struct stage *stage, uint16_t port, struct rte_mbuf **packets, uint32_t count)
+{
+    struct burst burst;
+    burst.count = 0;
+    burst.key_count = 0;
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        add_packet(&burst, packets[i], port, false);
+        bytes += rte_pktmbuf_pkt_len(packets[i]);
+    }
+    stats_add(&stage->counters.port_rx_packets[port], count);
+    stats_add(&stage->counters.port_rx_bytes[port], bytes);
+    walk(stage, &burst);
+}
+
+void stage_receive_handed(struct stage *stage, const struct handoff_message *messages,
+                          uint32_t count)
+{
+    struct burst burst;
+    burst.count = 0;
+    burst.key_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct handoff_message *message = &messages[i];
+        switch ((enum handoff_type)message->type) {
+        case HANDOFF_PROCESS:
+            add_packet(&burst, message->packet, message->port, true);
+            break;
+        case HANDOFF_TRANSMIT:
+            stage_transmit(stage, message->port, message->packet);
+            break;
+        case HANDOFF_PUNT:
+            enqueue_punt(stage, message->port, message->packet);
+            break;
+        }
+    }
+    walk(stage, &burst);
+}

@@ -1,0 +1,104 @@
+// The stages a packet walks, a burst at a time: classify (what is it), established (a flow is
+// known: rewrite and send), local (ARP, ND, echo for our addresses), admit (a new flow: service,
+// balancer, flow table), punt (not ours). Every packet leaves with exactly one verdict, which
+// dispatch carries out: into an outbox, to the kernel, to another worker, to the main thread, or
+// dropped by name.
+//
+// A struct stage belongs to one worker thread; nothing in it is shared but what is said so.
+#pragma once
+
+#include <rte_mbuf.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/mailbox.h"
+#include "base/siphash.h"
+#include "dataplane/packet/flow/flow.h"
+#include "dataplane/packet/port/port.h"
+#include "dataplane/packet/route/neighbour.h"
+#include "dataplane/packet/stage/counters.h"
+#include "dataplane/packet/stage/tables.h"
+#include "dataplane/packet/wire/drop.h"
+#include "dataplane/packet/wire/parse.h"
+
+#define STAGE_BURST 32
+
+// From a worker to the main thread, which keeps the neighbours.
+enum control_type {
+    CONTROL_LEARN, // a message told where `address` is
+    CONTROL_HOLD,  // `packet` waits for the MAC of `address`; the mbuf is handed over
+};
+
+struct control_message {
+    uint8_t type; // enum control_type
+    uint8_t mac[6];
+    bool solicited;
+    bool override;
+    bool create;
+    uint16_t port;
+    struct ip_address address;
+    struct rte_mbuf *packet;
+};
+
+// From a worker (or the main thread) to another worker. The mbuf is handed over.
+enum handoff_type {
+    HANDOFF_PROCESS,  // received on `port`, its flow is yours
+    HANDOFF_TRANSMIT, // send it on `port` as it is
+    HANDOFF_PUNT,     // give it to the kernel through the TAP interface of `port`
+};
+
+struct handoff_message {
+    struct rte_mbuf *packet;
+    uint16_t port;
+    uint16_t type; // enum handoff_type
+};
+
+// Packets that wait for the end of the burst to be sent together.
+struct outbox {
+    uint32_t count;
+    struct rte_mbuf *packets[2 * STAGE_BURST];
+};
+
+// How much a worker has punted of late, in millionths of a packet.
+struct punt_budget {
+    uint64_t used_millionths;
+    uint32_t emptied_ms;
+};
+
+struct stage {
+    uint32_t worker;
+    uint32_t now_ms;             // set by the worker each turn
+    const struct tables *tables; // set by the worker each turn; shared, immutable
+    struct flow_table *flows;
+    const struct neighbour_table *neighbours; // shared, written by the main thread
+    struct port *const *ports;                // shared, immutable after start
+    struct siphash_key owner_key;             // which worker owns a NAT flow; the same for all
+    struct balance_cursor *cursors;           // by pool slot
+    struct mailbox *control;                  // to the main thread
+    struct mailbox **handoff;                 // to each worker; [worker] itself is NULL
+    struct counters counters;
+    struct punt_budget punt_budgets[CONFIG_PORTS_MAX];
+    struct outbox outboxes[CONFIG_PORTS_MAX];
+    struct outbox punts[CONFIG_PORTS_MAX];
+};
+
+// Registers the accounting of flows that end with the stage's flow table. Call once it is filled
+// in.
+void stage_init(struct stage *stage);
+
+// Walks `count` (at most STAGE_BURST) packets received on `port` through the stages. Takes the
+// mbufs.
+void stage_receive(struct stage *stage, uint16_t port, struct rte_mbuf **packets, uint32_t count);
+
+// The same for packets that another worker handed over: each has its own port.
+void stage_receive_handed(struct stage *stage, const struct handoff_message *messages,
+                          uint32_t count);
+
+// Queues a packet that is ready to go. Takes the mbuf.
+void stage_transmit(struct stage *stage, uint16_t port, struct rte_mbuf *packet);
+
+// Sends what the outboxes hold; what a device does not take is dropped by name.
+void stage_flush(struct stage *stage);
+
+// Drops a packet by name. Takes the mbuf.
+void stage_drop(struct stage *stage, struct rte_mbuf *packet, enum drop_reason reason);

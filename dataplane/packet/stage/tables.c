@@ -1,0 +1,562 @@
+#include "dataplane/packet/stage/tables.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/byteorder.h"
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/siphash.h"
+#include "dataplane/packet/stage/registry.h"
+
+#define WHY_SIZE 256
+
+// One compilation under way.
+struct compiler {
+    const struct config *config;
+    const struct tables_context *context;
+    struct tables *tables;
+    char *why;
+    struct endpoint *endpoints; // grows
+    uint32_t endpoint_count;
+    uint32_t endpoint_room;
+};
+
+// What a member's slot stands for. The name is not in it: a renamed member keeps its flows.
+struct member_identity {
+    char pool[CONFIG_NAME_SIZE];
+    struct ip_address address;
+    uint16_t port;
+    uint16_t forward;
+};
+
+struct service_identity {
+    struct ip_address address;
+    uint16_t port;
+    uint16_t protocol;
+};
+
+static enum error fail_memory(struct compiler *compiler)
+{
+    snprintf(compiler->why, WHY_SIZE, "out of memory while building the packet tables");
+    return ERROR_NO_MEMORY;
+}
+
+static uint8_t protocol_number(enum config_protocol protocol)
+{
+    return protocol == CONFIG_PROTOCOL_TCP ? IPPROTO_TCP : IPPROTO_UDP;
+}
+
+static uint16_t network_port(uint16_t port)
+{
+    return __builtin_bswap16(port);
+}
+
+static enum error add_endpoint(struct compiler *compiler, struct endpoint endpoint)
+{
+    if (compiler->endpoint_count == compiler->endpoint_room) {
+        uint32_t room = compiler->endpoint_room ? 2 * compiler->endpoint_room : 64;
+        struct endpoint *grown = realloc(compiler->endpoints, room * sizeof(*grown));
+        if (!grown)
+            return fail_memory(compiler);
+        compiler->endpoints = grown;
+        compiler->endpoint_room = room;
+    }
+    compiler->endpoints[compiler->endpoint_count++] = endpoint;
+    return ERROR_NONE;
+}
+
+static enum error compile_ports(struct compiler *compiler)
+{
+    const struct config *config = compiler->config;
+    struct tables *tables = compiler->tables;
+    tables->port_count = config->port_count;
+    for (uint32_t p = 0; p < config->port_count; p++) {
+        const struct config_port *from = &config->ports[p];
+        struct tables_port *port = &tables->ports[p];
+        port->mtu = (uint16_t)from->mtu;
+        port->punt_rate = from->punt.rate_per_second;
+        port->addresses = calloc(from->address_count + 1, sizeof(*port->addresses));
+        if (!port->addresses)
+            return fail_memory(compiler);
+        port->address_count = from->address_count;
+        for (uint32_t i = 0; i < from->address_count; i++) {
+            port->addresses[i] = from->addresses[i];
+            enum error error = add_endpoint(compiler, (struct endpoint){
+                                                          .address = from->addresses[i].address,
+                                                          .kind = ENDPOINT_OWN,
+                                                          .value = p,
+                                                      });
+            if (error)
+                return error;
+        }
+    }
+    return ERROR_NONE;
+}
+
+// A connected network for each address, then what the file says.
+static enum error compile_routes(struct compiler *compiler)
+{
+    const struct config *config = compiler->config;
+    struct route *routes = calloc(ROUTES_MAX, sizeof(*routes));
+    if (!routes)
+        return fail_memory(compiler);
+    uint32_t count = 0;
+    for (uint32_t p = 0; p < config->port_count; p++) {
+        const struct config_port *port = &config->ports[p];
+        CHECK(count + port->address_count + port->route_count <= ROUTES_MAX);
+        for (uint32_t i = 0; i < port->address_count; i++)
+            routes[count++] = (struct route){.to = port->addresses[i], .on_link = true, .port = p};
+        for (uint32_t i = 0; i < port->route_count; i++)
+            routes[count++] =
+                (struct route){.to = port->routes[i].to, .via = port->routes[i].via, .port = p};
+    }
+    enum error error = route_table_create(routes, count, &compiler->tables->routes);
+    free(routes);
+    return error ? fail_memory(compiler) : ERROR_NONE;
+}
+
+// A port's own address of a version, for the outer header of tunnels.
+static bool own_address(const struct tables_port *port, bool v4, struct ip_address *address)
+{
+    for (uint32_t i = 0; i < port->address_count; i++) {
+        const struct ip_address *own = &port->addresses[i].address;
+        if (ip_is_v4(own) == v4 && !ip_is_link_local(own)) {
+            *address = *own;
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum error reach_member(struct compiler *compiler, const struct config_pool *pool,
+                               const struct config_member *from, struct tables_member *member)
+{
+    const struct tables_context *context = compiler->context;
+    const struct route *route = route_lookup(compiler->tables->routes, &from->address);
+    if (!route) {
+        snprintf(compiler->why, WHY_SIZE, "pool %s: no route to member %s", pool->name, from->name);
+        return ERROR_NOT_FOUND;
+    }
+    const struct tables_port *out = &compiler->tables->ports[route->port];
+    member->out_port = (uint16_t)route->port;
+    if (pool->forward == CONFIG_FORWARD_IPIP &&
+        !own_address(out, ip_is_v4(&from->address), &member->tunnel_source)) {
+        snprintf(compiler->why, WHY_SIZE,
+                 "pool %s: the port towards member %s has no address of its IP version", pool->name,
+                 from->name);
+        return ERROR_INVALID;
+    }
+    const struct ip_address *hop = route->on_link ? &from->address : &route->via;
+    member->next_hop = *hop;
+    enum error error = neighbour_pin(context->neighbours, route->port, hop, context->now_ns,
+                                     &member->neighbour, context->actions);
+    if (error)
+        snprintf(compiler->why, WHY_SIZE, "pool %s: no room for the next hop of member %s: %s",
+                 pool->name, from->name, error_text(error));
+    return error;
+}
+
+static struct tables_member *member_at(struct compiler *compiler, uint32_t slot)
+{
+    if (slot >= compiler->tables->member_limit)
+        compiler->tables->member_limit = slot + 1;
+    return &compiler->tables->members[slot];
+}
+
+static enum error compile_member(struct compiler *compiler, const struct config_pool *pool,
+                                 const struct config_member *from, struct tables_pool *into)
+{
+    const struct tables_context *context = compiler->context;
+    struct member_identity identity = {
+        .address = from->address, .port = from->port, .forward = (uint16_t)pool->forward};
+    memcpy(identity.pool, pool->name, sizeof(identity.pool));
+    uint32_t slot;
+    enum error error = registry_acquire(context->members, &identity, sizeof(identity), &slot);
+    if (error) {
+        snprintf(compiler->why, WHY_SIZE, "pool %s: no slot for member %s: %s", pool->name,
+                 from->name, error_text(error));
+        return error;
+    }
+    struct tables_member *member = member_at(compiler, slot);
+    *member = (struct tables_member){
+        .used = true,
+        .address = from->address,
+        .port = network_port(from->port),
+        .forward = (uint8_t)pool->forward,
+    };
+    memcpy(member->name, from->name, sizeof(member->name));
+    memcpy(member->pool_name, pool->name, sizeof(member->pool_name));
+    error = reach_member(compiler, pool, from, member);
+    if (error)
+        return error;
+
+    // Sister appliances must place a member alike: its id follows from what the network sees of it.
+    const struct siphash_key id_key = compiler->tables->balance_key;
+    struct member_identity seen = identity;
+    memset(seen.pool, 0, sizeof(seen.pool));
+    bool active = from->state == CONFIG_MEMBER_ACTIVE &&
+                  !context->drained(context->context, pool->name, from->name);
+    into->weights[into->member_count] = (struct balance_member){
+        .id = siphash24(id_key, &seen, sizeof(seen)), .weight = active ? from->weight : 0};
+    into->members[into->member_count++] = slot;
+    return ERROR_NONE;
+}
+
+static void pool_release(struct tables_pool *pool)
+{
+    if (!pool || --pool->references > 0)
+        return;
+    balancer_destroy(pool->balancer);
+    free(pool->weights);
+    free(pool->members);
+    free(pool);
+}
+
+static bool same_balance(const struct tables_pool *a, const struct tables_pool *b)
+{
+    if (a->slot != b->slot || a->policy != b->policy || a->forward != b->forward ||
+        a->member_count != b->member_count)
+        return false;
+    for (uint32_t i = 0; i < a->member_count; i++) {
+        if (a->members[i] != b->members[i] || a->weights[i].id != b->weights[i].id ||
+            a->weights[i].weight != b->weights[i].weight)
+            return false;
+    }
+    return true;
+}
+
+static const struct balancer_ops *balancer_ops_of(enum config_balancer policy)
+{
+    switch (policy) {
+    case CONFIG_BALANCER_ROUND_ROBIN:
+        return &balance_round_robin;
+    case CONFIG_BALANCER_WEIGHTED_ROUND_ROBIN:
+        return &balance_weighted_round_robin;
+    case CONFIG_BALANCER_MAGLEV:
+        break;
+    }
+    return &balance_maglev;
+}
+
+// The previous snapshot's pool where nothing in it changed, so that its balancer need not be
+// rebuilt.
+static struct tables_pool *unchanged_pool(const struct compiler *compiler,
+                                          const struct tables_pool *pool)
+{
+    const struct tables *previous = compiler->context->previous;
+    const struct tables *now = compiler->tables;
+    if (!previous || previous->balance_key.k0 != now->balance_key.k0)
+        return NULL;
+    for (uint32_t i = 0; i < previous->pool_count; i++) {
+        if (same_balance(previous->pools[i], pool))
+            return previous->pools[i];
+    }
+    return NULL;
+}
+
+static enum error compile_pool(struct compiler *compiler, const struct config_pool *from,
+                               struct tables_pool **result)
+{
+    struct tables_pool *pool = calloc(1, sizeof(*pool));
+    if (!pool)
+        return fail_memory(compiler);
+    *result = pool;
+    pool->references = 1;
+    pool->policy = from->balancer;
+    pool->forward = from->forward;
+    memcpy(pool->name, from->name, sizeof(pool->name));
+    pool->weights = calloc(from->member_count + 1, sizeof(*pool->weights));
+    pool->members = calloc(from->member_count + 1, sizeof(*pool->members));
+    if (!pool->weights || !pool->members)
+        return fail_memory(compiler);
+    enum error error =
+        registry_acquire(compiler->context->pools, from->name, strlen(from->name) + 1, &pool->slot);
+    if (error) {
+        snprintf(compiler->why, WHY_SIZE, "no slot for pool %s: %s", from->name, error_text(error));
+        return error;
+    }
+    for (uint32_t i = 0; i < from->member_count; i++) {
+        error = compile_member(compiler, from, &from->members[i], pool);
+        if (error)
+            return error;
+    }
+    struct tables_pool *same = unchanged_pool(compiler, pool);
+    if (same) {
+        same->references++;
+        pool_release(pool);
+        *result = same;
+        return ERROR_NONE;
+    }
+    if (pool->member_count == 0)
+        return ERROR_NONE;
+    error = balancer_ops_of(pool->policy)
+                ->create(pool->weights, pool->member_count, compiler->tables->balance_key,
+                         &pool->balancer);
+    if (error)
+        snprintf(compiler->why, WHY_SIZE, "pool %s: cannot build its balancer: %s", from->name,
+                 error_text(error));
+    return error;
+}
+
+static enum error compile_pools(struct compiler *compiler)
+{
+    const struct config *config = compiler->config;
+    struct tables *tables = compiler->tables;
+    tables->pools = calloc(config->pool_count + 1, sizeof(struct tables_pool *));
+    if (!tables->pools)
+        return fail_memory(compiler);
+    for (uint32_t i = 0; i < config->pool_count; i++) {
+        // Counted first: tables_destroy() frees a pool that was half compiled.
+        tables->pool_count++;
+        enum error error = compile_pool(compiler, &config->pools[i], &tables->pools[i]);
+        if (error)
+            return error;
+    }
+    return ERROR_NONE;
+}
+
+// A member that left the configuration stays in the tables while flows go to it. One that was there
+// a snapshot ago stays in any case: until that snapshot was retired a worker could still give it a
+// flow.
+static void keep_removed_members(struct compiler *compiler)
+{
+    const struct tables_context *context = compiler->context;
+    const struct tables *previous = context->previous;
+    for (uint32_t slot = 1; previous && slot < previous->member_limit; slot++) {
+        const struct tables_member *before = &previous->members[slot];
+        if (!before->used || compiler->tables->members[slot].used)
+            continue;
+        if (before->removed && context->member_flows(context->context, slot) == 0)
+            continue;
+        struct tables_member *member = member_at(compiler, slot);
+        *member = *before;
+        member->removed = true;
+        // Its next hop stays resolved if there still is one; if not, packets are dropped by name.
+        const struct route *route = route_lookup(compiler->tables->routes, &member->address);
+        if (!route)
+            continue;
+        const struct ip_address *hop = route->on_link ? &member->address : &route->via;
+        uint32_t neighbour;
+        if (neighbour_pin(context->neighbours, route->port, hop, context->now_ns, &neighbour,
+                          context->actions) == ERROR_NONE) {
+            member->neighbour = neighbour;
+            member->out_port = (uint16_t)route->port;
+            member->next_hop = *hop;
+        }
+    }
+}
+
+// The same for a vip that left: its flows end by themselves, new ones find no service.
+static void keep_removed_services(struct compiler *compiler)
+{
+    const struct tables_context *context = compiler->context;
+    struct tables *tables = compiler->tables;
+    const struct tables *previous = context->previous;
+    for (uint32_t slot = 1; previous && slot < previous->service_limit; slot++) {
+        const struct tables_service *before = &previous->services[slot];
+        if (!before->used || tables->services[slot].used)
+            continue;
+        if (before->removed && context->service_flows(context->context, slot) == 0)
+            continue;
+        if (slot >= tables->service_limit)
+            tables->service_limit = slot + 1;
+        tables->services[slot] = *before;
+        tables->services[slot].removed = true;
+        tables->services[slot].pool = NULL;
+    }
+}
+
+// The port whose connected network holds a vip answers for it on the link.
+static uint32_t answering_port(const struct tables *tables, const struct ip_address *address)
+{
+    for (uint32_t p = 0; p < tables->port_count; p++) {
+        for (uint32_t i = 0; i < tables->ports[p].address_count; i++) {
+            if (ip_prefix_contains(&tables->ports[p].addresses[i], address))
+                return p;
+        }
+    }
+    return ENDPOINT_NO_PORT;
+}
+
+static enum error add_service_endpoints(struct compiler *compiler, const struct config_vip *vip,
+                                        uint32_t slot)
+{
+    uint8_t protocol = protocol_number(vip->protocol);
+    enum error error = add_endpoint(compiler, (struct endpoint){.address = vip->address,
+                                                                .port = network_port(vip->port),
+                                                                .protocol = protocol,
+                                                                .kind = ENDPOINT_SERVICE,
+                                                                .value = slot});
+    if (error)
+        return error;
+    error = add_endpoint(
+        compiler, (struct endpoint){.address = vip->address,
+                                    .kind = ENDPOINT_VIP,
+                                    .value = answering_port(compiler->tables, &vip->address)});
+    const struct config_pool *pool = &compiler->config->pools[vip->pool];
+    if (pool->forward != CONFIG_FORWARD_NAT)
+        return error;
+    for (uint32_t i = 0; !error && i < pool->member_count; i++) {
+        const struct config_member *member = &pool->members[i];
+        error = add_endpoint(
+            compiler,
+            (struct endpoint){.address = member->address,
+                              .port = network_port(member->port ? member->port : vip->port),
+                              .protocol = protocol,
+                              .kind = ENDPOINT_MEMBER});
+    }
+    return error;
+}
+
+static enum error compile_services(struct compiler *compiler)
+{
+    const struct config *config = compiler->config;
+    struct tables *tables = compiler->tables;
+    for (uint32_t i = 0; i < config->vip_count; i++) {
+        const struct config_vip *vip = &config->vips[i];
+        struct service_identity identity = {
+            .address = vip->address, .port = vip->port, .protocol = protocol_number(vip->protocol)};
+        uint32_t slot;
+        enum error error =
+            registry_acquire(compiler->context->services, &identity, sizeof(identity), &slot);
+        if (error) {
+            snprintf(compiler->why, WHY_SIZE, "no slot for vip %s: %s", vip->name,
+                     error_text(error));
+            return error;
+        }
+        if (slot >= tables->service_limit)
+            tables->service_limit = slot + 1;
+        struct tables_service *service = &tables->services[slot];
+        *service = (struct tables_service){
+            .used = true,
+            .address = vip->address,
+            .port = network_port(vip->port),
+            .protocol = protocol_number(vip->protocol),
+            .pool = tables->pools[vip->pool],
+        };
+        memcpy(service->name, vip->name, sizeof(service->name));
+        error = add_service_endpoints(compiler, vip, slot);
+        if (error)
+            return error;
+    }
+    return ERROR_NONE;
+}
+
+static void compile_node(struct compiler *compiler)
+{
+    const struct config_node *node = &compiler->config->node;
+    struct tables *tables = compiler->tables;
+    tables->revision = compiler->context->revision;
+    tables->workers = node->core_count;
+    tables->busy_poll = node->poll == CONFIG_POLL_BUSY;
+    tables->sleep_max_ns = node->sleep_max_ns;
+    // Not a secret: appliances that share a vip must choose alike. The flow table's key is one.
+    tables->balance_key = (struct siphash_key){node->hash_seed, ~node->hash_seed};
+    const uint64_t timeouts_ns[FLOW_STATES] = {
+        [FLOW_TCP_OPENING] = node->flows.tcp_opening_ns,
+        [FLOW_TCP_ESTABLISHED] = node->flows.tcp_established_ns,
+        [FLOW_TCP_CLOSING] = node->flows.tcp_closing_ns,
+        [FLOW_UDP] = node->flows.udp_ns,
+    };
+    for (int state = 0; state < FLOW_STATES; state++)
+        tables->timeouts_ms[state] = (uint32_t)(timeouts_ns[state] / NANOSECONDS_PER_MILLISECOND);
+}
+
+static uint32_t configured_members(const struct config *config)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < config->pool_count; i++)
+        count += config->pools[i].member_count;
+    return count;
+}
+
+// Slots of `a` that `b` has not: those of a snapshot that was given up, or of one that was
+// replaced.
+static void release_slots(const struct tables *a, const struct tables *b,
+                          const struct tables_context *context)
+{
+    for (uint32_t slot = 1; a && slot < a->member_limit; slot++) {
+        if (a->members[slot].used && !(b && slot < b->member_limit && b->members[slot].used))
+            registry_release(context->members, slot);
+    }
+    for (uint32_t slot = 1; a && slot < a->service_limit; slot++) {
+        if (a->services[slot].used && !(b && slot < b->service_limit && b->services[slot].used))
+            registry_release(context->services, slot);
+    }
+    for (uint32_t i = 0; a && i < a->pool_count; i++) {
+        uint32_t slot = a->pools[i] ? a->pools[i]->slot : 0;
+        bool kept = slot == 0;
+        for (uint32_t j = 0; !kept && b && j < b->pool_count; j++)
+            kept = b->pools[j] && b->pools[j]->slot == slot;
+        if (!kept)
+            registry_release(context->pools, slot);
+    }
+}
+
+enum error tables_compile(const struct config *config, const struct tables_context *context,
+                          struct tables **tables, char *why)
+{
+    struct compiler compiler = {.config = config, .context = context, .why = why};
+    enum error error = ERROR_NO_MEMORY;
+    struct tables *created = calloc(1, sizeof(*created));
+    if (!created)
+        return fail_memory(&compiler);
+    compiler.tables = created;
+
+    // The registries give out the lowest free slots, so no slot lies above those that the previous
+    // snapshot uses and as many more as there are names now.
+    uint32_t previous_members = context->previous ? context->previous->member_limit : 0;
+    uint32_t previous_services = context->previous ? context->previous->service_limit : 0;
+    uint32_t member_room = previous_members + configured_members(config) + 1;
+    uint32_t service_room = previous_services + config->vip_count + 1;
+    created->members = aligned_alloc(64, member_room * sizeof(struct tables_member));
+    created->services = calloc(service_room, sizeof(struct tables_service));
+    if (!created->members || !created->services) {
+        error = fail_memory(&compiler);
+        goto failed;
+    }
+    memset(created->members, 0, member_room * sizeof(struct tables_member));
+    compile_node(&compiler);
+    if ((error = compile_ports(&compiler)) || (error = compile_routes(&compiler)) ||
+        (error = compile_pools(&compiler)) || (error = compile_services(&compiler)))
+        goto failed;
+    keep_removed_members(&compiler);
+    keep_removed_services(&compiler);
+    error = endpoint_set_create(compiler.endpoints, compiler.endpoint_count, &created->endpoints);
+    if (error) {
+        fail_memory(&compiler);
+        goto failed;
+    }
+    if (context->previous)
+        created->route_generation = (uint8_t)(context->previous->route_generation + 1);
+    release_slots(context->previous, created, context);
+    free(compiler.endpoints);
+    *tables = created;
+    return ERROR_NONE;
+
+failed:
+    release_slots(created, context->previous, context);
+    free(compiler.endpoints);
+    tables_destroy(created);
+    return error;
+}
+
+void tables_destroy(void *thing)
+{
+    struct tables *tables = thing;
+    if (!tables)
+        return;
+    for (uint32_t i = 0; i < tables->pool_count; i++)
+        pool_release(tables->pools[i]);
+    for (uint32_t p = 0; p < tables->port_count; p++)
+        free(tables->ports[p].addresses);
+    endpoint_set_destroy(tables->endpoints);
+    route_table_destroy(tables->routes);
+    free(tables->pools);
+    free(tables->members);
+    free(tables->services);
+    free(tables);
+}

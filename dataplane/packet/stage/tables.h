@@ -1,0 +1,111 @@
+// What workers know of the configuration: one immutable snapshot, compiled by the main thread,
+// published by one pointer, freed when no worker can still read it. Slots keep their numbers from
+// one snapshot to the next, so flows and counters outlive a change.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/config/model.h"
+#include "base/error.h"
+#include "dataplane/balance/balance.h"
+#include "dataplane/packet/flow/flow.h"
+#include "dataplane/packet/route/neighbour.h"
+#include "dataplane/packet/route/route.h"
+#include "dataplane/packet/stage/endpoint.h"
+
+struct registry;
+
+// Where a member is and how packets get there. What is read for every packet lies in the first
+// cache line.
+struct tables_member {
+    _Alignas(64) struct ip_address address;
+    struct ip_address tunnel_source; // IPIP: the outer source address
+    uint32_t neighbour;              // slot of the next hop
+    uint16_t out_port;               // index of the port
+    uint16_t port;                   // NAT: network byte order, 0: the vip's own
+    uint8_t forward;                 // enum config_forward
+    bool used;                       // the slot stands for a member
+    bool removed;                    // no longer configured; its flows go on
+    struct ip_address next_hop;      // whose slot `neighbour` is
+    char name[CONFIG_NAME_SIZE];
+    char pool_name[CONFIG_NAME_SIZE];
+};
+
+// A pool's members as its balancer sees them. Shared by snapshots while nothing in it changes.
+struct tables_pool {
+    uint32_t references; // of snapshots; main thread only
+    uint32_t slot;
+    char name[CONFIG_NAME_SIZE];
+    enum config_balancer policy;
+    enum config_forward forward;
+    struct balancer *balancer;      // NULL: no members
+    struct balance_member *weights; // what the balancer was built from
+    uint32_t *members;              // slots, in the balancer's order
+    uint32_t member_count;
+};
+
+struct tables_service {
+    bool used;
+    bool removed; // no longer configured; its flows go on
+    struct ip_address address;
+    uint16_t port; // network byte order
+    uint8_t protocol;
+    const struct tables_pool *pool; // NULL once removed
+    char name[CONFIG_NAME_SIZE];
+};
+
+struct tables_port {
+    uint32_t address_count;
+    struct ip_prefix *addresses;
+    uint16_t mtu;
+    uint64_t punt_rate; // packets a second and worker
+};
+
+struct tables {
+    uint64_t revision;
+    uint8_t route_generation; // another one each time, so that cached next hops are looked up anew
+    uint32_t workers;
+    bool busy_poll;                    // workers never sleep
+    uint64_t sleep_max_ns;             // else their longest sleep
+    struct siphash_key balance_key;    // from node.hash-seed: shared with sister appliances
+    uint32_t timeouts_ms[FLOW_STATES]; //
+    struct endpoint_set *endpoints;    // owned, as all below
+    struct route_table *routes;        //
+    struct tables_port ports[CONFIG_PORTS_MAX];
+    uint32_t port_count;
+    struct tables_service *services; // by slot
+    uint32_t service_limit;          // one past the highest slot
+    struct tables_member *members;   // by slot
+    uint32_t member_limit;           //
+    struct tables_pool **pools;      // in the configuration's order
+    uint32_t pool_count;
+};
+
+// What the compiler needs besides the configuration. All borrowed.
+struct tables_context {
+    uint64_t revision;
+    const struct tables *previous; // or NULL
+    struct registry *services;     // give out the slots
+    struct registry *pools;
+    struct registry *members;
+    struct neighbour_table *neighbours; // next hops are pinned there
+    const struct neighbour_actions *actions;
+    uint64_t now_ns;
+    // Whether a member is to get nothing new although its configuration is active (an operator's
+    // `drain`).
+    bool (*drained)(void *context, const char *pool, const char *member);
+    // Flows that workers hold towards a member's slot, and of a service's slot.
+    uint64_t (*member_flows)(void *context, uint32_t slot);
+    uint64_t (*service_flows)(void *context, uint32_t slot);
+    void *context;
+};
+
+// Compiles a snapshot. On an error `why` (256 bytes) has a sentence, and nothing but slots and pins
+// that nobody uses yet has changed. All workers must have passed a quiescent state since the
+// previous snapshot was published: that is what makes it safe to free slots of removed members.
+enum error tables_compile(const struct config *config, const struct tables_context *context,
+                          struct tables **tables, char *why);
+
+// For epoch_retire().
+void tables_destroy(void *tables);

@@ -1,0 +1,118 @@
+#include "dataplane/packet/wire/rewrite.h"
+
+#include <netinet/in.h>
+
+#include "base/check.h"
+#include "base/cursor.h"
+#include "dataplane/packet/wire/checksum.h"
+#include "dataplane/packet/wire/wire_priv.h"
+
+// Which address and port: how far into the headers those of one side lie.
+struct side {
+    uint8_t ipv4_address;
+    uint8_t ipv6_address;
+    uint8_t port;
+};
+
+static inline __attribute__((always_inline)) void
+rewrite(uint8_t *frame, const struct wire_packet *packet, struct side side,
+        const struct ip_address *address, uint16_t port)
+{
+    DCHECK(packet->protocol == IPPROTO_TCP || packet->protocol == IPPROTO_UDP);
+    DCHECK(!packet->fragment || packet->first_fragment);
+    DCHECK(ip_is_v4(address) == (packet->kind == WIRE_IPV4));
+    uint8_t *ip = frame + packet->l3_offset;
+    uint8_t *transport = frame + packet->l4_offset;
+
+    uint64_t difference;
+    if (packet->kind == WIRE_IPV4) {
+        const uint8_t *new_address = address->bytes + 12;
+        difference = checksum_difference(0, ip + side.ipv4_address, new_address, 4);
+        memcpy(ip + side.ipv4_address, new_address, 4);
+        checksum_change(ip + IPV4_CHECKSUM, difference);
+    } else {
+        difference = checksum_difference(0, ip + side.ipv6_address, address->bytes, 16);
+        memcpy(ip + side.ipv6_address, address->bytes, 16);
+    }
+    difference = checksum_difference(difference, transport + side.port, &port, sizeof(port));
+    memcpy(transport + side.port, &port, sizeof(port));
+
+    if (packet->protocol == IPPROTO_TCP) {
+        checksum_change(transport + TCP_CHECKSUM, difference);
+        return;
+    }
+    uint8_t *field = transport + UDP_CHECKSUM;
+    if (checksum_load(field) == 0)
+        return; // there is none: RFC 768, and RFC 6935 section 5 for tunnels over IPv6
+    checksum_change(field, difference);
+    if (checksum_load(field) == 0)
+        checksum_store(field, 0xffff); // RFC 768: zero would say that there is none
+}
+
+void wire_rewrite_source(uint8_t *frame, const struct wire_packet *packet,
+                         const struct ip_address *address, uint16_t port)
+{
+    struct side side = {WIRE_IPV4_SOURCE, WIRE_IPV6_SOURCE, .port = 0};
+    rewrite(frame, packet, side, address, port);
+}
+
+void wire_rewrite_destination(uint8_t *frame, const struct wire_packet *packet,
+                              const struct ip_address *address, uint16_t port)
+{
+    struct side side = {WIRE_IPV4_DESTINATION, WIRE_IPV6_DESTINATION, .port = 2};
+    rewrite(frame, packet, side, address, port);
+}
+
+void wire_decrement_ttl(uint8_t *frame, const struct wire_packet *packet)
+{
+    uint8_t *ip = frame + packet->l3_offset;
+    if (packet->kind == WIRE_IPV6) {
+        ip[IPV6_HOP_LIMIT]--;
+        return;
+    }
+    uint8_t before[2] = {ip[IPV4_TTL], ip[IPV4_PROTOCOL]};
+    ip[IPV4_TTL]--;
+    checksum_change(ip + IPV4_CHECKSUM, checksum_difference(0, before, ip + IPV4_TTL, 2));
+}
+
+uint32_t wire_tunnel_size(const struct ip_address *member)
+{
+    return ip_is_v4(member) ? WIRE_IPV4_SIZE : WIRE_IPV6_SIZE;
+}
+
+void wire_tunnel_header(uint8_t *out, struct span inner, const struct ip_address *source,
+                        const struct ip_address *destination, bool checksum_by_device)
+{
+    struct cursor cursor = cursor_of(inner);
+    uint16_t first = cursor_be16(&cursor);
+    bool inner_is_v4 = first >> 12 == 4;
+    uint8_t protocol = inner_is_v4 ? IPPROTO_IPIP : IPPROTO_IPV6;
+    // RFC 6040 section 4.1, normal mode: the ECN field is copied, and here the DSCP with it.
+    uint8_t traffic_class = (uint8_t)(inner_is_v4 ? first : first >> 4);
+
+    if (!ip_is_v4(destination)) {
+        DCHECK(inner.size <= UINT16_MAX);
+        memset(out, 0, WIRE_IPV6_SIZE);
+        store_be16(out, (uint16_t)(6u << 12 | (unsigned)traffic_class << 4));
+        store_be16(out + IPV6_PAYLOAD_LENGTH, (uint16_t)inner.size);
+        out[IPV6_NEXT_HEADER] = protocol;
+        out[IPV6_HOP_LIMIT] = HOP_LIMIT_DEFAULT;
+        memcpy(out + WIRE_IPV6_SOURCE, source->bytes, 16);
+        memcpy(out + WIRE_IPV6_DESTINATION, destination->bytes, 16);
+        return;
+    }
+    DCHECK(inner.size <= UINT16_MAX - WIRE_IPV4_SIZE);
+    memset(out, 0, WIRE_IPV4_SIZE); // among it the ID, which says nothing with DF (RFC 6864)
+    out[0] = IPV4_VERSION_AND_IHL;
+    out[IPV4_TRAFFIC_CLASS] = traffic_class;
+    store_be16(out + IPV4_TOTAL_LENGTH, (uint16_t)(WIRE_IPV4_SIZE + inner.size));
+    store_be16(out + IPV4_FRAGMENT, IPV4_DONT_FRAGMENT);
+    out[IPV4_TTL] = HOP_LIMIT_DEFAULT;
+    out[IPV4_PROTOCOL] = protocol;
+    memcpy(out + WIRE_IPV4_SOURCE, source->bytes + 12, 4);
+    memcpy(out + WIRE_IPV4_DESTINATION, destination->bytes + 12, 4);
+    if (!checksum_by_device) {
+        uint64_t sum = checksum_add(0, span_of(out, WIRE_IPV4_SIZE));
+        checksum_store(out + IPV4_CHECKSUM, checksum_finish(sum));
+    }
+}

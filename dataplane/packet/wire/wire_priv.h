@@ -1,0 +1,68 @@
+// Where the fields lie in the headers that this room reads and writes: bytes from the header's
+// start. RFC 791, RFC 8200, RFC 9293, RFC 768, RFC 792 and RFC 4443.
+#pragma once
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "dataplane/packet/wire/checksum.h"
+#include "dataplane/packet/wire/parse.h"
+
+enum {
+    ETHERNET_DESTINATION = 0,
+    ETHERNET_SOURCE = 6,
+    ETHERNET_TYPE = 12,
+
+    IPV4_TRAFFIC_CLASS = 1,
+    IPV4_TOTAL_LENGTH = 2,
+    IPV4_FRAGMENT = 6,
+    IPV4_TTL = 8,
+    IPV4_PROTOCOL = 9,
+    IPV4_CHECKSUM = 10,
+
+    IPV6_PAYLOAD_LENGTH = 4,
+    IPV6_NEXT_HEADER = 6,
+    IPV6_HOP_LIMIT = 7,
+
+    TCP_DATA_OFFSET = 12,
+    TCP_FLAGS = 13,
+    TCP_CHECKSUM = 16,
+
+    UDP_LENGTH = 4,
+    UDP_CHECKSUM = 6,
+
+    ICMP_SIZE = 8,
+    ICMP_CODE = 1,
+    ICMP_CHECKSUM = 2,
+};
+
+#define IPV4_VERSION_AND_IHL 0x45 // without options
+#define IPV4_DONT_FRAGMENT   0x4000
+#define IPV4_MORE_FRAGMENTS  0x2000
+#define IPV4_FRAGMENT_OFFSET 0x1fff // in units of 8 bytes
+#define HOP_LIMIT_DEFAULT    64
+#define ICMP_ECHO_REQUEST    8
+#define ICMP_ECHO_ANSWER     0
+#define ICMPV6_ECHO_REQUEST  128
+#define ICMPV6_ECHO_ANSWER   129
+#define ICMPV6_SOLICITATION  135 // neighbour solicitation and advertisement
+#define ICMPV6_ADVERTISEMENT 136
+
+// A checksum field as it lies in memory.
+static inline uint16_t checksum_load(const uint8_t *field)
+{
+    uint16_t value;
+    memcpy(&value, field, sizeof(value));
+    return value;
+}
+
+static inline void checksum_store(uint8_t *field, uint16_t value)
+{
+    memcpy(field, &value, sizeof(value));
+}
+
+// A checksum field after changes whose differences were summed, in place.
+static inline void checksum_change(uint8_t *field, uint64_t difference)
+{
+    checksum_store(field, checksum_apply(checksum_load(field), difference));
+}

@@ -1,0 +1,262 @@
+// The packet plane's life: DPDK, ports, workers, and their end. Main thread.
+#include "dataplane/worker/plane.h"
+
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "dataplane/packet/port/port.h"
+#include "dataplane/worker/plane_priv.h"
+
+#define CONTROL_SLOTS      4096
+#define HANDOFF_SLOTS      1024
+#define NEIGHBOURS_DYNAMIC 4096 // besides a next hop for each member
+_Static_assert(CONFIG_MEMBERS_MAX + NEIGHBOURS_DYNAMIC <= UINT16_MAX,
+               "a flow remembers its neighbour in 16 bits");
+
+static enum error fail(char *why, enum error error, const char *what)
+{
+    snprintf(why, PLANE_WHY_SIZE, "cannot make %s: %s", what, error_text(error));
+    return error;
+}
+
+static enum error create_registries(struct plane *plane, char *why)
+{
+    enum error error;
+    // Twice as many slots as names: removed ones stay while their flows last.
+    if ((error = registry_create(CONFIG_VIPS_MAX * 2 - 1, &plane->services)) ||
+        (error = registry_create(CONFIG_POOLS_MAX * 2 - 1, &plane->pools)) ||
+        (error = registry_create(CONFIG_MEMBERS_MAX * 2 - 1, &plane->member_slots)))
+        return fail(why, error, "the slots");
+    return ERROR_NONE;
+}
+
+static enum error create_statistics(struct plane *plane, char *why)
+{
+    enum error error =
+        stats_create(counter_families, COUNTERS, plane->worker_count + 1, &plane->stats);
+    if (error)
+        return fail(why, error, "the statistics segment");
+    error = stats_reader_open(stats_fd(plane->stats), &plane->reader);
+    if (error)
+        return fail(why, error, "the statistics segment's own view");
+    plane->counters = counters_of(plane->stats, plane->worker_count);
+    char label[STATS_LABEL_SIZE];
+    for (uint32_t reason = 1; reason < DROP_REASONS; reason++) {
+        snprintf(label, sizeof(label), "reason=\"%s\"", drop_name(reason));
+        stats_set_label(plane->stats, COUNTER_DROPS, reason, label);
+    }
+    for (uint32_t p = 0; p < plane->config->port_count; p++) {
+        snprintf(label, sizeof(label), "port=\"%s\"", plane->config->ports[p].name);
+        for (enum counter family = COUNTER_PORT_RX_PACKETS; family <= COUNTER_PORT_INJECTED;
+             family++)
+            stats_set_label(plane->stats, family, p, label);
+    }
+    for (enum counter family = COUNTER_UNTRACKED; family < COUNTERS; family++)
+        stats_set_label(plane->stats, family, 0, "plane=\"packet\"");
+    return ERROR_NONE;
+}
+
+static enum error open_ports(struct plane *plane, char *why)
+{
+    const struct config *config = plane->config;
+    for (uint32_t p = 0; p < config->port_count; p++) {
+        struct port *port;
+        enum error error = port_open(config, p, plane->worker_count, &port, why);
+        if (error)
+            return error;
+        plane->shared.ports[plane->shared.port_count++] = port;
+        error = port_start(port, why);
+        if (error)
+            return error;
+        uint32_t speed_mbps;
+        plane->link_up[p] = port_link_up(port, &speed_mbps);
+        log_info("port ready", LOG_STRING("port", port->name), LOG_STRING("driver", port->driver),
+                 LOG_UINT("rx-queues", port->rx_queues), LOG_UINT("tx-queues", port->tx_queues),
+                 LOG_STRING("link", plane->link_up[p] ? "up" : "down"));
+        if (!plane->link_up[p])
+            log_warning("port without link", LOG_STRING("port", port->name),
+                        LOG_STRING("remedy", "plug it in; packets pass once the link is up"));
+    }
+    return ERROR_NONE;
+}
+
+// Mailboxes towards this worker, from all others and the main thread.
+static enum error create_inboxes(struct worker *worker)
+{
+    uint32_t workers = worker->shared->workers;
+    worker->inboxes = calloc(workers + 1, sizeof(struct mailbox *));
+    if (!worker->inboxes)
+        return ERROR_NO_MEMORY;
+    for (uint32_t from = 0; from <= workers; from++) {
+        if (from == worker->index)
+            continue;
+        enum error error =
+            mailbox_create(HANDOFF_SLOTS, sizeof(struct handoff_message), &worker->inboxes[from]);
+        if (error)
+            return error;
+    }
+    return ERROR_NONE;
+}
+
+static enum error create_worker(struct plane *plane, uint32_t index, struct siphash_key owner_key)
+{
+    struct worker *worker = aligned_alloc(64, (sizeof(*worker) + 63) / 64 * 64);
+    if (!worker)
+        return ERROR_NO_MEMORY;
+    memset(worker, 0, sizeof(*worker));
+    plane->workers[index] = worker;
+    worker->index = index;
+    worker->core = plane->config->node.cores[index];
+    worker->shared = &plane->shared;
+    struct stage *stage = &worker->stage;
+    stage->worker = index;
+    stage->neighbours = plane->neighbours;
+    stage->ports = plane->shared.ports;
+    stage->owner_key = owner_key;
+    stage->counters = counters_of(plane->stats, index);
+
+    struct siphash_key flow_key;
+    random_os_bytes(&flow_key, sizeof(flow_key));
+    stage->cursors = calloc(CONFIG_POOLS_MAX * 2, sizeof(*stage->cursors));
+    stage->handoff = calloc(plane->worker_count, sizeof(struct mailbox *));
+    worker->page = calloc(1, sizeof(*worker->page));
+    if (!stage->cursors || !stage->handoff || !worker->page)
+        return ERROR_NO_MEMORY;
+    enum error error;
+    if ((error = mailbox_create(CONTROL_SLOTS, sizeof(struct control_message), &stage->control)) ||
+        (error = create_inboxes(worker)) ||
+        (error = flow_table_create(plane->config->node.flows.per_worker, flow_key, &stage->flows)))
+        return error;
+    stage_init(stage);
+    return ERROR_NONE;
+}
+
+static enum error create_workers(struct plane *plane, char *why)
+{
+    struct siphash_key owner_key;
+    random_os_bytes(&owner_key, sizeof(owner_key));
+    for (uint32_t i = 0; i < plane->worker_count; i++) {
+        enum error error = create_worker(plane, i, owner_key);
+        if (error)
+            return fail(why, error, "a worker (see node.flows.per-worker and node.memory)");
+    }
+    for (uint32_t from = 0; from < plane->worker_count; from++) {
+        for (uint32_t to = 0; to < plane->worker_count; to++)
+            plane->workers[from]->stage.handoff[to] = plane->workers[to]->inboxes[from];
+    }
+    return ERROR_NONE;
+}
+
+static enum error launch_workers(struct plane *plane, char *why)
+{
+    plane->running = true;
+    for (uint32_t i = 0; i < plane->worker_count; i++) {
+        if (rte_eal_remote_launch(worker_run, plane->workers[i], i + 1) != 0) {
+            snprintf(why, PLANE_WHY_SIZE, "cannot start the worker of core %u",
+                     plane->workers[i]->core);
+            return ERROR_SYSTEM;
+        }
+    }
+    return ERROR_NONE;
+}
+
+enum error plane_create(const struct config *config, struct plane **plane, char *why)
+{
+    struct plane *created = aligned_alloc(64, (sizeof(*created) + 63) / 64 * 64);
+    if (!created)
+        return fail(why, ERROR_NO_MEMORY, "the packet plane");
+    memset(created, 0, sizeof(*created));
+    created->config = config;
+    created->worker_count = config->node.core_count;
+    created->shared.workers = created->worker_count;
+    created->actions = plane_neighbour_actions(created);
+    epoch_init(&created->shared.epoch, created->worker_count);
+
+    enum error error = port_system_start(config, why);
+    if (error) {
+        epoch_fini(&created->shared.epoch);
+        free(created);
+        return error;
+    }
+    created->huge_pages = rte_eal_has_hugepages();
+    if ((error = create_registries(created, why)) || (error = create_statistics(created, why)))
+        goto failed;
+    struct siphash_key neighbour_key;
+    random_os_bytes(&neighbour_key, sizeof(neighbour_key));
+    error = neighbour_table_create(CONFIG_MEMBERS_MAX + NEIGHBOURS_DYNAMIC, neighbour_key,
+                                   &created->neighbours);
+    if (error) {
+        fail(why, error, "the neighbour table");
+        goto failed;
+    }
+    if ((error = open_ports(created, why)) || (error = create_workers(created, why)) ||
+        (error = plane_publish(created, config, why)) || (error = launch_workers(created, why)))
+        goto failed;
+    plane_announce(created);
+    *plane = created;
+    return ERROR_NONE;
+
+failed:
+    plane_destroy(created);
+    return error;
+}
+
+// Packets that lie in a mailbox when its worker is gone.
+static void drain_inbox(struct mailbox *inbox)
+{
+    struct handoff_message message;
+    while (inbox && mailbox_receive(inbox, &message))
+        rte_pktmbuf_free(message.packet);
+    mailbox_destroy(inbox);
+}
+
+static void destroy_worker(struct worker *worker)
+{
+    if (!worker)
+        return;
+    struct control_message message;
+    while (worker->stage.control && mailbox_receive(worker->stage.control, &message)) {
+        if (message.type == CONTROL_HOLD)
+            rte_pktmbuf_free(message.packet);
+    }
+    mailbox_destroy(worker->stage.control);
+    for (uint32_t from = 0; worker->inboxes && from <= worker->shared->workers; from++)
+        drain_inbox(worker->inboxes[from]);
+    flow_table_destroy(worker->stage.flows);
+    free(worker->inboxes);
+    free(worker->stage.handoff);
+    free(worker->stage.cursors);
+    free(worker->page);
+    free(worker);
+}
+
+void plane_destroy(struct plane *plane)
+{
+    if (!plane)
+        return;
+    atomic_store(&plane->shared.stop, true);
+    if (plane->running)
+        rte_eal_mp_wait_lcore();
+    epoch_fini(&plane->shared.epoch);
+    neighbour_table_destroy(plane->neighbours);
+    for (uint32_t i = 0; i < plane->worker_count; i++)
+        destroy_worker(plane->workers[i]);
+    for (uint32_t p = 0; p < plane->shared.port_count; p++)
+        port_close(plane->shared.ports[p]);
+    tables_destroy((void *)(uintptr_t)plane->tables);
+    registry_destroy(plane->services);
+    registry_destroy(plane->pools);
+    registry_destroy(plane->member_slots);
+    stats_reader_close(plane->reader);
+    stats_destroy(plane->stats);
+    free(plane->drains);
+    free(plane);
+    port_system_stop();
+}

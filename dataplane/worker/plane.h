@@ -1,0 +1,116 @@
+// The packet plane as the daemon sees it: started from a configuration, changed by another one,
+// looked at, stopped. All of it is the main thread's. A change is taken in three steps: prepare
+// (compile new tables; may fail, changes nothing), commit (swap one pointer), retire (free the old
+// tables after every worker has passed a quiescent state).
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/config/model.h"
+#include "base/error.h"
+
+#define PLANE_WHY_SIZE 512
+
+struct plane;
+struct stats_reader;
+
+// Starts DPDK, opens the ports, builds the tables, starts the workers. `config` is borrowed until
+// the next change or plane_destroy(). Once a process. On an error `why` has a sentence.
+enum error plane_create(const struct config *config, struct plane **plane, char *why);
+
+// Stops the workers, closes the ports, frees everything. NULL is allowed.
+void plane_destroy(struct plane *plane);
+
+// Changes to `config`, which is borrowed from then on. On an error the old one goes on unharmed:
+// ERROR_UNSUPPORTED for what only a restart can change, and `why` names it.
+enum error plane_change(struct plane *plane, const struct config *config, char *why);
+
+// An operator's word: the member gets no new flows, over reloads, until it is undone.
+// ERROR_NOT_FOUND. `changed`: it was not so before.
+enum error plane_drain(struct plane *plane, const char *pool, const char *member, bool drain,
+                       bool *changed, char *why);
+bool plane_drained(const struct plane *plane, const char *pool, const char *member);
+
+// The slow path: what workers sent, neighbours' timers, what can be freed, what should be told.
+// Call whenever the loop turns, at least every PLANE_TURN_MS.
+#define PLANE_TURN_MS 2
+void plane_turn(struct plane *plane, uint64_t now_ns);
+
+// Views for people. Texts are borrowed.
+uint64_t plane_revision(const struct plane *plane);
+bool plane_huge_pages(const struct plane *plane);
+int plane_stats_fd(const struct plane *plane);
+const struct stats_reader *plane_stats(const struct plane *plane);
+
+struct plane_port_view {
+    const char *driver;
+    bool link_up;
+    uint32_t speed_mbps;
+    uint8_t mac[6];
+    uint16_t rx_queues, tx_queues;
+    bool punts;
+    bool rx_checksum, tx_checksum;
+    uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
+    uint64_t rx_missed, rx_errors, tx_errors, rx_no_buffer;
+};
+void plane_port_view(const struct plane *plane, uint32_t port, struct plane_port_view *view);
+
+// Drop reasons: instance `instance` of the family weir_drops_packets_total. NULL past the last.
+struct plane_drop_text {
+    uint32_t instance;
+    const char *name;
+    const char *help;
+};
+const struct plane_drop_text *plane_drop_reason(uint32_t index);
+
+// Members, services: slots by which counters are indexed.
+struct plane_member_view {
+    uint32_t slot;
+    const char *pool;
+    const char *name;
+    struct ip_address address;
+    uint16_t port; // host byte order, 0: the vip's own
+    bool removed;
+    const char *next_hop; // "reachable", "incomplete", "failed", "unknown"
+};
+void plane_walk_members(const struct plane *plane,
+                        void (*visit)(void *context, const struct plane_member_view *view),
+                        void *context);
+// The slot of a configured vip, 0 if it has none.
+uint32_t plane_vip_slot(const struct plane *plane, const struct config_vip *vip);
+
+struct plane_worker_view {
+    uint32_t core;
+    uint32_t flow_capacity;
+};
+uint32_t plane_workers(const struct plane *plane);
+void plane_worker_view(const struct plane *plane, uint32_t worker, struct plane_worker_view *view);
+
+struct plane_flow_view {
+    uint32_t worker;
+    uint8_t protocol; // IPPROTO_*
+    bool reply;
+    struct ip_address client, vip, member;
+    uint16_t client_port, vip_port; // host byte order
+    const char *vip_name, *pool, *member_name;
+    const char *state;
+    uint32_t expires_ms; // from now
+};
+// Calls `visit` for the flows of all workers until it returns false. ERROR_TIMEOUT if a worker does
+// not answer.
+enum error plane_walk_flows(struct plane *plane,
+                            bool (*visit)(void *context, const struct plane_flow_view *view),
+                            void *context);
+
+struct plane_neighbour_view {
+    uint32_t port;
+    struct ip_address address;
+    uint8_t mac[6];
+    const char *state;
+    bool pinned;
+    uint32_t held;
+};
+void plane_walk_neighbours(const struct plane *plane,
+                           void (*visit)(void *context, const struct plane_neighbour_view *view),
+                           void *context);

@@ -1,0 +1,52 @@
+// The packet plane's inside, shared by plane.c, publish.c, slow_path.c and view.c.
+#pragma once
+
+#include "base/stats.h"
+#include "dataplane/packet/stage/registry.h"
+#include "dataplane/worker/plane.h"
+#include "dataplane/worker/worker.h"
+
+// An operator's drain, by name: it outlives reloads.
+struct plane_drain_mark {
+    char pool[CONFIG_NAME_SIZE];
+    char member[CONFIG_NAME_SIZE];
+};
+
+struct plane {
+    struct worker_shared shared;
+    struct worker *workers[CONFIG_WORKERS_MAX]; // owned
+    uint32_t worker_count;
+    bool running; // worker threads were started
+    bool huge_pages;
+
+    const struct config *config;   // borrowed
+    const struct tables *tables;   // the published snapshot
+    struct registry *services;     // slots
+    struct registry *pools;        //
+    struct registry *member_slots; //
+    struct plane_drain_mark *drains;
+    uint32_t drain_count;
+
+    struct neighbour_table *neighbours;
+    struct neighbour_actions actions;
+    uint64_t neighbours_ticked_ns;
+    uint64_t graces_asked;  // tokens retired to learn that all workers passed a quiescent state
+    uint64_t graces_passed; // those that came back
+
+    struct stats *stats;
+    struct stats_reader *reader;
+    struct counters counters; // the main thread's own slots
+    uint64_t looked_after_ns; // links and counters, about once a second
+    bool link_up[CONFIG_PORTS_MAX];
+    uint64_t drops_told[DROP_REASONS];
+};
+
+// publish.c: compiles and publishes tables for plane->config as `config` says.
+enum error plane_publish(struct plane *plane, const struct config *config, char *why);
+
+// publish.c, for epoch_retire(): all workers have passed a quiescent state since it was retired.
+void plane_grace_passed(void *plane);
+
+// slow_path.c
+struct neighbour_actions plane_neighbour_actions(struct plane *plane);
+void plane_announce(struct plane *plane);

@@ -1,0 +1,295 @@
+// Changes of configuration: prepare, commit, retire. Main thread.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "dataplane/worker/plane_priv.h"
+
+#define GRACE_POLL_NS (100 * NANOSECONDS_PER_MICROSECOND)
+#define GRACE_WAIT_NS (2ull * NANOSECONDS_PER_SECOND)
+
+void plane_grace_passed(void *argument)
+{
+    struct plane *plane = argument;
+    plane->graces_passed++;
+    neighbour_reclaim(plane->neighbours);
+}
+
+// Waits until every worker has let go of what was published before now.
+static enum error wait_for_workers(struct plane *plane, char *why)
+{
+    struct epoch *epoch = &plane->shared.epoch;
+    uint64_t awaited = ++plane->graces_asked;
+    epoch_retire(epoch, plane_grace_passed, plane);
+    uint64_t deadline_ns = clock_monotonic_ns() + GRACE_WAIT_NS;
+    const struct timespec pause = {.tv_nsec = GRACE_POLL_NS};
+    for (epoch_reclaim(epoch); plane->graces_passed < awaited; epoch_reclaim(epoch)) {
+        if (clock_monotonic_ns() > deadline_ns) {
+            snprintf(why, PLANE_WHY_SIZE,
+                     "a worker is stuck: nothing was changed; see weirctl show workers");
+            return ERROR_TIMEOUT;
+        }
+        nanosleep(&pause, NULL);
+    }
+    return ERROR_NONE;
+}
+
+static bool drained(void *context, const char *pool, const char *member)
+{
+    return plane_drained(context, pool, member);
+}
+
+static uint64_t sum_of_workers(const struct plane *plane, enum counter family, uint32_t slot)
+{
+    return stats_reader_sum(plane->reader, family, slot);
+}
+
+static uint64_t member_flows(void *context, uint32_t slot)
+{
+    return sum_of_workers(context, COUNTER_MEMBER_FLOWS, slot);
+}
+
+static uint64_t service_flows(void *context, uint32_t slot)
+{
+    return sum_of_workers(context, COUNTER_VIP_FLOWS, slot);
+}
+
+// Counters are indexed by slot and read by name. A slot that begins a new life begins at zero: no
+// worker knows it yet, so the main thread may write there.
+static void relabel(struct plane *plane, const enum counter *families, size_t count, uint32_t slot,
+                    bool was_used, bool used, const char *label)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (uint32_t w = 0; used && !was_used && w < plane->worker_count; w++)
+            stats_set(&stats_slots(plane->stats, families[i], w)[slot], 0);
+        stats_set_label(plane->stats, families[i], slot, used ? label : "");
+    }
+}
+
+static void label_services(struct plane *plane, const struct tables *old, const struct tables *now)
+{
+    static const enum counter families[] = {COUNTER_VIP_PACKETS, COUNTER_VIP_BYTES,
+                                            COUNTER_VIP_FLOWS_CREATED, COUNTER_VIP_FLOWS};
+    uint32_t old_limit = old ? old->service_limit : 0;
+    for (uint32_t slot = 1; slot < RTE_MAX(old_limit, now->service_limit); slot++) {
+        bool was_used = slot < old_limit && old->services[slot].used;
+        bool used = slot < now->service_limit && now->services[slot].used;
+        char label[STATS_LABEL_SIZE] = "";
+        if (used)
+            snprintf(label, sizeof(label), "vip=\"%s\"", now->services[slot].name);
+        if (used || was_used)
+            relabel(plane, families, RTE_DIM(families), slot, was_used, used, label);
+    }
+}
+
+static void label_members(struct plane *plane, const struct tables *old, const struct tables *now)
+{
+    static const enum counter families[] = {COUNTER_MEMBER_PACKETS, COUNTER_MEMBER_BYTES,
+                                            COUNTER_MEMBER_FLOWS_CREATED, COUNTER_MEMBER_FLOWS};
+    uint32_t old_limit = old ? old->member_limit : 0;
+    for (uint32_t slot = 1; slot < RTE_MAX(old_limit, now->member_limit); slot++) {
+        bool was_used = slot < old_limit && old->members[slot].used;
+        bool used = slot < now->member_limit && now->members[slot].used;
+        char label[STATS_LABEL_SIZE] = "";
+        if (used)
+            snprintf(label, sizeof(label), "pool=\"%s\",member=\"%s\"",
+                     now->members[slot].pool_name, now->members[slot].name);
+        if (used || was_used)
+            relabel(plane, families, RTE_DIM(families), slot, was_used, used, label);
+    }
+}
+
+static void label_counters(struct plane *plane, const struct tables *old, const struct tables *now)
+{
+    label_services(plane, old, now);
+    label_members(plane, old, now);
+}
+
+// Next hops of the tables that are to count from now on; others are forgotten in time.
+static void pin_next_hops(struct plane *plane, const struct tables *tables, uint64_t now_ns)
+{
+    neighbour_unpin_all(plane->neighbours);
+    for (uint32_t slot = 1; slot < tables->member_limit; slot++) {
+        const struct tables_member *member = &tables->members[slot];
+        uint32_t neighbour;
+        // It is in the table already, pinned while compiling: this cannot fail.
+        if (member->used)
+            neighbour_pin(plane->neighbours, member->out_port, &member->next_hop, now_ns,
+                          &neighbour, &plane->actions);
+    }
+}
+
+enum error plane_publish(struct plane *plane, const struct config *config, char *why)
+{
+    enum error error = wait_for_workers(plane, why);
+    if (error)
+        return error;
+    const struct tables *old = plane->tables;
+    struct tables_context context = {
+        .revision = old ? old->revision + 1 : 1,
+        .previous = old,
+        .services = plane->services,
+        .pools = plane->pools,
+        .members = plane->member_slots,
+        .neighbours = plane->neighbours,
+        .actions = &plane->actions,
+        .now_ns = clock_monotonic_ns(),
+        .drained = drained,
+        .member_flows = member_flows,
+        .service_flows = service_flows,
+        .context = plane,
+    };
+    struct tables *tables;
+    error = tables_compile(config, &context, &tables, why);
+    if (error)
+        return error;
+    label_counters(plane, old, tables);
+    pin_next_hops(plane, tables, context.now_ns);
+    plane->config = config;
+    plane->tables = tables;
+    atomic_store_explicit(&plane->shared.tables, tables, memory_order_release);
+    if (old)
+        epoch_retire(&plane->shared.epoch, tables_destroy, (void *)(uintptr_t)old);
+    stats_set_revision(plane->stats, tables->revision);
+    return ERROR_NONE;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return strcmp(a, b) == 0;
+}
+
+static bool same_node(const struct config_node *a, const struct config_node *b, char *why)
+{
+    const char *key = NULL;
+    if (a->core_count != b->core_count ||
+        memcmp(a->cores, b->cores, a->core_count * sizeof(*a->cores)) != 0)
+        key = "cores";
+    else if (a->memory_bytes != b->memory_bytes)
+        key = "memory";
+    else if (a->huge_pages != b->huge_pages)
+        key = "huge-pages";
+    else if (!same_text(a->socket, b->socket))
+        key = "socket";
+    else if (a->flows.per_worker != b->flows.per_worker)
+        key = "flows.per-worker";
+    if (key)
+        snprintf(why, PLANE_WHY_SIZE, "node.%s cannot change while running: restart for it", key);
+    return !key;
+}
+
+static bool same_port_device(const struct config_port *a, const struct config_port *b, char *why)
+{
+    const char *key = NULL;
+    if (!same_text(a->name, b->name))
+        key = "name";
+    else if (!same_text(a->device, b->device))
+        key = "device";
+    else if (a->queues != b->queues)
+        key = "queues";
+    else if (a->descriptors != b->descriptors)
+        key = "descriptors";
+    else if (a->mtu != b->mtu)
+        key = "mtu";
+    else if (!same_text(a->punt.interface, b->punt.interface))
+        key = "punt.interface";
+    if (key)
+        snprintf(why, PLANE_WHY_SIZE, "ports.%s.%s cannot change while running: restart for it",
+                 a->name, key);
+    return !key;
+}
+
+// Devices, threads and memory are laid out once.
+static bool can_change(const struct config *from, const struct config *to, char *why)
+{
+    if (!same_node(&from->node, &to->node, why))
+        return false;
+    if (from->port_count != to->port_count) {
+        snprintf(why, PLANE_WHY_SIZE, "ports cannot come or go while running: restart for it");
+        return false;
+    }
+    for (uint32_t p = 0; p < from->port_count; p++) {
+        if (!same_port_device(&from->ports[p], &to->ports[p], why))
+            return false;
+    }
+    return true;
+}
+
+enum error plane_change(struct plane *plane, const struct config *config, char *why)
+{
+    if (!can_change(plane->config, config, why))
+        return ERROR_UNSUPPORTED;
+    enum error error = plane_publish(plane, config, why);
+    if (!error)
+        plane_announce(plane);
+    return error;
+}
+
+static struct plane_drain_mark *find_mark(const struct plane *plane, const char *pool,
+                                          const char *member)
+{
+    for (uint32_t i = 0; i < plane->drain_count; i++) {
+        struct plane_drain_mark *mark = &plane->drains[i];
+        if (same_text(mark->pool, pool) && same_text(mark->member, member))
+            return mark;
+    }
+    return NULL;
+}
+
+bool plane_drained(const struct plane *plane, const char *pool, const char *member)
+{
+    return find_mark(plane, pool, member) != NULL;
+}
+
+static bool member_exists(const struct config *config, const char *pool, const char *member,
+                          char *why)
+{
+    for (uint32_t p = 0; p < config->pool_count; p++) {
+        if (!same_text(config->pools[p].name, pool))
+            continue;
+        for (uint32_t m = 0; m < config->pools[p].member_count; m++) {
+            if (same_text(config->pools[p].members[m].name, member))
+                return true;
+        }
+        snprintf(why, PLANE_WHY_SIZE, "pool %s has no member %s", pool, member);
+        return false;
+    }
+    snprintf(why, PLANE_WHY_SIZE, "there is no pool %s", pool);
+    return false;
+}
+
+static enum error add_mark(struct plane *plane, const char *pool, const char *member)
+{
+    struct plane_drain_mark *grown =
+        realloc(plane->drains, (plane->drain_count + 1) * sizeof(*grown));
+    if (!grown)
+        return ERROR_NO_MEMORY;
+    plane->drains = grown;
+    struct plane_drain_mark *mark = &grown[plane->drain_count++];
+    *mark = (struct plane_drain_mark){.pool = ""};
+    snprintf(mark->pool, sizeof(mark->pool), "%s", pool);
+    snprintf(mark->member, sizeof(mark->member), "%s", member);
+    return ERROR_NONE;
+}
+
+enum error plane_drain(struct plane *plane, const char *pool, const char *member, bool drain,
+                       bool *changed, char *why)
+{
+    if (!member_exists(plane->config, pool, member, why))
+        return ERROR_NOT_FOUND;
+    struct plane_drain_mark *mark = find_mark(plane, pool, member);
+    *changed = drain != (mark != NULL);
+    if (!*changed)
+        return ERROR_NONE;
+    if (mark) {
+        *mark = plane->drains[--plane->drain_count];
+    } else if (add_mark(plane, pool, member) != ERROR_NONE) {
+        snprintf(why, PLANE_WHY_SIZE, "out of memory");
+        return ERROR_NO_MEMORY;
+    }
+    return plane_publish(plane, plane->config, why);
+}

@@ -1,0 +1,252 @@
+// The packet plane told to people: copies, made by the main thread.
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "dataplane/worker/plane_priv.h"
+
+#define PAGE_POLL_NS (100 * NANOSECONDS_PER_MICROSECOND)
+#define PAGE_WAIT_NS (2ull * NANOSECONDS_PER_SECOND)
+
+const struct plane_drop_text *plane_drop_reason(uint32_t index)
+{
+    static const struct plane_drop_text texts[] = {
+#define DROP_TEXT(enumerator, drop, text) {.instance = enumerator, .name = drop, .help = text},
+        DROP_LIST(DROP_TEXT)
+#undef DROP_TEXT
+    };
+    uint32_t reason = index + 1; // DROP_NONE is none
+    return reason < RTE_DIM(texts) ? &texts[reason] : NULL;
+}
+
+uint64_t plane_revision(const struct plane *plane)
+{
+    return plane->tables->revision;
+}
+
+bool plane_huge_pages(const struct plane *plane)
+{
+    return plane->huge_pages;
+}
+
+int plane_stats_fd(const struct plane *plane)
+{
+    return stats_fd(plane->stats);
+}
+
+const struct stats_reader *plane_stats(const struct plane *plane)
+{
+    return plane->reader;
+}
+
+void plane_port_view(const struct plane *plane, uint32_t index, struct plane_port_view *view)
+{
+    const struct port *port = plane->shared.ports[index];
+    struct port_counters counters;
+    port_read_counters(port, &counters);
+    *view = (struct plane_port_view){
+        .driver = port->driver,
+        .rx_queues = port->rx_queues,
+        .tx_queues = port->tx_queues,
+        .punts = port->punts,
+        .rx_checksum = port->rx_checks_ipv4,
+        .tx_checksum = port->tx_ipv4_checksum,
+        .rx_packets = counters.rx_packets,
+        .rx_bytes = counters.rx_bytes,
+        .tx_packets = counters.tx_packets,
+        .tx_bytes = counters.tx_bytes,
+        .rx_missed = counters.rx_missed,
+        .rx_errors = counters.rx_errors,
+        .tx_errors = counters.tx_errors,
+        .rx_no_buffer = counters.rx_no_buffer,
+    };
+    memcpy(view->mac, port->mac.addr_bytes, sizeof(view->mac));
+    view->link_up = port_link_up(port, &view->speed_mbps);
+}
+
+static const char *neighbour_text(enum neighbour_state state)
+{
+    switch (state) {
+    case NEIGHBOUR_INCOMPLETE:
+        return "incomplete";
+    case NEIGHBOUR_REACHABLE:
+        return "reachable";
+    case NEIGHBOUR_FAILED:
+        return "failed";
+    case NEIGHBOUR_FREE:
+        break;
+    }
+    return "unknown";
+}
+
+void plane_walk_members(const struct plane *plane,
+                        void (*visit)(void *context, const struct plane_member_view *view),
+                        void *context)
+{
+    const struct tables *tables = plane->tables;
+    for (uint32_t slot = 1; slot < tables->member_limit; slot++) {
+        const struct tables_member *member = &tables->members[slot];
+        if (!member->used)
+            continue;
+        struct neighbour_view hop = neighbour_view(plane->neighbours, member->neighbour);
+        visit(context, &(struct plane_member_view){
+                           .slot = slot,
+                           .pool = member->pool_name,
+                           .name = member->name,
+                           .address = member->address,
+                           .port = rte_be_to_cpu_16(member->port),
+                           .removed = member->removed,
+                           .next_hop = neighbour_text(hop.state),
+                       });
+    }
+}
+
+uint32_t plane_vip_slot(const struct plane *plane, const struct config_vip *vip)
+{
+    const struct tables *tables = plane->tables;
+    for (uint32_t slot = 1; slot < tables->service_limit; slot++) {
+        const struct tables_service *service = &tables->services[slot];
+        if (service->used && !service->removed && strcmp(service->name, vip->name) == 0)
+            return slot;
+    }
+    return 0;
+}
+
+uint32_t plane_workers(const struct plane *plane)
+{
+    return plane->worker_count;
+}
+
+void plane_worker_view(const struct plane *plane, uint32_t index, struct plane_worker_view *view)
+{
+    const struct worker *worker = plane->workers[index];
+    *view = (struct plane_worker_view){.core = worker->core,
+                                       .flow_capacity = flow_table_capacity(worker->stage.flows)};
+}
+
+static const char *flow_state_text(enum flow_state state)
+{
+    switch (state) {
+    case FLOW_TCP_OPENING:
+        return "opening";
+    case FLOW_TCP_ESTABLISHED:
+        return "established";
+    case FLOW_TCP_CLOSING:
+        return "closing";
+    case FLOW_UDP:
+    case FLOW_STATES:
+        break;
+    }
+    return "udp";
+}
+
+static struct plane_flow_view view_of_flow(const struct plane *plane, uint32_t worker,
+                                           const struct flow *flow, uint32_t now_ms)
+{
+    const struct tables *tables = plane->tables;
+    const struct tables_service *service = &tables->services[flow->service];
+    const struct tables_member *member = &tables->members[flow->member];
+    bool reply = flow->direction == FLOW_REPLY;
+    uint16_t client_port = reply ? flow->key.destination_port : flow->key.source_port;
+    int32_t left_ms = (int32_t)(flow->expires_ms - now_ms);
+    return (struct plane_flow_view){
+        .worker = worker,
+        .protocol = flow->key.protocol,
+        .reply = reply,
+        .client = reply ? flow->key.destination : flow->key.source,
+        .vip = service->address,
+        .member = member->address,
+        .client_port = rte_be_to_cpu_16(client_port),
+        .vip_port = rte_be_to_cpu_16(service->port),
+        .vip_name = service->name,
+        .pool = member->pool_name,
+        .member_name = member->name,
+        .state = flow_state_text(flow->state),
+        .expires_ms = left_ms > 0 ? (uint32_t)left_ms : 0,
+    };
+}
+
+// Asks a worker for the next page and waits for it: a worker turns at least every few milliseconds.
+static enum error ask_page(struct worker *worker)
+{
+    struct worker_page *page = worker->page;
+    // After an earlier time-out the worker may still be at it.
+    if (atomic_load_explicit(&page->state, memory_order_acquire) == WORKER_PAGE_ASKED)
+        return ERROR_TIMEOUT;
+    atomic_store_explicit(&page->state, WORKER_PAGE_ASKED, memory_order_release);
+    const struct timespec pause = {.tv_nsec = PAGE_POLL_NS};
+    uint64_t deadline_ns = clock_monotonic_ns() + PAGE_WAIT_NS;
+    while (atomic_load_explicit(&page->state, memory_order_acquire) != WORKER_PAGE_READY) {
+        if (clock_monotonic_ns() > deadline_ns)
+            return ERROR_TIMEOUT;
+        nanosleep(&pause, NULL);
+    }
+    return ERROR_NONE;
+}
+
+// ERROR_EMPTY: `visit` wants no more.
+static enum error walk_worker(struct plane *plane, uint32_t index,
+                              bool (*visit)(void *context, const struct plane_flow_view *view),
+                              void *context)
+{
+    struct worker *worker = plane->workers[index];
+    struct worker_page *page = worker->page;
+    uint32_t position = 0;
+    bool more = true;
+    while (more) {
+        if (atomic_load_explicit(&page->state, memory_order_acquire) != WORKER_PAGE_ASKED)
+            page->position = position;
+        enum error error = ask_page(worker);
+        if (error)
+            return error;
+        for (uint32_t i = 0; i < page->count; i++) {
+            struct plane_flow_view view = view_of_flow(plane, index, &page->flows[i], page->now_ms);
+            if (!visit(context, &view))
+                return ERROR_EMPTY;
+        }
+        position = page->position;
+        more = page->more;
+    }
+    return ERROR_NONE;
+}
+
+enum error plane_walk_flows(struct plane *plane,
+                            bool (*visit)(void *context, const struct plane_flow_view *view),
+                            void *context)
+{
+    for (uint32_t w = 0; w < plane->worker_count; w++) {
+        enum error error = walk_worker(plane, w, visit, context);
+        if (error == ERROR_EMPTY)
+            return ERROR_NONE;
+        if (error)
+            return error;
+    }
+    return ERROR_NONE;
+}
+
+struct neighbour_visit {
+    void (*visit)(void *context, const struct plane_neighbour_view *view);
+    void *context;
+};
+
+static void visit_neighbour(void *context, const struct neighbour_entry *entry)
+{
+    const struct neighbour_visit *to = context;
+    struct plane_neighbour_view view = {
+        .port = entry->port,
+        .address = entry->address,
+        .state = neighbour_text(entry->state),
+        .pinned = entry->pinned,
+        .held = entry->held,
+    };
+    memcpy(view.mac, entry->mac, sizeof(view.mac));
+    to->visit(to->context, &view);
+}
+
+void plane_walk_neighbours(const struct plane *plane,
+                           void (*visit)(void *context, const struct plane_neighbour_view *view),
+                           void *context)
+{
+    struct neighbour_visit to = {.visit = visit, .context = context};
+    neighbour_walk(plane->neighbours, visit_neighbour, &to);
+}

@@ -1,0 +1,159 @@
+#include "dataplane/worker/worker.h"
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_pause.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include "base/clock.h"
+
+#define PUNT_BURST     STAGE_BURST
+#define SWEEP_BUCKETS  8
+#define SWEEP_TURNS    64   // a busy worker sweeps once in so many turns
+#define SPIN_TURNS     64   // an idle worker spins so long before it first sleeps
+#define SLEEP_FIRST_NS 1000 // then sleeps, twice as long each SLEEP_TURNS turns
+#define SLEEP_TURNS    16
+#define TIMER_SLACK_NS 1000
+
+static uint32_t receive_port(struct worker *worker, uint16_t index)
+{
+    const struct port *port = worker->shared->ports[index];
+    if (worker->index >= port->rx_queues)
+        return 0;
+    struct rte_mbuf *packets[STAGE_BURST];
+    uint16_t count = rte_eth_rx_burst(port->id, (uint16_t)worker->index, packets, STAGE_BURST);
+    if (count)
+        stage_receive(&worker->stage, index, packets, count);
+    return count;
+}
+
+// What the kernel sends through a TAP interface goes out as it is.
+static uint32_t receive_punt(struct worker *worker, uint16_t index)
+{
+    const struct port *port = worker->shared->ports[index];
+    if (!port->punts || worker->index >= port->punt_queues)
+        return 0;
+    struct rte_mbuf *packets[PUNT_BURST];
+    uint16_t count = rte_eth_rx_burst(port->punt_id, (uint16_t)worker->index, packets, PUNT_BURST);
+    for (uint16_t i = 0; i < count; i++)
+        stage_transmit(&worker->stage, index, packets[i]);
+    if (count)
+        stats_add(&worker->stage.counters.port_injected[index], count);
+    return count;
+}
+
+static uint32_t receive_handed(struct worker *worker, struct mailbox *inbox)
+{
+    struct handoff_message messages[STAGE_BURST];
+    uint32_t count = 0;
+    while (count < STAGE_BURST && mailbox_receive(inbox, &messages[count]))
+        count++;
+    if (count)
+        stage_receive_handed(&worker->stage, messages, count);
+    return count;
+}
+
+static bool copy_flow(void *context, const struct flow *flow)
+{
+    struct worker_page *page = context;
+    page->flows[page->count++] = *flow;
+    return true;
+}
+
+static void serve_page(struct worker *worker)
+{
+    struct worker_page *page = worker->page;
+    if (atomic_load_explicit(&page->state, memory_order_acquire) != WORKER_PAGE_ASKED)
+        return;
+    page->count = 0;
+    page->now_ms = worker->stage.now_ms;
+    page->more = flow_walk(worker->stage.flows, &page->position, WORKER_FLOW_PAGE,
+                           worker->stage.now_ms, copy_flow, page);
+    atomic_store_explicit(&page->state, WORKER_PAGE_READY, memory_order_release);
+}
+
+uint32_t worker_turn(struct worker *worker)
+{
+    struct worker_shared *shared = worker->shared;
+    struct stage *stage = &worker->stage;
+
+    epoch_quiescent(&shared->epoch, worker->index);
+    stage->tables = atomic_load_explicit(&shared->tables, memory_order_acquire);
+    stage->now_ms = (uint32_t)((rte_rdtsc() - worker->started_tsc) / worker->cycles_per_ms);
+
+    uint32_t packets = 0;
+    for (uint32_t p = 0; p < shared->port_count; p++) {
+        packets += receive_port(worker, (uint16_t)p);
+        packets += receive_punt(worker, (uint16_t)p);
+    }
+    for (uint32_t from = 0; from <= shared->workers; from++) {
+        if (worker->inboxes[from])
+            packets += receive_handed(worker, worker->inboxes[from]);
+    }
+    stage_flush(stage);
+
+    worker->turns++;
+    if (packets == 0 || worker->turns % SWEEP_TURNS == 0)
+        flow_sweep(stage->flows, SWEEP_BUCKETS, stage->now_ms);
+    serve_page(worker);
+    return packets;
+}
+
+static void account(struct worker *worker, uint64_t began_tsc, uint32_t packets)
+{
+    struct counters *counters = &worker->stage.counters;
+    uint64_t now_tsc = rte_rdtsc();
+    stats_add(counters->turns, 1);
+    stats_set(counters->cycles, now_tsc - worker->started_tsc);
+    stats_set(counters->flows, flow_table_used(worker->stage.flows));
+    if (packets == 0) {
+        stats_add(counters->empty_turns, 1);
+        return;
+    }
+    stats_add(counters->packets, packets);
+    stats_add(counters->busy_cycles, now_tsc - began_tsc);
+}
+
+static uint64_t sleep_ns(const struct worker *worker)
+{
+    uint64_t longest = worker->stage.tables->sleep_max_ns;
+    uint32_t doublings = (worker->idle_turns - SPIN_TURNS) / SLEEP_TURNS;
+    if (doublings > 20)
+        return longest;
+    uint64_t wanted = (uint64_t)SLEEP_FIRST_NS << doublings;
+    return wanted < longest ? wanted : longest;
+}
+
+// An idle worker spins a while, then sleeps longer the longer nothing comes.
+static void rest(struct worker *worker)
+{
+    if (worker->idle_turns < SPIN_TURNS || worker->stage.tables->busy_poll) {
+        rte_pause();
+        return;
+    }
+    struct timespec pause = {.tv_nsec = (long)sleep_ns(worker)};
+    stats_add(worker->stage.counters.sleeps, 1);
+    epoch_offline(&worker->shared->epoch, worker->index);
+    nanosleep(&pause, NULL);
+}
+
+int worker_run(void *argument)
+{
+    struct worker *worker = argument;
+    struct worker_shared *shared = worker->shared;
+    // The kernel may round sleeps up by 50 us otherwise.
+    prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS);
+    worker->started_tsc = rte_rdtsc();
+    worker->cycles_per_ms = rte_get_tsc_hz() / 1000;
+    while (!atomic_load_explicit(&shared->stop, memory_order_relaxed)) {
+        uint64_t began_tsc = rte_rdtsc();
+        uint32_t packets = worker_turn(worker);
+        account(worker, began_tsc, packets);
+        worker->idle_turns = packets ? 0 : worker->idle_turns + 1;
+        if (!packets)
+            rest(worker);
+    }
+    epoch_offline(&shared->epoch, worker->index);
+    return 0;
+}

@@ -1,0 +1,245 @@
+// Any bytes as a frame: it is parsed, and where it is accepted, everything the packet plane may do
+// to such a frame is done, and must leave a frame that parses as it should. Each input runs twice:
+// as it is, and with its checksums made right, so that the fuzzer need not guess them. All frames
+// lie in memory of exactly their size.
+#include <netinet/in.h>
+#include <stdlib.h>
+
+#include "base/byteorder.h"
+#include "base/check.h"
+#include "dataplane/packet/wire/echo.h"
+#include "dataplane/packet/wire/neighbourhood.h"
+#include "dataplane/packet/wire/rewrite.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/packet/frame.h"
+
+#define IPV4_CHECKSUM 10u
+#define TCP_CHECKSUM  16u
+#define UDP_CHECKSUM  6u
+
+static const uint8_t mac[WIRE_MAC_SIZE] = {0x02, 0, 0, 0, 0, 0x07};
+
+static uint8_t *copy_of(const uint8_t *bytes, size_t size, size_t room)
+{
+    uint8_t *copy = calloc(1, room > 0 ? room : 1);
+    CHECK(copy);
+    if (size > 0)
+        memcpy(copy, bytes, size);
+    return copy;
+}
+
+static enum drop_reason parse(const uint8_t *frame, size_t size, struct wire_packet *packet)
+{
+    return wire_parse(span_of(frame, size), (uint32_t)size, WIRE_KNOWN_NOTHING, packet);
+}
+
+static bool same(const struct wire_packet *a, const struct wire_packet *b)
+{
+    return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+static struct ip_address example(bool v4, uint8_t last)
+{
+    const uint8_t bytes[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = last};
+    const uint8_t four_bytes[4] = {198, 51, 100, last};
+    return v4 ? ip_from_v4(four_bytes) : ip_from_v6(bytes);
+}
+
+static void check_packet(const uint8_t *frame, size_t size, const struct wire_packet *packet)
+{
+    CHECK(packet->l3_offset == WIRE_ETHERNET_SIZE);
+    CHECK(packet->end <= size);
+    CHECK(packet->fragment || !packet->first_fragment);
+    if (packet->kind != WIRE_IPV4 && packet->kind != WIRE_IPV6)
+        return;
+    bool v4 = packet->kind == WIRE_IPV4;
+    CHECK(packet->l4_offset >= packet->l3_offset + (v4 ? WIRE_IPV4_SIZE : WIRE_IPV6_SIZE));
+    CHECK(packet->l4_offset <= packet->end);
+    struct ip_address source = wire_source(frame, packet);
+    struct ip_address destination = wire_destination(frame, packet);
+    CHECK(ip_is_v4(&source) == v4 && ip_is_v4(&destination) == v4);
+    CHECK(ip_is_unicast(&source) || packet->protocol == IPPROTO_ICMPV6);
+
+    // What lies behind the headers does not matter.
+    size_t headers = packet->l4_offset + (size_t)WIRE_TCP_SIZE;
+    if (headers >= size)
+        return;
+    uint8_t *first = copy_of(frame, headers, headers);
+    struct wire_packet again;
+    CHECK(wire_parse(span_of(first, headers), (uint32_t)size, 0, &again) == DROP_NONE);
+    CHECK(same(packet, &again));
+    free(first);
+}
+
+static bool has_ports(const struct wire_packet *packet)
+{
+    return (packet->kind == WIRE_IPV4 || packet->kind == WIRE_IPV6) &&
+           (packet->protocol == IPPROTO_TCP || packet->protocol == IPPROTO_UDP) &&
+           (!packet->fragment || packet->first_fragment);
+}
+
+// The two forms of zero of a checksum as one.
+static void settle_zero(uint8_t *field)
+{
+    if (load_be16(field) == 0xffff)
+        store_be16(field, 0);
+}
+
+static void check_rewrite(const uint8_t *original, size_t size, const struct wire_packet *packet)
+{
+    bool v4 = packet->kind == WIRE_IPV4;
+    struct ip_address source = wire_source(original, packet);
+    struct ip_address destination = wire_destination(original, packet);
+    struct ip_address new_source = example(v4, 1);
+    struct ip_address new_destination = example(v4, 2);
+    uint8_t *frame = copy_of(original, size, size);
+    wire_rewrite_source(frame, packet, &new_source, htons(1));
+    wire_rewrite_destination(frame, packet, &new_destination, htons(65535));
+
+    struct wire_packet again;
+    CHECK(parse(frame, size, &again) == DROP_NONE);
+    CHECK(again.source_port == htons(1) && again.destination_port == htons(65535));
+    struct ip_address address = wire_source(frame, &again);
+    CHECK(ip_equal(&address, &new_source));
+    address = wire_destination(frame, &again);
+    CHECK(ip_equal(&address, &new_destination));
+    again.source_port = packet->source_port;
+    again.destination_port = packet->destination_port;
+    CHECK(same(packet, &again));
+    CHECK(frame_checksums_are_right(frame, size) == frame_checksums_are_right(original, size));
+
+    wire_rewrite_destination(frame, packet, &destination, packet->destination_port);
+    wire_rewrite_source(frame, packet, &source, packet->source_port);
+    uint8_t *before = copy_of(original, size, size);
+    size_t field =
+        packet->l4_offset + (packet->protocol == IPPROTO_TCP ? TCP_CHECKSUM : UDP_CHECKSUM);
+    settle_zero(frame + field);
+    settle_zero(before + field);
+    if (v4) {
+        settle_zero(frame + packet->l3_offset + IPV4_CHECKSUM);
+        settle_zero(before + packet->l3_offset + IPV4_CHECKSUM);
+    }
+    CHECK(memcmp(frame, before, size) == 0);
+    free(before);
+    free(frame);
+}
+
+static void check_hop(const uint8_t *original, size_t size, const struct wire_packet *packet)
+{
+    uint8_t *frame = copy_of(original, size, size);
+    wire_decrement_ttl(frame, packet);
+    struct wire_packet again;
+    CHECK(parse(frame, size, &again) == DROP_NONE);
+    CHECK(++again.ttl == packet->ttl);
+    CHECK(same(packet, &again));
+    free(frame);
+}
+
+static void check_tunnel(const uint8_t *original, const struct wire_packet *packet, bool outer_v4)
+{
+    struct ip_address source = example(outer_v4, 1);
+    struct ip_address member = example(outer_v4, 2);
+    size_t inner_size = (size_t)packet->end - packet->l3_offset;
+    size_t outer_size = wire_tunnel_size(&member);
+    size_t size = WIRE_ETHERNET_SIZE + outer_size + inner_size;
+    if (size > UINT16_MAX)
+        return;
+    uint8_t *frame = malloc(size);
+    CHECK(frame);
+    uint8_t *inner = frame + WIRE_ETHERNET_SIZE + outer_size;
+    memcpy(inner, original + packet->l3_offset, inner_size);
+    wire_set_macs(frame, mac, mac);
+    store_be16(frame + 12, outer_v4 ? 0x0800 : 0x86dd);
+    struct span bytes = span_of(inner, inner_size);
+    wire_tunnel_header(frame + WIRE_ETHERNET_SIZE, bytes, &source, &member, false);
+
+    struct wire_packet outer;
+    CHECK(parse(frame, size, &outer) == DROP_NONE);
+    CHECK(outer.protocol == (packet->kind == WIRE_IPV4 ? IPPROTO_IPIP : IPPROTO_IPV6));
+    CHECK(outer.l4_offset == WIRE_ETHERNET_SIZE + outer_size && outer.end == size);
+    free(frame);
+}
+
+static void check_neighbourhood(const uint8_t *original, size_t size,
+                                const struct wire_packet *packet, size_t room)
+{
+    struct neighbourhood_message message;
+    if (neighbourhood_read(span_of(original, size), packet, &message) != DROP_NONE)
+        return;
+    CHECK(!(message.request && message.reply));
+    // Only for addresses of ours do we answer.
+    if (!message.request || !ip_is_unicast(&message.target))
+        return;
+    uint8_t *frame = copy_of(original, size, room);
+    uint32_t answer_size = neighbourhood_answer(frame, (uint32_t)room, packet, &message, mac);
+    CHECK(answer_size <= room);
+    CHECK(answer_size > 0 || room < NEIGHBOURHOOD_FRAME_MAX);
+    if (answer_size > 0) {
+        struct wire_packet answer;
+        struct neighbourhood_message told;
+        CHECK(parse(frame, answer_size, &answer) == DROP_NONE);
+        CHECK(neighbourhood_read(span_of(frame, answer_size), &answer, &told) == DROP_NONE);
+        CHECK(told.reply && told.sender_known && ip_equal(&told.sender, &message.target));
+        CHECK(memcmp(told.sender_mac, mac, sizeof(mac)) == 0);
+    }
+    free(frame);
+}
+
+static void check_echo(const uint8_t *original, size_t size, const struct wire_packet *packet)
+{
+    struct ip_address source = wire_source(original, packet);
+    struct ip_address destination = wire_destination(original, packet);
+    uint8_t *frame = copy_of(original, size, size);
+    // Only at addresses of ours.
+    if (ip_is_unicast(&destination)) {
+        if (echo_answer(frame, packet) == DROP_NONE) {
+            struct wire_packet reply;
+            bool answerable = ip_is_unicast(&source);
+            CHECK((parse(frame, size, &reply) == DROP_NONE) == answerable);
+            CHECK(frame_checksums_are_right(frame, size));
+        } else {
+            CHECK(memcmp(frame, original, size) == 0);
+        }
+    }
+    free(frame);
+}
+
+static void check_frame(const uint8_t *frame, size_t size)
+{
+    struct wire_packet packet;
+    if (parse(frame, size, &packet) != DROP_NONE)
+        return;
+    check_packet(frame, size, &packet);
+    if (has_ports(&packet))
+        check_rewrite(frame, size, &packet);
+    bool v4 = packet.kind == WIRE_IPV4;
+    bool v6 = packet.kind == WIRE_IPV6;
+    if ((v4 || v6) && packet.ttl > 1)
+        check_hop(frame, size, &packet);
+    if (v4 || v6) {
+        check_tunnel(frame, &packet, true);
+        check_tunnel(frame, &packet, false);
+    }
+    if (packet.kind == WIRE_ARP || (v6 && packet.protocol == IPPROTO_ICMPV6)) {
+        check_neighbourhood(frame, size, &packet, size);
+        check_neighbourhood(frame, size, &packet, size + NEIGHBOURHOOD_FRAME_MAX);
+    }
+    if (echo_is_request(&packet))
+        check_echo(frame, size, &packet);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct frame fixed;
+    uint8_t *frame = copy_of(data, size, size);
+    check_frame(frame, size);
+    if (size > 0 && size <= sizeof(fixed.bytes)) {
+        memcpy(fixed.bytes, data, size);
+        fixed.size = size;
+        frame_fix_checksums(&fixed);
+        memcpy(frame, fixed.bytes, size);
+        check_frame(frame, size);
+    }
+    free(frame);
+    return 0;
+}

@@ -1,0 +1,67 @@
+// One worker's stages without a device, for tests that put packets in and look at what comes out:
+// tables compiled from YAML, real flow and neighbour tables, outboxes that are looked at instead of
+// sent. Time stands still but for bench_at().
+#pragma once
+
+#include "dataplane/packet/stage/registry.h"
+#include "dataplane/packet/stage/stage.h"
+#include "tests/packet/frame.h"
+
+struct stage_bench {
+    struct config *config;
+    struct tables *tables;
+    struct registry *services, *pools, *members;
+    struct neighbour_table *neighbours;
+    struct neighbour_actions actions;
+    struct stats *stats;
+    struct port ports[CONFIG_PORTS_MAX];
+    struct port *port_list[CONFIG_PORTS_MAX];
+    struct mailbox *handoff[4];
+    struct rte_mempool *pool;
+    struct stage stage;
+    const char *drained; // "pool/member", or NULL
+    uint64_t now_ns;
+};
+
+// What became of one packet.
+struct outcome {
+    enum {
+        OUTCOME_SENT,
+        OUTCOME_PUNTED,
+        OUTCOME_HELD,
+        OUTCOME_HANDED,
+        OUTCOME_DROPPED
+    } kind;
+    enum drop_reason reason;        // dropped
+    uint32_t port;                  // sent, punted, held
+    uint32_t worker;                // handed
+    struct control_message control; // held; of a packet that taught, the news
+    bool learned;
+    struct frame frame; // sent, punted, held
+};
+
+// Starts DPDK without huge pages, once a process.
+void bench_start_dpdk(void);
+
+// A bench for a configuration. Every configured port has MAC 02:00:00:00:00:0N, N the port's index;
+// fails the test on any error.
+void bench_open(struct stage_bench *bench, const char *yaml);
+void bench_close(struct stage_bench *bench);
+
+// Changes to another configuration, as a reload does.
+void bench_reload(struct stage_bench *bench, const char *yaml);
+// Compiles the same configuration again, with `drained` taken out.
+void bench_drain(struct stage_bench *bench, const char *drained);
+
+// Tells the neighbour table that an address is at a MAC.
+void bench_neighbour(struct stage_bench *bench, uint32_t port, const char *address,
+                     const uint8_t *mac);
+
+void bench_at(struct stage_bench *bench, uint32_t now_ms);
+
+// One packet in; exactly one outcome.
+void bench_packet(struct stage_bench *bench, uint16_t port, const struct frame *frame,
+                  struct outcome *outcome);
+
+// How often a packet was dropped for a reason.
+uint64_t bench_drops(const struct stage_bench *bench, enum drop_reason reason);

@@ -1,0 +1,46 @@
+"""Connections spread over members as their weights say, within what a hash allows."""
+
+import math
+
+import harness
+from networks import Routed
+from plane import best_driver
+from servers import Nginx
+
+CONNECTIONS = 600
+TABLE_IMBALANCE = 0.01  # Maglev's own, at more than 100 entries a member
+DEVIATIONS = 5          # of the binomial distribution: one run in a million fails by chance
+
+
+class Balancing(harness.LabTest):
+    def spread(self, balancer, weights):
+        driver = best_driver()
+        network = Routed(self.lab, members=len(weights))
+        for name, member in network.members.items():
+            Nginx(member, name)
+        config = network.serve(network.configuration(driver), "web", 80, balancer=balancer)
+        for pool in config["pools"]:
+            for member, weight in zip(pool["members"], weights):
+                member["weight"] = weight
+        self.plane(network, config, driver)
+        report = self.client(network.client, "connect", CONNECTIONS, network.vip[4], 80)
+        self.assertEqual([], report["failed"])
+        return [report["answered"].get(name, 0) for name in network.members]
+
+    def test_maglev_keeps_to_the_weights(self):
+        weights = (1, 1, 2)
+        for count, weight in zip(self.spread("maglev", weights), weights):
+            share = weight / sum(weights)
+            bound = CONNECTIONS * share * TABLE_IMBALANCE + \
+                DEVIATIONS * math.sqrt(CONNECTIONS * share * (1 - share))
+            self.assertLessEqual(abs(count - CONNECTIONS * share), bound, (count, weight))
+
+    def test_round_robin_is_even(self):
+        self.assertEqual([200, 200, 200], self.spread("round-robin", (1, 1, 1)))
+
+    def test_weighted_round_robin_keeps_to_the_weights(self):
+        self.assertEqual([100, 200, 300], self.spread("weighted-round-robin", (1, 2, 3)))
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,151 @@
+"""Changes under load: reloads, drained, removed and dead members. What is established goes on."""
+
+import harness
+from harness import Hold
+from lab import wait_until
+from networks import Routed
+from plane import best_driver
+from servers import Nginx, sample_file, start_echo
+
+RELOADS = 10
+DOWNLOADS = 12
+RATE = "256k"
+SECONDS = 10  # a download takes: the reloads fall into it
+FILE_BYTES = 256 * 1024 * SECONDS
+
+
+class Changes(harness.LabTest):
+    def setUp(self):
+        super().setUp()
+        self.driver = best_driver()
+        self.network = Routed(self.lab, members=3)
+        self.content, self.digest = sample_file(FILE_BYTES, seed=3)
+        self.nginx = {}
+        for name, member in self.network.members.items():
+            self.nginx[name] = Nginx(member, name, {"sample": self.content}, slow_rate=RATE)
+            start_echo(member, name, "tcp", 7)
+
+    def config(self, names=("s1", "s2"), weight=1, **node):
+        """Two members of three; `weight` is the first one's."""
+        config = self.network.configuration(self.driver, **node)
+        self.network.serve(config, "web", 80, names=names)
+        self.network.serve(config, "echo", 7, names=names)
+        for pool in config["pools"]:
+            pool["members"][0]["weight"] = weight
+        return config
+
+    def start_downloads(self, plane, version=4):
+        """Slow downloads, running on both members when this returns."""
+        process = self.network.client.python(
+            f"downloads{version}", "client.py", "downloads", str(DOWNLOADS),
+            self.network.vip[version], "80", "/slow/sample")
+        wait_until(lambda: all(member["flows"] > 0 for member in
+                               plane.members(f"web{version}").values()),
+                   20, "downloads from every member")
+        return process
+
+    def finish(self, process):
+        self.assertEqual(0, process.wait(60), process.said())
+        report = harness.json.loads(process.said())
+        self.assert_downloads(report, DOWNLOADS, self.digest)
+        return report
+
+    def assert_new_only_on(self, name, count=40):
+        for version in (4, 6):
+            report = self.client(self.network.client, "connect", count,
+                                 self.network.vip[version], 80)
+            self.assertEqual({"answered": {name: count}, "failed": []}, report)
+
+    def test_downloads_live_through_ten_reloads(self):
+        plane = self.plane(self.network, self.config(), self.driver)
+        running = [self.start_downloads(plane, version) for version in (4, 6)]
+        for index in range(RELOADS):
+            names = ("s1", "s2", "s3") if index % 2 == 0 else ("s1", "s2")
+            before = plane.revision()
+            plane.reload(self.config(names, weight=1 + index), by=("ctl", "hup")[index % 4 // 2])
+            self.assertGreater(plane.revision(), before)
+            self.client(self.network.client, "connect", 5, self.network.vip[4], 80)
+        # All of them must have lasted longer than the reloads.
+        for process in running:
+            self.assertTrue(process.running(), process.said())
+            self.finish(process)
+
+    def test_a_drained_member_keeps_its_downloads_and_gets_nothing_new(self):
+        plane = self.plane(self.network, self.config(), self.driver)
+        running = self.start_downloads(plane)
+        for pool in ("web4", "web6"):
+            plane.ctl("drain", pool, "s1")
+        self.assertEqual("drain", plane.members("web4")["s1"]["state"])
+        before = plane.members("web4")["s1"]["flows_created"]
+        self.assert_new_only_on("s2")
+        self.assertEqual(before, plane.members("web4")["s1"]["flows_created"])
+        self.assertIn("s1", self.finish(running)["served"])
+        for pool in ("web4", "web6"):
+            plane.ctl("undrain", pool, "s1")
+        report = self.client(self.network.client, "connect", 60, self.network.vip[4], 80)
+        self.assertEqual({"s1", "s2"}, set(report["answered"]))
+
+    def test_a_drain_outlives_a_reload(self):
+        plane = self.plane(self.network, self.config(), self.driver)
+        plane.ctl("drain", "web4", "s1")
+        plane.ctl("drain", "web6", "s1")
+        plane.reload(self.config(weight=5))
+        self.assert_new_only_on("s2")
+
+    def test_a_member_drained_by_the_file_gets_nothing_new(self):
+        config = self.config()
+        for pool in config["pools"]:
+            pool["members"][0]["state"] = "drain"
+        self.plane(self.network, config, self.driver)
+        self.assert_new_only_on("s2")
+
+    def test_a_removed_member_keeps_its_connections(self):
+        plane = self.plane(self.network, self.config(), self.driver)
+        held = Hold(self, self.network.client, 12, self.network.vip[4], 7)
+        running = self.start_downloads(plane)
+        plane.reload(self.config(names=("s2",)))
+        self.assertEqual("removed", plane.members("echo4")["s1"]["state"])
+        self.assert_new_only_on("s2")
+        held.round()
+        report = held.end()
+        self.assertEqual([], report["failed"])
+        self.assertEqual({"s1", "s2"}, set(report["answered"]))
+        self.assertIn("s1", self.finish(running)["served"])
+
+    def test_a_dead_member_fails_until_it_is_drained(self):
+        plane = self.plane(self.network, self.config(), self.driver)
+        self.nginx["s1"].process.stop()
+        report = self.client(self.network.client, "connect", 40, self.network.vip[4], 80)
+        self.assertEqual({"s2"}, set(report["answered"]))
+        self.assertGreater(len(report["failed"]), 0)
+        plane.ctl("drain", "web4", "s1")
+        plane.ctl("drain", "web6", "s1")
+        self.assert_new_only_on("s2")
+
+    def test_a_reload_that_changes_nothing_does_nothing(self):
+        plane = self.plane(self.network, self.config(), self.driver)
+        before = plane.revision()
+        self.assertIn("nothing changed", plane.ctl("reload").stdout)
+        answer = plane.reload(self.config())
+        self.assertEqual((before, []), (answer["revision"], answer["changes"]))
+        self.assertEqual(before, plane.revision())
+
+    def test_a_bad_file_is_refused_and_the_old_one_goes_on(self):
+        plane = self.plane(self.network, self.config(), self.driver)
+        before = plane.revision()
+        bad = self.config()
+        bad["pools"][0]["balancer"] = "magle"
+        plane.write(bad)
+        refused = plane.ctl("reload", check=False)
+        self.assertNotEqual(0, refused.returncode)
+        self.assertRegex(refused.stderr, rf"{plane.file}:\d+:\d+")
+        plane.process.signal(harness.signal.SIGHUP)
+        wait_until(lambda: plane.process.said().count("configuration refused") > 1, 10,
+                   "a word about the bad file")
+        self.assertEqual(before, plane.revision())
+        report = self.client(self.network.client, "connect", 10, self.network.vip[4], 80)
+        self.assertEqual([], report["failed"])
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,103 @@
+"""The two networks that tests and the demonstration stand in.
+
+Routed, two ports, for NAT: members' replies come back through the appliance.
+
+    client .10 ---- front 10.1.0.0/24 ---- .1 appliance .1 ---- back 10.2.0.0/24 ---- .11 .12 ...
+                    fd00:1::/64                                 fd00:2::/64           members
+
+One arm, one port, for direct return and IP in IP: all are neighbours, members answer the client
+themselves.
+
+    client .10, appliance .1, members .11 .12 ...: all on 10.3.0.0/24, fd00:3::/64
+"""
+
+from plane import device, node
+
+FRONT, BACK = "weir-front", "weir-back"
+FIRST_MEMBER = 11
+
+
+def address(network, host, version=4):
+    """Host of network 1, 2 or 3: address(2, 11, 6) is "fd00:2::11"."""
+    return f"10.{network}.0.{host}" if version == 4 else f"fd00:{network}::{host}"
+
+
+def prefixes(network, host):
+    return f"10.{network}.0.{host}/24", f"fd00:{network}::{host}/64"
+
+
+class Network:
+    """The namespaces: `client`, `plane`, `members` by name, and the interfaces of the ports."""
+
+    def __init__(self, lab, members, back):
+        self.lab = lab
+        self.back = back  # number of the members' network
+        self.client = lab.namespace("client")
+        self.plane = lab.namespace("plane")
+        self.lan = lab.segment("lan")
+        self.members = {}
+        for index in range(members):
+            name = f"s{index + 1}"
+            member = lab.namespace(name)
+            lab.plug(self.lan, member, "eth0")
+            member.address("eth0", *prefixes(back, FIRST_MEMBER + index))
+            self.members[name] = member
+
+    def member_address(self, name, version=4):
+        host = FIRST_MEMBER + list(self.members).index(name)
+        return address(self.back, host, version)
+
+    def configuration(self, driver, port=None, **node_changes):
+        """A configuration without services. `port` adds keys to the clients' port."""
+        return {"node": node(**node_changes), "ports": self.ports(driver, **(port or {})),
+                "pools": [], "vips": []}
+
+    def serve(self, config, name, port, protocol="tcp", names=None, **pool):
+        """Adds a service in both versions to a configuration: pools and vips NAME4 and NAME6."""
+        for version in (4, 6):
+            full = f"{name}{version}"
+            config["pools"].append({"name": full, **pool,
+                                    "members": self.pool_members(version, names)})
+            config["vips"].append({"name": full, "address": self.vip[version], "port": port,
+                                   "protocol": protocol, "pool": full})
+        return config
+
+    def pool_members(self, version=4, names=None, **common):
+        """The `members` of a pool."""
+        return [{"name": name, "address": self.member_address(name, version), **common}
+                for name in (names or self.members)]
+
+
+class Routed(Network):
+    vip = {4: address(1, 100), 6: address(1, 100, 6)}
+
+    def __init__(self, lab, members=2, queues=1):
+        super().__init__(lab, members, back=2)
+        self.wires = [FRONT, BACK]
+        lab.wire(self.client, "eth0", self.plane, FRONT, queues)
+        self.client.address("eth0", *prefixes(1, 10))
+        lab.plug(self.lan, self.plane, BACK)
+        self.client.gateway(address(1, 1), address(1, 1, 6))
+        for member in self.members.values():
+            member.gateway(address(2, 1), address(2, 1, 6))
+
+    def ports(self, driver, **more):
+        return [{"name": "front", "device": device(driver, 0, FRONT),
+                 "addresses": list(prefixes(1, 1)), **more},
+                {"name": "back", "device": device(driver, 1, BACK),
+                 "addresses": list(prefixes(2, 1))}]
+
+
+class OneArm(Network):
+    vip = {4: address(3, 100), 6: address(3, 100, 6)}
+
+    def __init__(self, lab, members=2):
+        super().__init__(lab, members, back=3)
+        self.wires = [FRONT]
+        lab.plug(self.lan, self.client, "eth0")
+        self.client.address("eth0", *prefixes(3, 10))
+        lab.plug(self.lan, self.plane, FRONT)
+
+    def ports(self, driver, **more):
+        return [{"name": "lan", "device": device(driver, 0, FRONT),
+                 "addresses": list(prefixes(3, 1)), **more}]

@@ -1,0 +1,154 @@
+"""Clients that a test runs in the client's namespace. Each prints one JSON object.
+
+    client.py downloads COUNT HOST PORT PATH
+        COUNT downloads at once, each over its own connection: {"ok", "failed", "sha256", "served"}
+    client.py udp COUNT HOST PORT
+        COUNT datagrams, each from a socket of its own: {"answered": {name: count}, "lost"}
+    client.py spray COUNT HOST PORT
+        COUNT datagrams, each from a socket of its own, no answer awaited: {"sent"}
+    client.py connect COUNT HOST PORT
+        COUNT connections, one request each, one after the other: {"answered": {name: count},
+        "failed"}
+    client.py trickle 0 HOST PORT
+        a few requests a second until it is ended: nothing is printed
+    client.py hold COUNT HOST PORT FILE
+        COUNT connections to an echo server, kept open; a line is sent over each whenever FILE's
+        content changes, until it is "end": {"rounds", "lines", "failed"}
+"""
+
+import collections
+import hashlib
+import http.client
+import json
+import os
+import socket
+import sys
+import threading
+import time
+
+TIMEOUT_SECONDS = 30
+
+
+def bracketed(host):
+    return f"[{host}]" if ":" in host else host
+
+
+def fetch(host, port, path, results, index):
+    """One whole download; the result is (served by, sha256, bytes) or the error's words."""
+    try:
+        connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_SECONDS)
+        connection.request("GET", path, headers={"Host": bracketed(host), "Connection": "close"})
+        response = connection.getresponse()
+        digest = hashlib.sha256()
+        size = 0
+        while block := response.read(65536):
+            digest.update(block)
+            size += len(block)
+        if response.status != 200:
+            raise OSError(f"HTTP status {response.status}")
+        if size != int(response.headers["Content-Length"]):
+            raise OSError(f"{size} bytes of {response.headers['Content-Length']}")
+        results[index] = (response.headers["X-Served-By"], digest.hexdigest(), size)
+    except (OSError, http.client.HTTPException) as error:
+        results[index] = f"{type(error).__name__}: {error}"
+
+
+def downloads(count, host, port, path):
+    results = [None] * count
+    threads = [threading.Thread(target=fetch, args=(host, port, path, results, index))
+               for index in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    good = [result for result in results if isinstance(result, tuple)]
+    return {"ok": len(good),
+            "failed": [result for result in results if not isinstance(result, tuple)],
+            "sha256": sorted({result[1] for result in good}),
+            "served": collections.Counter(result[0] for result in good)}
+
+
+def udp(count, host, port):
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    answered, lost = collections.Counter(), 0
+    for index in range(count):
+        with socket.socket(family, socket.SOCK_DGRAM) as client:
+            client.settimeout(2)
+            client.connect((host, port))
+            sent = b"%d" % index + b"x" * (index % 1200)
+            client.send(sent)
+            try:
+                name, _, payload = client.recv(65536).partition(b" ")
+            except OSError:
+                lost += 1
+                continue
+            answered[name.decode() if payload == sent else "corrupted"] += 1
+    return {"answered": answered, "lost": lost}
+
+
+def spray(count, host, port):
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for _ in range(count):
+        with socket.socket(family, socket.SOCK_DGRAM) as client:
+            client.sendto(b"spray", (host, port))
+        time.sleep(0.0005)
+    return {"sent": count}
+
+
+def connect(count, host, port):
+    answered, failed = collections.Counter(), []
+    for _ in range(count):
+        results = [None]
+        fetch(host, port, "/", results, 0)
+        if isinstance(results[0], tuple):
+            answered[results[0][0]] += 1
+        else:
+            failed.append(results[0])
+    return {"answered": answered, "failed": failed}
+
+
+def trickle(_, host, port):
+    while True:
+        fetch(host, port, "/", [None], 0)
+        time.sleep(0.2)
+
+
+def hold(count, host, port, path):
+    connections = [socket.create_connection((host, port), TIMEOUT_SECONDS) for _ in range(count)]
+    names = collections.Counter()
+    failed, rounds, lines, said = [], 0, 0, None
+    while said != "end":
+        with open(path, encoding="ascii") as file:
+            order = file.read().strip()
+        if order == said:
+            time.sleep(0.02)
+            continue
+        said = order
+        rounds += 1
+        for index, connection in enumerate(connections):
+            try:
+                sent = f"{index}-{rounds}".encode()
+                connection.settimeout(5)
+                connection.sendall(sent)
+                name, _, payload = connection.recv(4096).partition(b" ")
+                if payload != sent:
+                    raise OSError(f"sent {sent!r}, got {payload!r}")
+                names[name.decode()] += 1
+                lines += 1
+            except OSError as error:
+                failed.append(f"{index}: {type(error).__name__}: {error}")
+        with open(path + ".done", "w", encoding="ascii") as file:
+            file.write(said)
+        os.replace(path + ".done", path + ".answered")
+    return {"rounds": rounds, "lines": lines, "failed": failed, "answered": names}
+
+
+def main():
+    what, count, host, port = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+    actions = {"downloads": downloads, "udp": udp, "spray": spray, "connect": connect,
+               "trickle": trickle, "hold": hold}
+    print(json.dumps(actions[what](count, host, port, *sys.argv[5:])))
+
+
+if __name__ == "__main__":
+    main()

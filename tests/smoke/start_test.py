@@ -1,0 +1,98 @@
+"""Starting and stopping: sample configurations are good, what cannot start says why, and what stops
+leaves nothing."""
+
+import glob
+import os
+
+import harness
+from lab import PROGRAMS, run
+from networks import Routed
+from plane import TAP, Plane, best_driver
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(PROGRAMS)))
+
+
+class Starting(harness.LabTest):
+    def setUp(self):
+        super().setUp()
+        self.binary = os.path.join(harness.BUILD, "dataplane/daemon/weir-dataplane")
+        self.weirctl = os.path.join(harness.BUILD, "controlplane/cli/weirctl")
+
+    def test_every_sample_configuration_is_good(self):
+        samples = sorted(glob.glob(os.path.join(ROOT, "configs", "*.yaml")))
+        self.assertTrue(samples)
+        for sample in samples:
+            said = run([self.binary, "--config", sample, "--check"], check=False)
+            self.assertEqual(0, said.returncode, said.stderr)
+
+    def test_check_tells_all_that_is_wrong_and_where(self):
+        network = Routed(self.lab)
+        config = network.serve(network.configuration(best_driver()), "web", 80)
+        config["pools"][0]["balancer"] = "magle"
+        config["vips"][1]["pool"] = "nowhere"
+        plane = Plane(network.plane, harness.BUILD, config, network.wires, best_driver())
+        said = plane.check()
+        self.assertNotEqual(0, said.returncode)
+        self.assertRegex(said.stderr, rf"{plane.file}:\d+:\d+: .*magle")
+        self.assertRegex(said.stderr, rf"{plane.file}:\d+:\d+: .*nowhere")
+
+    def test_a_device_that_does_not_exist_is_named(self):
+        network = Routed(self.lab)
+        config = network.configuration(best_driver())
+        config["ports"][0]["device"] = "net_af_xdp0,iface=nothere"
+        plane = Plane(network.plane, harness.BUILD, config, network.wires, best_driver())
+        process = plane.launch()
+        self.assertGreater(process.wait(60), 0, process.said())
+        self.assertIn("nothere", process.said())
+
+    def test_a_missing_file_and_a_wrong_option_are_named(self):
+        for arguments, words in ((["--config", "/nowhere.yaml"], "/nowhere.yaml"),
+                                 (["--confg", "x"], "--confg")):
+            said = run([self.binary, *arguments], check=False)
+            self.assertGreater(said.returncode, 0)
+            self.assertIn(words, said.stderr)
+
+    def test_weirctl_says_when_nothing_listens(self):
+        nowhere = self.lab.path("nowhere.sock")
+        said = run([self.weirctl, "--socket", nowhere, "show", "pools"], check=False)
+        self.assertEqual(3, said.returncode)
+        self.assertIn(nowhere, said.stderr)
+
+    def assert_leaves_nothing(self, driver):
+        network = Routed(self.lab)
+        config = network.configuration(driver, port={"punt": {"interface": "weir-punt0"}})
+        network.serve(config, "web", 80)
+        plane = Plane(network.plane, harness.BUILD, config, network.wires, driver)
+        before = set(network.plane.interfaces())
+        plane.start()
+        self.assertEqual(0, plane.stop(), plane.process.said())
+        bridges = {f"{wire}-br" for wire in network.wires}
+        self.assertEqual(before, set(network.plane.interfaces()) - bridges)
+        self.assertNotIn("xdp", network.plane.ip("-d", "link", "show").stdout)
+        self.assertFalse(os.path.exists(plane.socket))
+        plane.start()
+        self.assertEqual(0, plane.stop(), plane.process.said())
+
+    def test_a_stop_leaves_nothing_and_a_new_start_works(self):
+        self.assert_leaves_nothing(best_driver())
+
+    def test_a_stop_leaves_nothing_with_tap_devices(self):
+        self.assert_leaves_nothing(TAP)
+
+    def test_a_second_one_on_the_same_socket_is_refused(self):
+        driver = best_driver()
+        network = Routed(self.lab)
+        config = network.serve(network.configuration(driver), "web", 80)
+        plane = self.plane(network, config, driver)
+        first = plane.process
+        config["ports"] = [dict(port, device=f"net_null{index}")
+                           for index, port in enumerate(config["ports"])]
+        plane.write(config)
+        second = plane.launch()
+        self.assertGreater(second.wait(60), 0, second.said())
+        self.assertIn(plane.socket, second.said())
+        self.assertTrue(first.running())
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,36 @@
+"""Two workers on devices with two queues: a NAT reply that arrives at the other worker still finds
+its flow."""
+
+import harness
+from networks import Routed
+from plane import TAP
+from servers import Nginx, sample_file, start_echo
+
+
+class Workers(harness.LabTest):
+    def test_nat_is_right_across_two_workers(self):
+        network = Routed(self.lab)
+        content, digest = sample_file(2_000_000, seed=4)
+        for name, member in network.members.items():
+            Nginx(member, name, {"sample": content})
+            start_echo(member, name, "udp", 7)
+        config = network.configuration(TAP, cores=[0, 1])
+        for port in config["ports"]:
+            port["queues"] = 2
+        network.serve(config, "web", 80)
+        network.serve(config, "echo", 7, protocol="udp")
+        plane = self.plane(network, config, TAP)
+        for version in (4, 6):
+            host = network.vip[version]
+            report = self.client(network.client, "connect", 100, host, 80)
+            self.assertEqual([], report["failed"])
+            report = self.client(network.client, "downloads", 8, host, 80, "/files/sample")
+            self.assert_downloads(report, 8, digest)
+            report = self.client(network.client, "udp", 60, host, 7)
+            self.assertEqual(0, report["lost"], report)
+        workers = plane.ask("show", "workers")["workers"]
+        self.assertEqual(2, len(workers))
+
+
+if __name__ == "__main__":
+    harness.main()

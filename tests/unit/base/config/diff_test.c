@@ -1,0 +1,127 @@
+#include "tests/test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/config/config.h"
+#include "tests/unit/base/config/generate.h"
+
+#define NODE "node: {name: n, cores: [0, 1]}\n"
+#define PORT "ports: [{name: front, device: x, addresses: 10.0.0.1/8, gateway: 10.0.0.2}]\n"
+#define POOL                                                                            \
+    "pools: [{name: web, members: [{name: s1, address: 10.0.0.3}, {name: s2, address: " \
+    "10.0.0.4}]}]\n"
+#define VIP "vips: [{name: v, address: 192.0.2.1, port: 80, protocol: tcp, pool: web}]\n"
+
+static struct config *read_or_fail(const char *text)
+{
+    struct config *config = NULL;
+    struct config_problems problems;
+    enum error error = config_read_text(span_of(text, strlen(text)), &config, &problems);
+    if (error != ERROR_NONE)
+        config_problems_print(&problems, "text", stderr);
+    assert_int_equal(error, ERROR_NONE);
+    config_problems_fini(&problems);
+    return config;
+}
+
+struct changed {
+    char text[4096];
+};
+
+static void note(void *context, const char *path, const char *before, const char *after)
+{
+    struct changed *changed = context;
+    size_t used = strlen(changed->text);
+    snprintf(changed->text + used, sizeof(changed->text) - used, "%s: %s -> %s\n", path,
+             before ? before : "(none)", after ? after : "(none)");
+}
+
+struct change {
+    const char *after;
+    const char *said;
+};
+
+static const struct change changes[] = {
+    {NODE PORT POOL VIP, ""},
+    // The order of the file and how a value is written say nothing.
+    {VIP "pools: [{name: web, forward: nat, members: [{name: s2, address: 10.0.0.4}, {name: s1, "
+         "weight: 1, address: 10.0.0.3}]}]\n"
+         "ports: [{name: front, device: x, addresses: [10.0.0.1/8], routes: [{to: 0.0.0.0/0, via: "
+         "10.0.0.2}]}]\n"
+         "node: {name: n, cores: 0-1, memory: 524288KiB}\n",
+     ""},
+    {"node: {name: n, cores: 0, flows: {udp: 90s}, log: {level: error}}\n" PORT POOL VIP,
+     "node.cores: [0, 1] -> [0]\n"
+     "node.log.level: info -> error\n"
+     "node.flows.udp: 1m -> 90s\n"},
+    {NODE "ports: [{name: front, device: x, mtu: 9000, queues: 2, addresses: [10.0.0.1/8, "
+          "fd00::1/64], punt: {interface: t}, routes: [{to: 192.0.2.0/24, via: 10.0.0.2}]}]\n"
+          "pools: [{name: web, members: [{name: s1, address: 10.0.0.3}, {name: s2, address: "
+          "10.0.0.4}]}]\n" VIP,
+     "ports.front.queues: (none) -> 2\n"
+     "ports.front.mtu: 1500 -> 9000\n"
+     "ports.front.addresses: [10.0.0.1/8] -> [10.0.0.1/8, fd00::1/64]\n"
+     "ports.front.routes.0.0.0.0/0.to: 0.0.0.0/0 -> (none)\n"
+     "ports.front.routes.0.0.0.0/0.via: 10.0.0.2 -> (none)\n"
+     "ports.front.routes.192.0.2.0/24.to: (none) -> 192.0.2.0/24\n"
+     "ports.front.routes.192.0.2.0/24.via: (none) -> 10.0.0.2\n"
+     "ports.front.punt.interface: (none) -> t\n"
+     "ports.front.punt.rate: (none) -> 10000/s\n"},
+    {NODE PORT "pools: [{name: other}, {name: web, balancer: round-robin, members: [{name: s1, "
+               "address: 10.0.0.3, weight: 9}, {name: s3, address: 10.0.0.5}]}]\n" VIP,
+     "pools.other.name: (none) -> other\n"
+     "pools.other.balancer: (none) -> maglev\n"
+     "pools.other.forward: (none) -> nat\n"
+     "pools.web.balancer: maglev -> round-robin\n"
+     "pools.web.members.s1.weight: 1 -> 9\n"
+     "pools.web.members.s2.name: s2 -> (none)\n"
+     "pools.web.members.s2.address: 10.0.0.4 -> (none)\n"
+     "pools.web.members.s2.weight: 1 -> (none)\n"
+     "pools.web.members.s2.state: active -> (none)\n"
+     "pools.web.members.s3.name: (none) -> s3\n"
+     "pools.web.members.s3.address: (none) -> 10.0.0.5\n"
+     "pools.web.members.s3.weight: (none) -> 1\n"
+     "pools.web.members.s3.state: (none) -> active\n"},
+};
+
+static void names_what_changed_by_path(void **state)
+{
+    struct config *before = read_or_fail(NODE PORT POOL VIP);
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        struct config *after = read_or_fail(changes[i].after);
+        struct changed changed = {.text = ""};
+        uint32_t count = config_diff(before, after, note, &changed);
+        assert_string_equal(changed.text, changes[i].said);
+        uint32_t lines = 0;
+        for (const char *at = changed.text; (at = strchr(at, '\n')); at++)
+            lines++;
+        assert_int_equal(count, lines);
+        assert_int_equal(config_diff(after, before, NULL, NULL), count);
+        config_destroy(after);
+    }
+    config_destroy(before);
+}
+
+static void a_configuration_does_not_differ_from_itself(void **state)
+{
+    for (unsigned long seed = 0; seed < 50; seed++) {
+        char *text = generate_config(seed);
+        struct config *one = read_or_fail(text);
+        struct config *two = read_or_fail(text);
+        assert_int_equal(config_diff(one, two, NULL, NULL), 0);
+        config_destroy(one);
+        config_destroy(two);
+        free(text);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_what_changed_by_path),
+        cmocka_unit_test(a_configuration_does_not_differ_from_itself),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,186 @@
+#include "tests/test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/config/config.h"
+
+// Each file is this beginning and what the row adds: node at line 1, ports from line 2, then the
+// row's own text from line 5.
+#define BEGINNING                                                                      \
+    "node: {name: n, cores: 0}\n"                                                      \
+    "ports:\n"                                                                         \
+    "  - {name: a, device: net_null0, addresses: [10.0.0.1/24, fd00::1/64], gateway: " \
+    "10.0.0.254}\n"                                                                    \
+    "  - {name: b, device: net_null1, addresses: [10.1.0.1/24]}\n"
+
+struct relation {
+    const char *text;
+    const char *said; // all problems, each "LINE:COLUMN message: `words`"; empty: none
+};
+
+#define VIP(name, address, port, pool) \
+    "{name: " name ", address: " address ", port: " port ", protocol: tcp, pool: " pool "}"
+
+static const struct relation relations[] = {
+    // Pools and vips that fit.
+    {BEGINNING "pools: [{name: w, members: [{address: 10.1.0.2, port: 81}]}]\n"
+               "vips: [" VIP("v", "10.0.0.9", "80", "w") "]\n",
+     ""},
+    {BEGINNING "pools: [{name: unused}]\n", ""},
+    {BEGINNING "pools: [{name: w, forward: ipip, members: [{address: 10.1.0.2}, {address: "
+               "fd00::2}]}]\nvips: [" VIP("v", "10.0.0.9", "80", "w") "]\n",
+     ""},
+    {BEGINNING "pools: [{name: w, forward: ipip, members: [{address: 198.51.100.1, port: 80}]}]\n"
+               "vips: [" VIP("v", "10.0.0.9", "80", "w") "]\n",
+     ""},
+    // Names.
+    {BEGINNING "pools: [{name: w}, {name: w}]\n", "5:27 a name given twice, as at line 5: `w`"},
+    {BEGINNING "pools: [{name: w}]\nvips: [" VIP("v", "10.0.0.9", "80",
+                                                 "w") ", " VIP("v", "10.0.0.9", "81", "w") "]\n",
+     "6:79 a name given twice, as at line 6: `v`"},
+    {BEGINNING "pools: [{name: w, members: [{name: m, address: 10.1.0.2}, {name: m, address: "
+               "10.1.0.3}]}]\n",
+     "5:66 a member's name given twice, as at line 5: `m`"},
+    {BEGINNING "pools: [{name: w, members: [{address: 10.1.0.2, port: 1}, {address: 10.1.0.2, "
+               "port: 2}]}]\n",
+     "5:59 a member's name given twice, as at line 5"},
+    {BEGINNING "pools: [{name: w, members: [{name: x, address: 10.1.0.2}, {name: y, address: "
+               "10.1.0.2}]}]\n",
+     "5:78 address and port of another member of the pool, as at line 5: `10.1.0.2`"},
+    {"node: {name: n, cores: [1, 0-2]}\nports: [{name: a, device: net_null0}]\n",
+     "1:28 a core given twice, as at line 1: `0-2`"},
+    // Ports.
+    {"node: {name: n, cores: 0}\nports:\n  - {name: a, device: 'net_tap0,iface=x', punt: "
+     "{interface: "
+     "t}}\n  - {name: a, device: 'net_tap0,iface=y', punt: {interface: t}}\n",
+     "4:12 a name given twice, as at line 3: `a`\n"
+     "4:24 a device given twice, as at line 3: `net_tap0,iface=y`\n"
+     "4:61 an interface given twice, as at line 3: `t`"},
+    {"node: {name: n, cores: 0}\nports:\n  - {name: a, device: x, addresses: [10.0.0.1/24, "
+     "10.0.0.2/24, 10.0.0.1/24]}\n  - {name: b, device: y, addresses: 10.9.0.3/8}\n",
+     "3:64 an address given twice, as at line 3: `10.0.0.1/24`\n"
+     "4:37 a network that overlaps another port's, at line 3: `10.9.0.3/8`"},
+    {"node: {name: n, cores: 0}\nports: [{name: a, device: x, mtu: 1279, addresses: fd00::1/64}]\n",
+     "2:35 too small for IPv6: `1279`"},
+    // Routes.
+    {"node: {name: n, cores: 0}\nports:\n  - name: a\n    device: x\n    addresses: 10.0.0.1/24\n"
+     "    gateway: 10.1.0.1\n"
+     "    routes:\n"
+     "      - {to: 2001:db8::/32, via: 10.0.0.2}\n"
+     "      - {to: 192.0.2.0/24, via: 10.0.0.1}\n"
+     "      - {to: 192.0.2.0/24, via: 10.0.0.2}\n"
+     "      - {to: 10.0.0.0/24, via: 10.0.0.2}\n",
+     "6:14 a router in none of the port's networks: `10.1.0.1`\n"
+     "8:34 a router of the other IP version: `10.0.0.2`\n"
+     "9:33 the port's own address: `10.0.0.1`\n"
+     "10:14 a second route to the same network, as at line 9: `192.0.2.0/24`\n"
+     "11:14 a route to a port's own network, at line 5: `10.0.0.0/24`"},
+    {"node: {name: n, cores: 0}\nports: [{name: a, device: x, addresses: 10.0.0.1/24, gateway: "
+     "[10.0.0.2, 10.0.0.3]}]\n",
+     "2:74 a second route to the same network, as at line 2: `10.0.0.3`"},
+    // Vips.
+    {BEGINNING "pools: [{name: web}]\nvips: [" VIP("v", "10.0.0.9", "80", "wbe") "]\n",
+     "6:68 no pool has this name: `wbe`"},
+    {BEGINNING "pools: [{name: w}]\nvips:\n  - " VIP("v", "10.0.0.9", "80", "w") "\n  - " VIP(
+         "u", "10.0.0.9", "80", "w") "\n",
+     "8:24 address, port and protocol of another vip, as at line 7: `10.0.0.9`"},
+    {BEGINNING "pools: [{name: w}]\nvips: [" VIP("v", "10.1.0.1", "80", "w") "]\n",
+     "6:27 a port's own address: `10.1.0.1`"},
+    {BEGINNING "pools: [{name: w, members: [{address: fd00::2}]}]\nvips: [" VIP("v", "10.0.0.9",
+                                                                                "80", "w") "]\n",
+     "6:68 a pool with members of the other IP version (line 5): `w`"},
+    // Members.
+    {BEGINNING "pools: [{name: w, forward: direct, members: [{address: 10.1.0.2, port: 81}]}]\n"
+               "vips: [" VIP("v", "10.0.0.9", "80", "w") "]\n",
+     "5:72 another port than the vip's (80, line 6): `81`"},
+    {BEGINNING "pools: [{name: w, members: [{address: 10.0.0.9}, {address: 10.1.0.1}]}]\n"
+               "vips: [" VIP("v", "10.0.0.9", "80", "w") "]\n",
+     "5:39 a virtual address: `10.0.0.9`\n"
+     "5:60 a port's own address: `10.1.0.1`"},
+    {BEGINNING "pools: [{name: w, members: [{address: 2001:db8::1}, {address: 198.51.100.1}]}]\n",
+     "5:39 a member that no port reaches: `2001:db8::1`"},
+    {BEGINNING "pools: [{name: w, forward: direct, members: [{address: 198.51.100.1}]}]\n",
+     "5:56 a member behind a router: `198.51.100.1`"},
+    // One mistake is one problem: what depends on a refused value is not judged.
+    {BEGINNING "pools: [{name: w, forward: drect, members: [{address: 198.51.100.1, port: 9}]}]\n"
+               "vips: [" VIP("v", "10.0.0.9", "80", "w") "]\n",
+     "5:28 not one of the words for this: `drect`"},
+    {"node: {name: n, cores: 0}\nports: [{name: a, device: x, addresses: [10.0.0.1/33]}]\n"
+     "pools: [{name: w, members: [{address: 10.0.0.2}]}]\n",
+     "2:42 not an address with the length of its network: `10.0.0.1/33`"},
+    {BEGINNING "pools: {name: w}\nvips: [" VIP("v", "10.0.0.9", "80", "w") "]\n",
+     "5:8 `pools` takes a list, not a map"},
+    {BEGINNING "pools: [{name: w, members: [{address: x}, {address: y}]}]\n",
+     "5:39 not an IP address: `x`\n5:53 not an IP address: `y`"},
+};
+
+static void collect(const struct config_problems *problems, char *out, size_t size)
+{
+    out[0] = '\0';
+    for (uint32_t i = 0; i < problems->count; i++) {
+        const struct config_problem *problem = &problems->items[i];
+        bool words = problem->words[0];
+        size_t used = strlen(out);
+        snprintf(out + used, size - used, "%s%u:%u %s%s%s%s", i ? "\n" : "", problem->line,
+                 problem->column, problem->message, words ? ": `" : "", problem->words,
+                 words ? "`" : "");
+    }
+}
+
+static void judges_what_relates_values_to_each_other(void **state)
+{
+    int failures = 0;
+    for (size_t i = 0; i < sizeof(relations) / sizeof(relations[0]); i++) {
+        const char *text = relations[i].text;
+        struct config *config = NULL;
+        struct config_problems problems;
+        enum error error = config_read_text(span_of(text, strlen(text)), &config, &problems);
+        char said[2048];
+        collect(&problems, said, sizeof(said));
+        enum error due = relations[i].said[0] ? ERROR_INVALID : ERROR_NONE;
+        if (error != due || strcmp(said, relations[i].said) != 0) {
+            print_error("file:\n%s\nwanted:\n%s\ngot:\n%s\n", text, relations[i].said, said);
+            failures++;
+        }
+        config_destroy(config);
+        config_problems_fini(&problems);
+    }
+    assert_int_equal(failures, 0);
+}
+
+static void bounds_the_members_of_all_pools_together(void **state)
+{
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    fputs("node: {name: n, cores: 0}\n"
+          "ports: [{name: a, device: x, addresses: 10.0.0.1/8}]\n"
+          "pools:\n",
+          out);
+    for (uint32_t pool = 0; pool < 5; pool++) {
+        fprintf(out, "- {name: p%u, members: [", pool);
+        for (uint32_t i = 0; i < CONFIG_MEMBERS_MAX / 4 && (pool < 4 || i < 1); i++)
+            fprintf(out, "{address: 10.%u.%u.%u}, ", 1 + pool, i / 256, i % 256);
+        fputs("]}\n", out);
+    }
+    fclose(out);
+    struct config *config = NULL;
+    struct config_problems problems;
+    assert_int_equal(config_read_text(span_of(text, size), &config, &problems), ERROR_INVALID);
+    assert_int_equal(problems.count, 1);
+    assert_string_equal(problems.items[0].message, "too many members");
+    assert_string_equal(problems.items[0].words, "p4");
+    config_problems_fini(&problems);
+    free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(judges_what_relates_values_to_each_other),
+        cmocka_unit_test(bounds_the_members_of_all_pools_together),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
