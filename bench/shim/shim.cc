@@ -27,10 +27,23 @@ static struct stamp stamp_now()
 
 struct bench_state {
     benchmark::State &state;
-    bool running;
-    struct stamp started; // of the loop
-    struct stamp ended;
+    bool begun;
+    struct stamp started; // since when the clocks run
+    struct stamp total;   // what they ran until then
 };
+
+static void clocks_start(bench_state *state)
+{
+    state->started = stamp_now();
+}
+
+static void clocks_stop(bench_state *state)
+{
+    struct stamp now = stamp_now();
+    state->total.ticks += now.ticks - state->started.ticks;
+    state->total.wall_ns += now.wall_ns - state->started.wall_ns;
+    state->total.thread_ns += now.thread_ns - state->started.thread_ns;
+}
 
 void bench_add(const char *name, void (*body)(bench_state *state, int64_t argument),
                int64_t argument)
@@ -44,14 +57,26 @@ void bench_add(const char *name, void (*body)(bench_state *state, int64_t argume
 bool bench_next(bench_state *state)
 {
     if (state->state.KeepRunning()) {
-        if (!state->running) {
-            state->running = true;
-            state->started = stamp_now();
+        if (!state->begun) {
+            state->begun = true;
+            clocks_start(state);
         }
         return true;
     }
-    state->ended = stamp_now();
+    clocks_stop(state);
     return false;
+}
+
+void bench_pause(bench_state *state)
+{
+    clocks_stop(state);
+    state->state.PauseTiming();
+}
+
+void bench_resume(bench_state *state)
+{
+    state->state.ResumeTiming();
+    clocks_start(state);
 }
 
 void bench_items(bench_state *state, uint64_t items_per_turn, const char *item)
@@ -60,9 +85,9 @@ void bench_items(bench_state *state, uint64_t items_per_turn, const char *item)
         static_cast<double>(items_per_turn) * static_cast<double>(state->state.iterations());
     state->state.SetItemsProcessed(static_cast<int64_t>(items));
     // The counter also ticks while others have the core: take this thread's share of it.
-    double ticks = static_cast<double>(state->ended.ticks - state->started.ticks);
-    double wall_ns = static_cast<double>(state->ended.wall_ns - state->started.wall_ns);
-    double thread_ns = static_cast<double>(state->ended.thread_ns - state->started.thread_ns);
+    double ticks = static_cast<double>(state->total.ticks);
+    double wall_ns = static_cast<double>(state->total.wall_ns);
+    double thread_ns = static_cast<double>(state->total.thread_ns);
     state->state.counters["cycles/" + std::string(item)] = ticks * (thread_ns / wall_ns) / items;
 }
 
