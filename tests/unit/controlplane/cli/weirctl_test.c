@@ -375,14 +375,14 @@ static void watches_until_the_reader_is_gone(void **state)
 static void follows_the_rates_line_by_line(void **state)
 {
     struct outcome *outcome = malloc(sizeof(*outcome));
-    run_line("top --count 2 --interval 100ms", outcome);
+    run_line("top --count 2 --interval 300ms", outcome);
     assert_int_equal(outcome->code, 0);
     unsigned long first;
     unsigned long second;
     assert_int_equal(sscanf(outcome->out, "     DROPS/s\n%lu\n%lu\n", &first, &second), 2);
     assert_true(first > 0 && second > 0);
 
-    run_line("top --json --count 1 --interval 100ms", outcome);
+    run_line("top --json --count 1 --interval 300ms", outcome);
     assert_int_equal(outcome->code, 0);
     json_t *line = json_loads(outcome->out, 0, NULL);
     const json_t *metric = json_array_get(json_object_get(line, "metrics"), 0);
