@@ -38,7 +38,7 @@ class Demo(unittest.TestCase):
     def test_its_commands_work_and_ctrl_c_removes_everything(self):
         demo = self.start("demo")
         demo.wait_for_words(PROMPT, 90)
-        commands = re.findall(r"^    (.+)$", demo.said(), re.MULTILINE)[:3]
+        commands = re.findall(r"^    (\S.+)$", demo.said(), re.MULTILINE)[:3]
         answers = [run(command.split(), cwd=ROOT).stdout for command in commands]
         self.assertRegex(answers[0], r"^s[12]\n$")
         self.assertIn("s1", answers[1])

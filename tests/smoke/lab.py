@@ -261,7 +261,7 @@ class Lab:
         segment.ip("link", "set", far, "master", "lan")
 
     def start(self, name, command):
-        output = os.path.join(self.folder, f"{name}.out")
+        output = os.path.join(self.folder, f"{name}-{len(self.processes)}.out")
         process = Process(name, command, output)
         self.processes.append(process)
         return process

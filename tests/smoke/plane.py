@@ -10,7 +10,7 @@ from lab import LabError, has_af_xdp, make_bridge, run, wait_until
 
 AF_XDP = "net_af_xdp"
 TAP = "net_tap"
-READY = "ready"
+READY = " ready node="
 CTL_SECONDS = 20
 
 

@@ -83,15 +83,14 @@ class Starting(harness.LabTest):
         driver = best_driver()
         network = Routed(self.lab)
         config = network.serve(network.configuration(driver), "web", 80)
-        plane = self.plane(network, config, driver)
-        first = plane.process
+        first = self.plane(network, config, driver)
         config["ports"] = [dict(port, device=f"net_null{index}")
                            for index, port in enumerate(config["ports"])]
-        plane.write(config)
-        second = plane.launch()
-        self.assertGreater(second.wait(60), 0, second.said())
-        self.assertIn(plane.socket, second.said())
-        self.assertTrue(first.running())
+        second = Plane(network.plane, harness.BUILD, config, network.wires, driver)
+        process = second.launch()
+        self.assertGreater(process.wait(60), 0, process.said())
+        self.assertIn(second.socket, process.said())
+        self.assertTrue(first.process.running())
 
 
 if __name__ == "__main__":
