@@ -394,6 +394,22 @@ static void a_dead_servers_socket_is_replaced_and_a_live_ones_is_not(void **stat
     ipc_server_close(second);
 }
 
+static void a_live_socket_that_is_too_busy_to_accept_is_not_replaced(void **state)
+{
+    char why[256];
+    struct sockaddr_un address;
+    assert_int_equal(ipc_address_of(path, &address, why, sizeof(why)), ERROR_NONE);
+    int busy = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(busy, (const struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(busy, 0), 0);
+    int waiting = connect_peer(); // fills the backlog
+    struct ipc_server *server;
+    assert_int_equal(ipc_server_open(path, methods, NULL, &server, why, sizeof(why)), ERROR_EXISTS);
+    close(waiting);
+    close(busy);
+    assert_int_equal(unlink(path), 0);
+}
+
 static void a_file_that_is_no_socket_is_left_alone(void **state)
 {
     char why[256];
@@ -447,6 +463,7 @@ int main(void)
         cmocka_unit_test(one_client_too_many_is_told_so_and_there_is_room_after_one_left),
         cmocka_unit_test(only_owner_and_group_may_use_the_socket_and_it_goes_with_the_server),
         cmocka_unit_test(a_dead_servers_socket_is_replaced_and_a_live_ones_is_not),
+        cmocka_unit_test(a_live_socket_that_is_too_busy_to_accept_is_not_replaced),
         cmocka_unit_test(a_file_that_is_no_socket_is_left_alone),
         cmocka_unit_test(closing_leaves_the_socket_of_a_successor),
         cmocka_unit_test(a_path_that_cannot_be_is_a_clear_sentence),
