@@ -11,7 +11,8 @@
 #include "base/clock.h"
 #include "base/log_priv.h"
 
-// Kept free for what ends every line: `,"suppressed":18446744073709551615,"cut":true}` and newline.
+// Kept free for what ends a line: the quote of a string that was cut, and
+// `,"suppressed":18446744073709551615,"cut":true}` with its newline.
 #define LOG_TAIL_SIZE 64
 
 struct log_line {
@@ -129,14 +130,11 @@ static void line_put_string(struct log_line *line, const char *text)
         line_put_escaped(line, text);
         return;
     }
-    // The closing quote has its place even where the string is cut.
-    line->limit--;
     line_put(line, "\"", 1);
     bool opened = !line->cut;
     line_put_escaped(line, text);
-    line->limit++;
     if (opened)
-        line->bytes[line->used++] = '"';
+        line->bytes[line->used++] = '"'; // its place is kept, also where the string was cut
 }
 
 static void line_put_field(struct log_line *line, const struct log_field *field)

@@ -50,7 +50,6 @@ static bool stats_entry_is_valid(const struct stats_header *header, const struct
     return memchr(entry->name, '\0', sizeof(entry->name)) &&
            memchr(entry->help, '\0', sizeof(entry->help)) &&
            (entry->type == STATS_COUNTER || entry->type == STATS_GAUGE) &&
-           entry->capacity <= STATS_CAPACITY_MAX &&
            stats_lies_within(entry->labels_offset, entry->capacity * sizeof(struct stats_label),
                              _Alignof(struct stats_label), header->size) &&
            stats_lies_within(entry->slots_offset, entry->capacity * sizeof(uint64_t),

@@ -11,7 +11,7 @@
 struct config_problem {
     uint32_t line;
     uint32_t column;
-    char *words;   // the offending words as the file has them
+    char *words;   // the offending words as the file has them; may be empty
     char *message; // what is wrong
     char *remedy;  // what to do
 };

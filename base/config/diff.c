@@ -145,8 +145,6 @@ static void diff_record(struct differ *differ, const struct schema_record *recor
 {
     for (uint16_t i = 0; (before || after) && i < record->field_count; i++) {
         const struct schema_field *field = &record->fields[i];
-        if (field->shorthand)
-            continue;
         size_t length = path_enter(differ, field->key);
         diff_field(differ, field, before, after);
         path_leave(differ, length);

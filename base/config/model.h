@@ -61,8 +61,7 @@ struct config_node {
 };
 
 // `to` is reached through `via`, a neighbour on this port. A default route is the prefix 0.0.0.0/0
-// or
-// ::/0; the port's `gateway` is written in the file as a short form and lands here.
+// or ::/0; the file's `gateway` is its short form and lands here.
 struct config_route {
     struct ip_prefix to;
     struct ip_address via;

@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "base/config/nearest_priv.h"
 #include "base/config/problems_priv.h"
 #include "base/config/schema_priv.h"
 #include "base/config/value_priv.h"
+#include "base/nearest.h"
 
 static void read_record(struct reader *reader, const struct schema_record *record,
                         const struct tree_node *node, void *base);
@@ -181,20 +181,22 @@ static void read_list(struct reader *reader, const struct schema_record *record,
 static const struct schema_field *
 find_field(struct reader *reader, const struct schema_record *record, const struct tree_node *key)
 {
-    struct nearest nearest = nearest_start(key->text);
+    const char *keys[SCHEMA_FIELDS_MAX];
     char known[256] = "";
+    CHECK(record->field_count <= SCHEMA_FIELDS_MAX);
     for (uint16_t i = 0; i < record->field_count; i++) {
         const struct schema_field *field = &record->fields[i];
         if (strcmp(field->key, key->text) == 0)
             return field;
-        nearest_offer(&nearest, field->key);
+        keys[i] = field->key;
         size_t used = strlen(known);
         snprintf(known + used, sizeof(known) - used, "%s%s", i ? ", " : "", field->key);
     }
     const char *path = record->path[0] ? record->path : "the file";
-    if (nearest.best)
+    const char *nearest = nearest_word(key->text, keys, record->field_count);
+    if (nearest)
         problems_add(reader->problems, key->line, key->column, key->text,
-                     "unknown key in %s\ndid you mean `%s`?", path, nearest.best);
+                     "unknown key in %s\ndid you mean `%s`?", path, nearest);
     else
         problems_add(reader->problems, key->line, key->column, key->text,
                      "unknown key in %s\nkeys known here: %s", path, known);

@@ -2,9 +2,9 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "base/config/nearest_priv.h"
 #include "base/config/problems_priv.h"
 #include "base/config/read_priv.h"
+#include "base/nearest.h"
 
 #define MTU_IPV6_MIN 1280
 
@@ -266,18 +266,19 @@ static void find_pool(struct reader *reader, struct config_vip *vip)
     vip->pool = UINT32_MAX;
     if (bad(reader, &vip->pool) || bad(reader, &config->pools))
         return;
-    struct nearest nearest = nearest_start(node->text);
+    const char *names[CONFIG_POOLS_MAX];
     for (uint32_t i = 0; i < config->pool_count; i++) {
         if (strcmp(config->pools[i].name, node->text) == 0) {
             vip->pool = i;
             return;
         }
+        names[i] = config->pools[i].name;
     }
     // Distances are dear; nobody sees them once the problems are full.
-    for (uint32_t i = 0; i < config->pool_count && !reader->problems->left_out; i++)
-        nearest_offer(&nearest, config->pools[i].name);
-    if (nearest.best)
-        complain(reader, node, "no pool has this name\ndid you mean `%s`?", nearest.best);
+    const char *nearest =
+        reader->problems->left_out ? NULL : nearest_word(node->text, names, config->pool_count);
+    if (nearest)
+        complain(reader, node, "no pool has this name\ndid you mean `%s`?", nearest);
     else
         complain(reader, node, "no pool has this name\nname one of the list `pools`, or add it");
 }

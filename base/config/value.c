@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "base/config/nearest_priv.h"
 #include "base/ip.h"
+#include "base/nearest.h"
 
 static const struct value_unit duration_units[] = {{"ns", 1},
                                                    {"us", 1000},
@@ -177,13 +177,12 @@ static bool parse_word(const struct schema_field *field, const char *text, void 
                        struct value_fault *fault)
 {
     char list[128] = "";
-    struct nearest nearest = nearest_start(text);
-    for (uint32_t i = 0; field->words[i]; i++) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; field->words[i]; i++, count++) {
         if (strcmp(field->words[i], text) == 0) {
             memcpy(to, &i, sizeof(i));
             return true;
         }
-        nearest_offer(&nearest, field->words[i]);
         size_t used = strlen(list);
         snprintf(list + used, sizeof(list) - used, "%s%s",
                  i == 0                ? ""
@@ -191,9 +190,10 @@ static bool parse_word(const struct schema_field *field, const char *text, void 
                                        : " or ",
                  field->words[i]);
     }
-    if (nearest.best)
-        return fail(fault, "not one of the words for this", "did you mean %s? It takes %s",
-                    nearest.best, list);
+    const char *nearest = nearest_word(text, field->words, count);
+    if (nearest)
+        return fail(fault, "not one of the words for this", "did you mean %s? It takes %s", nearest,
+                    list);
     return fail(fault, "not one of the words for this", "write %s", list);
 }
 

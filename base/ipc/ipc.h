@@ -4,8 +4,11 @@
 // is disconnected and counted.
 //
 //   request  {"method": "show.ports", "arguments": {...}}
-//   reply    {"result": ...}  or  {"error": {"code": "not-found", "message": "...", "remedy":
-//   "..."}}
+//   reply    {"result": ...}
+//       or   {"error": {"code": "not-found", "message": "...", "remedy": "..."}}
+//
+// Codes of the server itself: malformed-request and too-many-clients (it closes after them),
+// unknown-method, reply-too-large. The server belongs to one thread, its caller's.
 #pragma once
 
 #include <jansson.h>
@@ -31,6 +34,7 @@ __attribute__((format(printf, 4, 5))) void ipc_reply_error(struct ipc_reply *rep
                                                            const char *code, const char *remedy,
                                                            const char *message, ...);
 
+// `arguments` is an object, empty where the request had none; borrowed.
 struct ipc_method {
     const char *name;
     void (*handle)(void *context, const json_t *arguments, struct ipc_reply *reply);
@@ -40,6 +44,7 @@ struct ipc_server;
 
 // Listens at `path` (mode 0660; a stale socket of a dead process is replaced, a live one is
 // ERROR_EXISTS). `methods` ends with a NULL name and is borrowed. `why` gets a sentence on errors.
+// Closing removes the socket, unless another process has put its own there.
 enum error ipc_server_open(const char *path, const struct ipc_method *methods, void *context,
                            struct ipc_server **server, char *why, size_t why_size);
 void ipc_server_close(struct ipc_server *server);
@@ -48,8 +53,18 @@ void ipc_server_close(struct ipc_server *server);
 int ipc_server_fd(const struct ipc_server *server);
 
 // Does what is ready without blocking: accepts, reads, calls handlers, writes; closes clients whose
-// request or reply makes no progress for 10 s.
+// request or reply makes no progress for 10 s. `now_ns` is monotonic; nothing becomes readable when
+// such a time is over, so call this every second or so, too.
 void ipc_server_turn(struct ipc_server *server, uint64_t now_ns);
+
+// What became of those who connected.
+struct ipc_server_counts {
+    uint64_t accepted;
+    uint64_t refused;   // too many clients
+    uint64_t malformed; // closed for a request that is none
+    uint64_t stalled;   // closed for making no progress
+};
+struct ipc_server_counts ipc_server_counts(const struct ipc_server *server);
 
 struct ipc_client;
 
@@ -58,8 +73,11 @@ enum error ipc_client_open(const char *path, struct ipc_client **client, char *w
                            size_t why_size);
 void ipc_client_close(struct ipc_client *client);
 
-// Sends one request and waits for its reply, at most `timeout_ms`. On ERROR_NONE `*reply` is the
-// reply object (the caller's to decref), an error reply included, and `*fd` the descriptor that
-// came with it or -1 (`fd` may be NULL: such a descriptor is closed).
+// Sends one request and waits for its reply, at most `timeout_ms`. `arguments` is borrowed, NULL
+// for none. On ERROR_NONE `*reply` is the reply object (the caller's to decref), an error reply
+// included, and `*fd` the descriptor that came with it or -1 (`fd` may be NULL: such a descriptor
+// is closed). ERROR_TIMEOUT, ERROR_CLOSED, ERROR_INVALID (no reply of ours), ERROR_TOO_LARGE,
+// ERROR_NO_MEMORY. Once a request was sent, a failure leaves the connection out of step: every
+// later call is ERROR_CLOSED.
 enum error ipc_client_call(struct ipc_client *client, const char *method, json_t *arguments,
                            int timeout_ms, json_t **reply, int *fd);

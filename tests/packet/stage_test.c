@@ -5,7 +5,7 @@
 
 #include "base/byteorder.h"
 #include "dataplane/packet/wire/parse.h"
-#include "tests/packet/stage_bench.h"
+#include "tests/packet/stage_rig.h"
 #include "tests/test.h"
 
 #define FRONT 0
@@ -50,25 +50,25 @@ static const uint8_t member_mac[6] = {2, 0, 0, 0, 1, 2};
 static const uint8_t other_mac[6] = {2, 0, 0, 0, 1, 3};
 static const uint8_t broadcast_mac[6] = {255, 255, 255, 255, 255, 255};
 
-static struct stage_bench bench;
+static struct stage_rig rig;
 
-static int open_bench(void **state)
+static int open_rig(void **state)
 {
-    bench_open(&bench, configuration);
+    rig_open(&rig, configuration);
     static const char *const front[] = {"10.1.0.10", "10.1.0.254", "fd00:1::10"};
     static const char *const back[] = {"10.2.0.11", "fd00:2::11", "10.2.0.31", "fd00:2::31",
                                        "10.2.0.12"};
     for (size_t i = 0; i < sizeof(front) / sizeof(front[0]); i++)
-        bench_neighbour(&bench, FRONT, front[i], client_mac);
+        rig_neighbour(&rig, FRONT, front[i], client_mac);
     for (size_t i = 0; i < sizeof(back) / sizeof(back[0]); i++)
-        bench_neighbour(&bench, BACK, back[i], member_mac);
-    bench_neighbour(&bench, FRONT, "10.1.0.21", member_mac);
+        rig_neighbour(&rig, BACK, back[i], member_mac);
+    rig_neighbour(&rig, FRONT, "10.1.0.21", member_mac);
     return 0;
 }
 
-static int close_bench(void **state)
+static int close_rig(void **state)
 {
-    bench_close(&bench);
+    rig_close(&rig);
     return 0;
 }
 
@@ -106,7 +106,7 @@ static struct outcome put(uint16_t port, struct frame_spec spec)
     static struct frame frame;
     static struct outcome outcome;
     frame_build(&frame, &spec);
-    bench_packet(&bench, port, &frame, &outcome);
+    rig_packet(&rig, port, &frame, &outcome);
     return outcome;
 }
 
@@ -188,11 +188,11 @@ static void a_wrong_checksum_stays_wrong(void **state)
     frame_build(&frame, &request);
     frame.bytes[frame.size - 1] ^= 0x55; // payload
     struct outcome outcome;
-    bench_packet(&bench, FRONT, &frame, &outcome);
+    rig_packet(&rig, FRONT, &frame, &outcome);
     assert_int_equal(outcome.kind, OUTCOME_SENT);
     assert_false(frame_checksums_are_right(outcome.frame.bytes, outcome.frame.size));
     frame_fix_checksums(&frame);
-    bench_packet(&bench, FRONT, &frame, &outcome);
+    rig_packet(&rig, FRONT, &frame, &outcome);
     assert_true(frame_checksums_are_right(outcome.frame.bytes, outcome.frame.size));
 }
 
@@ -405,7 +405,7 @@ static void the_rest_to_our_addresses_is_the_kernels(void **state)
     for (int i = 0; i < 40; i++)
         outcome = put(FRONT, ssh);
     assert_dropped(outcome, DROP_PUNT_RATE);
-    bench_at(&bench, 1000);
+    rig_at(&rig, 1000);
     assert_int_equal(put(FRONT, ssh).kind, OUTCOME_PUNTED);
 }
 
@@ -429,7 +429,7 @@ static void flows_end_by_their_states_timeouts(void **state)
         {1689000, true, ACK, false},   // over
     };
     for (size_t i = 0; i < sizeof(trace) / sizeof(trace[0]); i++) {
-        bench_at(&bench, trace[i].at_ms);
+        rig_at(&rig, trace[i].at_ms);
         struct outcome outcome = trace[i].reply
                                      ? put(BACK, from_member("10.2.0.11", 40000, trace[i].flags))
                                      : put(FRONT, from_client("10.1.0.100", 80, trace[i].flags));
@@ -462,22 +462,22 @@ static void a_full_table_keeps_established_flows(void **state)
     assert_int_equal(alive, admitted);
     // Direct return needs no table to be right: it passes untracked, and counts that.
     assert_int_equal(put(FRONT, from_client("10.1.0.101", 80, SYN)).kind, OUTCOME_SENT);
-    assert_int_equal(*bench.stage.counters.untracked, 1);
+    assert_int_equal(*rig.stage.counters.untracked, 1);
 }
 
 static void one_reply_cannot_belong_to_two_flows(void **state)
 {
     // Both vips lead to the same member and port; the same client port at both cannot be told
     // apart.
-    bench_close(&bench);
-    bench_open(&bench, "node: {name: test, cores: [0], flows: {per-worker: 1024}}\n"
-                       "ports: [{name: front, device: net_null0, addresses: [10.1.0.1/24]}]\n"
-                       "pools: [{name: p, forward: nat,\n"
-                       "         members: [{address: 10.1.0.11, port: 8080}]}]\n"
-                       "vips:\n"
-                       "  - {name: a, address: 10.1.0.100, port: 80, protocol: tcp, pool: p}\n"
-                       "  - {name: b, address: 10.1.0.101, port: 80, protocol: tcp, pool: p}\n");
-    bench_neighbour(&bench, FRONT, "10.1.0.11", member_mac);
+    rig_close(&rig);
+    rig_open(&rig, "node: {name: test, cores: [0], flows: {per-worker: 1024}}\n"
+                   "ports: [{name: front, device: net_null0, addresses: [10.1.0.1/24]}]\n"
+                   "pools: [{name: p, forward: nat,\n"
+                   "         members: [{address: 10.1.0.11, port: 8080}]}]\n"
+                   "vips:\n"
+                   "  - {name: a, address: 10.1.0.100, port: 80, protocol: tcp, pool: p}\n"
+                   "  - {name: b, address: 10.1.0.101, port: 80, protocol: tcp, pool: p}\n");
+    rig_neighbour(&rig, FRONT, "10.1.0.11", member_mac);
     assert_int_equal(put(FRONT, from_client("10.1.0.100", 80, SYN)).kind, OUTCOME_SENT);
     assert_dropped(put(FRONT, from_client("10.1.0.101", 80, SYN)), DROP_FLOW_CONFLICT);
     assert_int_equal(put(FRONT, from_client("10.1.0.100", 80, ACK)).kind, OUTCOME_SENT);
@@ -511,11 +511,11 @@ static int member_of(uint16_t client_port, uint8_t flags)
 
 static void open_two_members(void)
 {
-    bench_close(&bench);
-    bench_open(&bench, both_members);
-    bench_neighbour(&bench, FRONT, "10.1.0.10", client_mac);
-    bench_neighbour(&bench, BACK, "10.2.0.11", member_mac);
-    bench_neighbour(&bench, BACK, "10.2.0.12", member_mac);
+    rig_close(&rig);
+    rig_open(&rig, both_members);
+    rig_neighbour(&rig, FRONT, "10.1.0.10", client_mac);
+    rig_neighbour(&rig, BACK, "10.2.0.11", member_mac);
+    rig_neighbour(&rig, BACK, "10.2.0.12", member_mac);
 }
 
 static void a_removed_or_drained_member_keeps_its_flows_and_gets_no_more(void **state)
@@ -529,16 +529,16 @@ static void a_removed_or_drained_member_keeps_its_flows_and_gets_no_more(void **
         }
         assert_in_range(to_a, 16, 48);
         if (removed)
-            bench_reload(&bench, only_b);
+            rig_reload(&rig, only_b);
         else
-            bench_drain(&bench, "p/a");
+            rig_drain(&rig, "p/a");
         for (uint16_t i = 0; i < 64; i++)
             assert_int_equal(member_of((uint16_t)(1000 + i), ACK), before[i]);
         for (uint16_t i = 0; i < 64; i++)
             assert_int_equal(member_of((uint16_t)(2000 + i), SYN), 12);
         // Reloads over reloads do not lose it while its flows last.
         for (int i = 0; i < 3; i++)
-            bench_reload(&bench, removed ? only_b : both_members);
+            rig_reload(&rig, removed ? only_b : both_members);
         for (uint16_t i = 0; i < 64; i++)
             assert_int_equal(member_of((uint16_t)(1000 + i), ACK), before[i]);
     }
@@ -550,7 +550,7 @@ static void a_closed_connection_opened_anew_leaves_a_drained_member(void **state
     uint16_t port = 1000;
     while (member_of(port, SYN) != 11)
         port++;
-    bench_drain(&bench, "p/a");
+    rig_drain(&rig, "p/a");
     assert_int_equal(member_of(port, ACK), 11);
     assert_int_equal(member_of(port, SYN), 11); // a repeated segment is no new connection
     assert_int_equal(member_of(port, FIN), 11);
@@ -564,8 +564,8 @@ static void a_removed_vip_takes_no_new_flows_and_keeps_its_old_ones(void **state
     uint16_t port = 1000;
     while (member_of(port, SYN) != 12)
         port++;
-    bench_reload(&bench, no_vip);
-    bench_reload(&bench, no_vip);
+    rig_reload(&rig, no_vip);
+    rig_reload(&rig, no_vip);
     assert_int_equal(member_of(port, ACK), 12);
     struct frame_spec reply = from_member("10.2.0.12", port, ACK);
     struct outcome outcome = put(BACK, reply);
@@ -579,13 +579,13 @@ static void slots_are_used_again_once_their_flows_are_gone(void **state)
     // The registry has room for 64 members: without reuse a hundred comings and goings would fail.
     for (int i = 0; i < 100; i++) {
         assert_int_not_equal(member_of((uint16_t)(1000 + i), SYN), -1);
-        bench_reload(&bench, only_b);
-        bench_at(&bench, (uint32_t)(i + 1) * 1000000); // all flows are over
-        flow_sweep(bench.stage.flows, flow_table_buckets(bench.stage.flows), bench.stage.now_ms);
-        bench_reload(&bench, only_b);
-        bench_reload(&bench, both_members);
+        rig_reload(&rig, only_b);
+        rig_at(&rig, (uint32_t)(i + 1) * 1000000); // all flows are over
+        flow_sweep(rig.stage.flows, flow_table_buckets(rig.stage.flows), rig.stage.now_ms);
+        rig_reload(&rig, only_b);
+        rig_reload(&rig, both_members);
     }
-    assert_true(bench.tables->member_limit <= 4);
+    assert_true(rig.tables->member_limit <= 4);
 }
 
 static void counters_follow_flows(void **state)
@@ -593,29 +593,28 @@ static void counters_follow_flows(void **state)
     open_two_members();
     for (uint16_t i = 0; i < 10; i++)
         member_of((uint16_t)(1000 + i), SYN);
-    const struct counters *counters = &bench.stage.counters;
+    const struct counters *counters = &rig.stage.counters;
     assert_int_equal(counters->vip_flows[1], 10);
     assert_int_equal(counters->vip_flows_created[1], 10);
     assert_int_equal(counters->vip_packets[1], 10);
     assert_int_equal(counters->member_flows[1] + counters->member_flows[2], 10);
-    bench_at(&bench, 20000);
-    flow_sweep(bench.stage.flows, flow_table_buckets(bench.stage.flows), bench.stage.now_ms);
+    rig_at(&rig, 20000);
+    flow_sweep(rig.stage.flows, flow_table_buckets(rig.stage.flows), rig.stage.now_ms);
     assert_int_equal(counters->vip_flows[1], 0);
     assert_int_equal(counters->member_flows[1] + counters->member_flows[2], 0);
-    assert_int_equal(flow_table_used(bench.stage.flows), 0);
+    assert_int_equal(flow_table_used(rig.stage.flows), 0);
 }
 
 static void with_several_workers_both_directions_meet_at_one(void **state)
 {
-    bench_close(&bench);
-    bench_open(&bench,
-               "node: {name: test, cores: [0, 1], flows: {per-worker: 4096}}\n"
-               "ports:\n"
-               "  - {name: front, device: net_null0, addresses: [10.1.0.1/24]}\n"
-               "  - {name: back, device: net_null1, addresses: [10.2.0.1/24]}\n"
-               "pools: [{name: p, members: [{address: 10.2.0.11, port: 8080}]}]\n"
-               "vips: [{name: v, address: 10.1.0.100, port: 80, protocol: tcp, pool: p}]\n");
-    bench_neighbour(&bench, BACK, "10.2.0.11", member_mac);
+    rig_close(&rig);
+    rig_open(&rig, "node: {name: test, cores: [0, 1], flows: {per-worker: 4096}}\n"
+                   "ports:\n"
+                   "  - {name: front, device: net_null0, addresses: [10.1.0.1/24]}\n"
+                   "  - {name: back, device: net_null1, addresses: [10.2.0.1/24]}\n"
+                   "pools: [{name: p, members: [{address: 10.2.0.11, port: 8080}]}]\n"
+                   "vips: [{name: v, address: 10.1.0.100, port: 80, protocol: tcp, pool: p}]\n");
+    rig_neighbour(&rig, BACK, "10.2.0.11", member_mac);
     int handed = 0;
     for (uint16_t i = 0; i < 64; i++) {
         struct frame_spec request = from_client("10.1.0.100", 80, SYN);
@@ -635,7 +634,7 @@ static void with_several_workers_both_directions_meet_at_one(void **state)
 
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, open_bench, close_bench)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, open_rig, close_rig)
     const struct CMUnitTest tests[] = {
         CASE(nat_rewrites_both_ways),
         CASE(udp_without_checksum_stays_without),

@@ -182,35 +182,48 @@ void flow_lookup_burst(struct flow_table *table, const struct flow_key *keys,
     }
 }
 
-// Empties the slot of an entry that is in the table.
-static void unlink_slot(struct flow_table *table, const struct flow *flow)
+// Where an entry in use is.
+struct place {
+    struct bucket *bucket;
+    uint32_t slot;
+};
+
+static struct place place_of(struct flow_table *table, const struct flow *flow)
 {
     uint64_t hash = flow_hash(table, &flow->key);
     uint32_t first = first_bucket(table, hash);
     uint16_t tag = tag_of(hash);
-    for (uint32_t matches = match_both(table, first, tag); matches; matches &= matches - 1) {
+    for (uint32_t matches = match_both(table, first, tag);; matches &= matches - 1) {
+        CHECK(matches != 0); // an entry in use is in one of its buckets
         uint32_t bit = (uint32_t)__builtin_ctz(matches);
         if (matched(table, first, tag, bit) != flow)
             continue;
         uint32_t bucket = bit < BUCKET_SLOTS ? first : other_bucket(table, first, tag);
-        table->buckets[bucket].tags[bit % BUCKET_SLOTS] = BUCKET_TAG_NONE;
-        return;
+        return (struct place){.bucket = &table->buckets[bucket], .slot = bit % BUCKET_SLOTS};
     }
-    CHECK(!"an entry in use is in one of its buckets");
+}
+
+static void free_place(struct flow_table *table, struct place place)
+{
+    place.bucket->tags[place.slot] = BUCKET_TAG_NONE;
+    pool_release(&table->pool, place.bucket->numbers[place.slot]);
+}
+
+// Frees an entry and its peer.
+static void forget(struct flow_table *table, const struct flow *flow, struct place place)
+{
+    const struct flow *peer = flow->peer != FLOW_NONE ? &table->flows[flow->peer] : NULL;
+    table->freed(table->freed_context, flow);
+    if (peer) {
+        table->freed(table->freed_context, peer);
+        free_place(table, place_of(table, peer));
+    }
+    free_place(table, place);
 }
 
 void flow_remove(struct flow_table *table, struct flow *flow)
 {
-    struct flow *peer = flow->peer != FLOW_NONE ? &table->flows[flow->peer] : NULL;
-    table->freed(table->freed_context, flow);
-    if (peer)
-        table->freed(table->freed_context, peer);
-    unlink_slot(table, flow);
-    pool_release(&table->pool, flow_number(table, flow));
-    if (peer) {
-        unlink_slot(table, peer);
-        pool_release(&table->pool, flow_number(table, peer));
-    }
+    forget(table, flow, place_of(table, flow));
 }
 
 // Frees the expired entries of a bucket.
@@ -226,7 +239,7 @@ static void reclaim_bucket(struct flow_table *table, uint32_t at, uint32_t now_m
             continue;
         struct flow *flow = &table->flows[bucket->numbers[slot]];
         if (expired(table, flow, now_ms))
-            flow_remove(table, flow);
+            forget(table, flow, (struct place){.bucket = bucket, .slot = slot});
     }
 }
 

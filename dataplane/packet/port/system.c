@@ -244,7 +244,7 @@ enum error port_system_start(const struct config *config, char *why)
     if (error)
         return error;
     if (warn)
-        log_warning("no huge pages, ordinary memory is slower", LOG_STRING("remedy", why));
+        log_warning("no huge pages, ordinary memory is slower", LOG_STRING("why", why));
 
     cpu_set_t allowed;
     CHECK(sched_getaffinity(0, sizeof(allowed), &allowed) == 0);
@@ -267,6 +267,8 @@ enum error port_system_start(const struct config *config, char *why)
         goto close_log;
     }
     port_eal_log_take_libraries();
+    // One program an interface is ours. libxdp's dispatcher for several would pin files in a bpffs.
+    setenv("LIBXDP_SKIP_DISPATCHER", "1", 0);
     started = true;
     system_args_fini(&args);
     return ERROR_NONE;

@@ -13,6 +13,22 @@
 // How long the kernel may take, after a socket is closed, to free the queue (in a work item).
 #define RELEASE_US 50000
 
+// The description of the buffer area, 80 bytes a queue, nobody can reach any more.
+#if defined(__SANITIZE_ADDRESS__)
+#define HAS_LEAK_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAS_LEAK_SANITIZER 1
+#endif
+#endif
+#ifdef HAS_LEAK_SANITIZER
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:xsk_umem__create\n";
+}
+#endif
+
 #define SOCKETS_MAX (CONFIG_PORTS_MAX * CONFIG_WORKERS_MAX)
 
 struct xdp_socket {

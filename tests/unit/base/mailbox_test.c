@@ -61,7 +61,7 @@ static void refuses_a_size_that_does_not_fit_memory(void **state)
     assert_null(mailbox);
 }
 
-#define THREAD_MESSAGES 2000000u
+#define THREAD_MESSAGES 1500000u
 
 // A size that is no power of two, and words that must arrive together.
 struct message {

@@ -62,9 +62,15 @@ static void falls_evenly_below_a_bound(void **state)
     // as often as the others.
     const uint64_t bound = 3ull << 62;
     uint32_t lower = 0;
-    for (int i = 0; i < 30000; i++)
-        lower += random_below(&random, bound) < (1ull << 62);
+    uint32_t thirds = 0;
+    for (int i = 0; i < 30000; i++) {
+        uint64_t number = random_below(&random, bound);
+        lower += number < (1ull << 62);
+        thirds += number % 3 == 0;
+    }
     assert_in_range(lower, 9500, 10500);
+    // And where a product that is not rejected would show: every third number twice as often.
+    assert_in_range(thirds, 9500, 10500);
 }
 
 static void the_systems_bytes_fill_all_and_only_what_was_asked(void **state)

@@ -27,7 +27,8 @@ for tag, pattern, first in [
     ("int", r"-?[0-9]+", "-0123456789"),
     ("null", r"null|~|", ["n", "~", ""]),
 ]:
-    Yaml12.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(rf"^(?:{pattern})$"), list(first))
+    Yaml12.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(rf"^(?:{pattern})$"),
+                                 list(first))
 
 
 def main(root):

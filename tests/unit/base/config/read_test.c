@@ -358,6 +358,22 @@ static void cuts_long_words_and_hides_control_characters(void **state)
     config_problems_fini(&problems);
 }
 
+static void cuts_words_between_characters(void **state)
+{
+    char text[512] = "node: {cores: 0, name: x";
+    for (int i = 0; i < 60; i++)
+        strcat(text, "\xc3\xa9"); // e with an acute: byte 80 is the second of its character
+    strcat(text, "}\n" PORTS);
+    struct config *config;
+    struct config_problems problems;
+    assert_int_equal(read_text(text, &config, &problems), ERROR_INVALID);
+    assert_int_equal(problems.count, 1);
+    const char *words = problems.items[0].words;
+    assert_string_equal(words + strlen(words) - 5, "\xc3\xa9...");
+    assert_int_equal(strlen(words), 1 + 2 * 39 + 3);
+    config_problems_fini(&problems);
+}
+
 static void refuses_what_is_too_large_or_not_there(void **state)
 {
     struct config *config;
@@ -392,6 +408,7 @@ int main(void)
         cmocka_unit_test(keeps_a_hundred_problems_and_counts_the_rest),
         cmocka_unit_test(prints_problems_for_people),
         cmocka_unit_test(cuts_long_words_and_hides_control_characters),
+        cmocka_unit_test(cuts_words_between_characters),
         cmocka_unit_test(refuses_what_is_too_large_or_not_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

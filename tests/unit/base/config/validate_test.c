@@ -59,9 +59,9 @@ static const struct relation relations[] = {
      "4:24 a device given twice, as at line 3: `net_tap0,iface=y`\n"
      "4:61 an interface given twice, as at line 3: `t`"},
     {"node: {name: n, cores: 0}\nports:\n  - {name: a, device: x, addresses: [10.0.0.1/24, "
-     "10.0.0.2/24, 10.0.0.1/24]}\n  - {name: b, device: y, addresses: 10.0.0.3/8}\n",
+     "10.0.0.2/24, 10.0.0.1/24]}\n  - {name: b, device: y, addresses: 10.9.0.3/8}\n",
      "3:64 an address given twice, as at line 3: `10.0.0.1/24`\n"
-     "4:37 a network that overlaps another port's, at line 3: `10.0.0.3/8`"},
+     "4:37 a network that overlaps another port's, at line 3: `10.9.0.3/8`"},
     {"node: {name: n, cores: 0}\nports: [{name: a, device: x, mtu: 1279, addresses: fd00::1/64}]\n",
      "2:35 too small for IPv6: `1279`"},
     // Routes.

@@ -135,6 +135,26 @@ static void a_kernel_without_ipv6_still_gets_the_other_addresses(void **state)
     port_close(port);
 }
 
+static void a_tap_device_serves_as_a_port_too(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->config.port_count = 0;
+    fixture_add_port(fixture, "lab", "net_tap0,iface=lab0");
+    fixture->ports[0].queues = 1;
+    struct port *port = fixture_open(fixture, 0, 2);
+    assert_string_equal(port->driver, "net_tap");
+    assert_int_equal(port->rx_queues, 1); // net_tap wants as many of the one as of the other
+    assert_int_equal(port->tx_queues, 1);
+    assert_true(port->rx_checks_ipv4 && port->rx_checks_l4 && port->tx_ipv4_checksum);
+    assert_int_equal(port_start(port, fixture->why), ERROR_NONE);
+    uint32_t speed;
+    assert_true(port_link_up(port, &speed));
+    assert_true(fixture_shell("ip link set lab0 down"));
+    assert_false(port_link_up(port, &speed));
+    port_close(port);
+    assert_int_equal(if_nametoindex("lab0"), 0);
+}
+
 int main(void)
 {
     const char *why = fixture_enter_namespace();
@@ -150,6 +170,7 @@ int main(void)
         cmocka_unit_test_prestate(frames_go_to_the_kernel_and_come_from_it, &fixture),
         cmocka_unit_test_prestate(an_interface_that_exists_is_not_taken, &fixture),
         cmocka_unit_test_prestate(a_kernel_without_ipv6_still_gets_the_other_addresses, &fixture),
+        cmocka_unit_test_prestate(a_tap_device_serves_as_a_port_too, &fixture),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     port_system_stop();

@@ -15,18 +15,45 @@ static cpu_set_t cpus(uint32_t bits)
     return set;
 }
 
+struct argument_case {
+    uint32_t allowed;
+    uint32_t cores[3];
+    uint32_t core_count;
+    uint64_t memory_bytes;
+    bool huge_pages;
+    int log_level;
+    char *devices[2];
+    const char *expected;
+};
+
+static void assert_arguments(struct argument_case *row)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    fixture.config.node.cores = row->cores;
+    fixture.config.node.core_count = row->core_count;
+    fixture.config.node.memory_bytes = row->memory_bytes;
+    fixture.config.node.log_level = row->log_level;
+    for (size_t j = 0; j < 2 && row->devices[j]; j++)
+        fixture_add_port(&fixture, "p", row->devices[j]);
+    cpu_set_t allowed = cpus(row->allowed);
+    struct system_args args;
+    assert_int_equal(
+        system_args_init(&fixture.config, &allowed, row->huge_pages, &args, fixture.why),
+        ERROR_NONE);
+    char text[512] = "";
+    for (int j = 0; j < args.count; j++) {
+        size_t used = strlen(text);
+        snprintf(text + used, sizeof(text) - used, "%s%s", j ? " " : "", args.items[j]);
+    }
+    assert_string_equal(text, row->expected);
+    assert_null(args.items[args.count]);
+    system_args_fini(&args);
+}
+
 static void the_argument_list_follows_the_configuration(void **state)
 {
-    struct {
-        uint32_t allowed;
-        uint32_t cores[3];
-        uint32_t core_count;
-        uint64_t memory_bytes;
-        bool huge_pages;
-        int log_level;
-        char *devices[2];
-        const char *expected;
-    } table[] = {
+    struct argument_case table[] = {
         {0x3,
          {0, 1},
          2,
@@ -64,29 +91,8 @@ static void the_argument_list_follows_the_configuration(void **state)
          "weir-dataplane --in-memory -m 64 --no-telemetry --log-level warning -a 0000:01:00.0 "
          "--lcores 0@(0),1@0,2@0"},
     };
-    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        struct fixture fixture;
-        fixture_init(&fixture);
-        fixture.config.node.cores = table[i].cores;
-        fixture.config.node.core_count = table[i].core_count;
-        fixture.config.node.memory_bytes = table[i].memory_bytes;
-        fixture.config.node.log_level = table[i].log_level;
-        for (size_t j = 0; j < 2 && table[i].devices[j]; j++)
-            fixture_add_port(&fixture, "p", table[i].devices[j]);
-        cpu_set_t allowed = cpus(table[i].allowed);
-        struct system_args args;
-        assert_int_equal(
-            system_args_init(&fixture.config, &allowed, table[i].huge_pages, &args, fixture.why),
-            ERROR_NONE);
-        char text[512] = "";
-        for (int j = 0; j < args.count; j++) {
-            size_t used = strlen(text);
-            snprintf(text + used, sizeof(text) - used, "%s%s", j ? " " : "", args.items[j]);
-        }
-        assert_string_equal(text, table[i].expected);
-        assert_null(args.items[args.count]);
-        system_args_fini(&args);
-    }
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+        assert_arguments(&table[i]);
 }
 
 static void a_core_that_is_not_there_is_named_with_those_that_are(void **state)

@@ -1,13 +1,13 @@
 // One worker's stages without a device, for tests that put packets in and look at what comes out:
 // tables compiled from YAML, real flow and neighbour tables, outboxes that are looked at instead of
-// sent. Time stands still but for bench_at().
+// sent. Time stands still but for rig_at().
 #pragma once
 
 #include "dataplane/packet/stage/registry.h"
 #include "dataplane/packet/stage/stage.h"
 #include "tests/packet/frame.h"
 
-struct stage_bench {
+struct stage_rig {
     struct config *config;
     struct tables *tables;
     struct registry *services, *pools, *members;
@@ -41,27 +41,26 @@ struct outcome {
 };
 
 // Starts DPDK without huge pages, once a process.
-void bench_start_dpdk(void);
+void rig_start_dpdk(void);
 
-// A bench for a configuration. Every configured port has MAC 02:00:00:00:00:0N, N the port's index;
+// A rig for a configuration. Every configured port has MAC 02:00:00:00:00:0N, N the port's index;
 // fails the test on any error.
-void bench_open(struct stage_bench *bench, const char *yaml);
-void bench_close(struct stage_bench *bench);
+void rig_open(struct stage_rig *rig, const char *yaml);
+void rig_close(struct stage_rig *rig);
 
 // Changes to another configuration, as a reload does.
-void bench_reload(struct stage_bench *bench, const char *yaml);
+void rig_reload(struct stage_rig *rig, const char *yaml);
 // Compiles the same configuration again, with `drained` taken out.
-void bench_drain(struct stage_bench *bench, const char *drained);
+void rig_drain(struct stage_rig *rig, const char *drained);
 
 // Tells the neighbour table that an address is at a MAC.
-void bench_neighbour(struct stage_bench *bench, uint32_t port, const char *address,
-                     const uint8_t *mac);
+void rig_neighbour(struct stage_rig *rig, uint32_t port, const char *address, const uint8_t *mac);
 
-void bench_at(struct stage_bench *bench, uint32_t now_ms);
+void rig_at(struct stage_rig *rig, uint32_t now_ms);
 
 // One packet in; exactly one outcome.
-void bench_packet(struct stage_bench *bench, uint16_t port, const struct frame *frame,
-                  struct outcome *outcome);
+void rig_packet(struct stage_rig *rig, uint16_t port, const struct frame *frame,
+                struct outcome *outcome);
 
 // How often a packet was dropped for a reason.
-uint64_t bench_drops(const struct stage_bench *bench, enum drop_reason reason);
+uint64_t rig_drops(const struct stage_rig *rig, enum drop_reason reason);

@@ -1,0 +1,226 @@
+// A packet's walk through the stages: cycles from a received burst to packets ready to send,
+// without a device. Frames are 64-byte TCP as a device delivers them (IPv4 header checksum checked
+// by it), flows are asked for in random order. `parse` is the frame parser alone; `new` is packets
+// that each begin a flow.
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/byteorder.h"
+#include "base/check.h"
+#include "base/random.h"
+#include "bench/shim/shim.h"
+#include "dataplane/packet/wire/parse.h"
+#include "tests/packet/stage_rig.h"
+
+#define BURSTS  16u
+#define PACKETS (BURSTS * STAGE_BURST) // of a turn
+
+// Written into a template, then each packet's own.
+#define CLIENT_AT (FRAME_IP_AT + 12)
+#define PORT_AT   FRAME_IPV4_L4
+#define FLAGS_AT  (FRAME_IPV4_L4 + 13)
+
+// A new flow lives 10 s, and a burst comes each 5 ms: about 64 Ki flows are in the table.
+#define NEW_BURST_MS 5
+#define NEW_WARM_UP  (20000u / NEW_BURST_MS)
+
+static const uint8_t member_mac[6] = {2, 0, 0, 0, 1, 2};
+static const uint8_t client_mac[6] = {2, 0, 0, 0, 1, 1};
+static const uint8_t front_mac[6] = {2, 0, 0, 0, 0, 0};
+
+static const char configuration[] =
+    "node: {name: bench, cores: [0], flows: {per-worker: 2097152, tcp-opening: 10s}}\n"
+    "ports:\n"
+    "  - {name: front, device: net_null0, addresses: [10.1.0.1/16]}\n"
+    "  - {name: back, device: net_null1, addresses: [10.2.0.1/24]}\n"
+    "pools:\n"
+    "  - {name: nat, forward: nat, members: [{address: 10.2.0.11, port: 8080}]}\n"
+    "  - {name: direct, forward: direct, members: [{address: 10.2.0.12}]}\n"
+    "  - {name: ipip, forward: ipip, members: [{address: 10.2.0.13}]}\n"
+    "vips:\n"
+    "  - {name: nat, address: 10.1.0.100, port: 80, protocol: tcp, pool: nat}\n"
+    "  - {name: direct, address: 10.1.0.101, port: 80, protocol: tcp, pool: direct}\n"
+    "  - {name: ipip, address: 10.1.0.102, port: 80, protocol: tcp, pool: ipip}\n";
+
+struct run {
+    struct stage_rig rig;
+    struct rte_mempool *pool;
+    struct rte_mbuf *packets[PACKETS];
+    struct frame template;
+    struct random random;
+};
+
+static void open_run(struct run *run, const char *vip, uint8_t tcp_flags)
+{
+    memset(run, 0, sizeof(*run));
+    rig_open(&run->rig, configuration);
+    for (int host = 11; host <= 13; host++) {
+        char address[16];
+        snprintf(address, sizeof(address), "10.2.0.%d", host);
+        rig_neighbour(&run->rig, 1, address, member_mac);
+    }
+    run->pool = rte_pktmbuf_pool_create("packets", PACKETS * 2 - 1, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
+                                        SOCKET_ID_ANY);
+    CHECK(run->pool && rte_pktmbuf_alloc_bulk(run->pool, run->packets, PACKETS) == 0);
+    frame_build(&run->template, &(struct frame_spec){
+                                    .destination_mac = front_mac,
+                                    .source_mac = client_mac,
+                                    .source = "10.1.0.10",
+                                    .destination = vip,
+                                    .destination_port = 80,
+                                    .tcp_flags = tcp_flags,
+                                    .payload_size = 10, // 64 bytes
+                                });
+    run->random = random_from_seed(1);
+}
+
+static void close_run(struct run *run)
+{
+    rte_mempool_free(run->pool);
+    rig_close(&run->rig);
+}
+
+// As a device would hand it over: flow `number`'s packet in a buffer of its own.
+static void fill(const struct run *run, struct rte_mbuf *packet, uint32_t number)
+{
+    packet->data_off = RTE_PKTMBUF_HEADROOM;
+    packet->data_len = (uint16_t)run->template.size;
+    packet->pkt_len = (uint32_t)run->template.size;
+    packet->ol_flags = RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+    uint8_t *frame = rte_pktmbuf_mtod(packet, uint8_t *);
+    memcpy(frame, run->template.bytes, run->template.size);
+    store_be32(frame + CLIENT_AT, 0x0b000000u + (number >> 8));
+    store_be16(frame + PORT_AT, (uint16_t)(1024 + (number & 0xff)));
+}
+
+// What was sent comes back to be filled again.
+static void take_back(struct run *run)
+{
+    struct stage *stage = &run->rig.stage;
+    uint32_t sent = stage->outboxes[0].count + stage->outboxes[1].count;
+    CHECK(sent == STAGE_BURST);
+    stage->outboxes[0].count = 0;
+    stage->outboxes[1].count = 0;
+}
+
+static void receive(struct run *run, uint32_t burst)
+{
+    stage_receive(&run->rig.stage, 0, &run->packets[burst * STAGE_BURST], STAGE_BURST);
+    take_back(run);
+}
+
+static void begin_flows(struct run *run, uint32_t flows)
+{
+    for (uint32_t number = 0; number < flows; number += STAGE_BURST) {
+        for (uint32_t i = 0; i < STAGE_BURST; i++)
+            fill(run, run->packets[i], number + i);
+        receive(run, 0);
+    }
+}
+
+static void established(struct bench_state *state, const char *vip, int64_t flows)
+{
+    static struct run run;
+    open_run(&run, vip, WIRE_TCP_ACK);
+    begin_flows(&run, (uint32_t)flows);
+    while (bench_next(state)) {
+        bench_pause(state);
+        for (uint32_t i = 0; i < PACKETS; i++)
+            fill(&run, run.packets[i], (uint32_t)random_below(&run.random, (uint64_t)flows));
+        bench_resume(state);
+        for (uint32_t burst = 0; burst < BURSTS; burst++)
+            receive(&run, burst);
+    }
+    bench_items(state, PACKETS, "packet");
+    close_run(&run);
+}
+
+static void established_nat(struct bench_state *state, int64_t flows)
+{
+    established(state, "10.1.0.100", flows);
+}
+
+static void established_direct(struct bench_state *state, int64_t flows)
+{
+    established(state, "10.1.0.101", flows);
+}
+
+static void established_ipip(struct bench_state *state, int64_t flows)
+{
+    established(state, "10.1.0.102", flows);
+}
+
+static void next_burst(struct run *run, uint32_t burst)
+{
+    struct stage *stage = &run->rig.stage;
+    rig_at(&run->rig, stage->now_ms + NEW_BURST_MS);
+    receive(run, burst);
+    // As many buckets as a worker must sweep to keep up with these arrivals.
+    flow_sweep(stage->flows, flow_table_buckets(stage->flows) / 2000 + 1, stage->now_ms);
+}
+
+static void begins(struct bench_state *state, const char *vip)
+{
+    static struct run run;
+    open_run(&run, vip, WIRE_TCP_SYN);
+    uint32_t number = 0;
+    for (uint32_t warm = 0; warm < NEW_WARM_UP; warm++) {
+        for (uint32_t i = 0; i < STAGE_BURST; i++)
+            fill(&run, run.packets[i], number++);
+        next_burst(&run, 0);
+    }
+    while (bench_next(state)) {
+        bench_pause(state);
+        for (uint32_t i = 0; i < PACKETS; i++)
+            fill(&run, run.packets[i], number++);
+        bench_resume(state);
+        for (uint32_t burst = 0; burst < BURSTS; burst++)
+            next_burst(&run, burst);
+    }
+    bench_items(state, PACKETS, "packet");
+    close_run(&run);
+}
+
+static void new_nat(struct bench_state *state, int64_t unused)
+{
+    begins(state, "10.1.0.100");
+}
+
+static void new_direct(struct bench_state *state, int64_t unused)
+{
+    begins(state, "10.1.0.101");
+}
+
+static void parse(struct bench_state *state, int64_t unused)
+{
+    static struct run run;
+    open_run(&run, "10.1.0.100", WIRE_TCP_ACK);
+    for (uint32_t i = 0; i < PACKETS; i++)
+        fill(&run, run.packets[i], i);
+    while (bench_next(state)) {
+        for (uint32_t i = 0; i < PACKETS; i++) {
+            struct wire_packet packet;
+            struct span frame = span_of(rte_pktmbuf_mtod(run.packets[i], uint8_t *), 64);
+            bench_keep(wire_parse(frame, 64, WIRE_KNOWN_IPV4_CHECKSUM_GOOD, &packet));
+            bench_keep(packet.l4_offset);
+        }
+    }
+    bench_items(state, PACKETS, "packet");
+    close_run(&run);
+}
+
+int main(int argc, char **argv)
+{
+    static const int64_t flows[] = {1 << 10, 1 << 16, 1 << 20};
+    bench_add("packet_parse", parse, 64);
+    for (int i = 0; i < 3; i++)
+        bench_add("packet_established_direct", established_direct, flows[i]);
+    for (int i = 0; i < 3; i++)
+        bench_add("packet_established_ipip", established_ipip, flows[i]);
+    for (int i = 0; i < 3; i++)
+        bench_add("packet_established_nat", established_nat, flows[i] / 2); // two entries each
+    bench_add("packet_new_direct", new_direct, 0);
+    bench_add("packet_new_nat", new_nat, 0);
+    return bench_main(argc, argv);
+}

@@ -1,0 +1,13 @@
+// `weirctl show ...`: one request, one view; with --watch again and again.
+#pragma once
+
+#include "controlplane/cli/command.h"
+
+enum cli_exit show_status(const struct invocation *invocation);
+enum cli_exit show_ports(const struct invocation *invocation);
+enum cli_exit show_vips(const struct invocation *invocation);
+enum cli_exit show_pools(const struct invocation *invocation);
+enum cli_exit show_flows(const struct invocation *invocation);
+enum cli_exit show_drops(const struct invocation *invocation);
+enum cli_exit show_workers(const struct invocation *invocation);
+enum cli_exit show_neighbours(const struct invocation *invocation);

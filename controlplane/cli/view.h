@@ -1,0 +1,26 @@
+// What the data plane's answers look like to people: pure functions from JSON to text. Tables go to
+// `out`; remarks that are no rows (nothing there, more there) go to `notes`, so that a pipe gets
+// rows only. A key that is missing, as from an older data plane, becomes "-".
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "base/error.h"
+
+// ERROR_INVALID: the answer has not the shape of one to this method. ERROR_NO_MEMORY.
+// `all`: rows that would be left out because nothing was counted, too.
+typedef enum error view_function(const json_t *result, bool all, FILE *out, FILE *notes);
+
+view_function view_status;
+view_function view_ports;
+view_function view_vips;
+view_function view_pools;
+view_function view_flows;
+view_function view_drops;
+view_function view_workers;
+view_function view_neighbours;
+
+// The answers to `reload`: one line a change.
+view_function view_changes;

@@ -1,0 +1,351 @@
+// What a running data plane shows of itself, as JSON. Shapes are documented in docs/weirctl.md.
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/stats.h"
+#include "dataplane/daemon/daemon.h"
+
+#define FLOWS_LIMIT_DEFAULT 100
+#define FLOWS_LIMIT_MAX     100000
+
+static json_t *number(uint64_t value)
+{
+    return json_integer((json_int_t)value);
+}
+
+static json_t *address_text(const struct ip_address *address)
+{
+    char text[IP_TEXT_SIZE];
+    return json_string(ip_format(address, text));
+}
+
+static json_t *mac_text(const uint8_t *mac)
+{
+    char text[18];
+    snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
+             mac[4], mac[5]);
+    return json_string(text);
+}
+
+static size_t family_named(const struct stats_reader *stats, const char *name)
+{
+    size_t family = 0;
+    return stats_reader_find(stats, name, &family) == ERROR_NONE ? family : 0;
+}
+
+// The sum of all workers' counts of one instance.
+static json_t *counted(const struct daemon *daemon, const char *family, uint32_t instance)
+{
+    const struct stats_reader *stats = plane_stats(daemon->plane);
+    return number(stats_reader_sum(stats, family_named(stats, family), instance));
+}
+
+static uint64_t of_worker(const struct daemon *daemon, const char *family, uint32_t worker)
+{
+    const struct stats_reader *stats = plane_stats(daemon->plane);
+    return stats_reader_value(stats, family_named(stats, family), 0, worker);
+}
+
+void show_status(void *context, const json_t *arguments, struct ipc_reply *reply)
+{
+    const struct daemon *daemon = context;
+    const struct config_node *node = &daemon->config->node;
+    uint64_t uptime_s = (clock_monotonic_ns() - daemon->started_ns) / NANOSECONDS_PER_SECOND;
+    reply->result =
+        json_pack("{s:s, s:s, s:i, s:o, s:o, s:s, s:i, s:s, s:b}", "name", node->name, "version",
+                  WEIR_VERSION, "pid", (int)getpid(), "uptime_s", number(uptime_s), "revision",
+                  number(plane_revision(daemon->plane)), "config", daemon->config_path, "workers",
+                  (int)plane_workers(daemon->plane), "poll",
+                  node->poll == CONFIG_POLL_BUSY ? "busy" : "adaptive", "huge_pages",
+                  plane_huge_pages(daemon->plane));
+}
+
+static json_t *port_addresses(const struct config_port *port)
+{
+    json_t *addresses = json_array();
+    char text[IP_TEXT_SIZE];
+    for (uint32_t i = 0; i < port->address_count; i++)
+        json_array_append_new(addresses, json_string(ip_prefix_format(&port->addresses[i], text)));
+    return addresses;
+}
+
+void show_ports(void *context, const json_t *arguments, struct ipc_reply *reply)
+{
+    const struct daemon *daemon = context;
+    json_t *ports = json_array();
+    for (uint32_t p = 0; p < daemon->config->port_count; p++) {
+        const struct config_port *port = &daemon->config->ports[p];
+        struct plane_port_view view;
+        plane_port_view(daemon->plane, p, &view);
+        json_t *item =
+            json_pack("{s:s, s:s, s:s, s:s, s:i, s:o, s:i, s:i, s:i, s:o, s:s?, s:b, s:b}", "name",
+                      port->name, "device", port->device, "driver", view.driver, "link",
+                      view.link_up ? "up" : "down", "speed_mbps", (int)view.speed_mbps, "mac",
+                      mac_text(view.mac), "mtu", (int)port->mtu, "rx_queues", (int)view.rx_queues,
+                      "tx_queues", (int)view.tx_queues, "addresses", port_addresses(port), "punt",
+                      view.punts ? port->punt.interface : NULL, "rx_checksum", view.rx_checksum,
+                      "tx_checksum", view.tx_checksum);
+        json_object_set_new(item, "rx_packets", number(view.rx_packets));
+        json_object_set_new(item, "rx_bytes", number(view.rx_bytes));
+        json_object_set_new(item, "tx_packets", number(view.tx_packets));
+        json_object_set_new(item, "tx_bytes", number(view.tx_bytes));
+        json_object_set_new(item, "rx_missed", number(view.rx_missed));
+        json_object_set_new(item, "rx_errors", number(view.rx_errors));
+        json_object_set_new(item, "tx_errors", number(view.tx_errors));
+        json_object_set_new(item, "rx_no_buffer", number(view.rx_no_buffer));
+        json_array_append_new(ports, item);
+    }
+    reply->result = json_pack("{s:o}", "ports", ports);
+}
+
+void show_vips(void *context, const json_t *arguments, struct ipc_reply *reply)
+{
+    const struct daemon *daemon = context;
+    json_t *vips = json_array();
+    for (uint32_t i = 0; i < daemon->config->vip_count; i++) {
+        const struct config_vip *vip = &daemon->config->vips[i];
+        const struct config_pool *pool = &daemon->config->pools[vip->pool];
+        uint32_t slot = plane_vip_slot(daemon->plane, vip);
+        json_array_append_new(
+            vips, json_pack("{s:s, s:o, s:i, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "name",
+                            vip->name, "address", address_text(&vip->address), "port",
+                            (int)vip->port, "protocol", config_protocol_text(vip->protocol), "pool",
+                            pool->name, "forward", config_forward_text(pool->forward), "balancer",
+                            config_balancer_text(pool->balancer), "packets",
+                            counted(daemon, "weir_vip_packets_total", slot), "bytes",
+                            counted(daemon, "weir_vip_bytes_total", slot), "flows",
+                            counted(daemon, "weir_vip_flows", slot), "flows_created",
+                            counted(daemon, "weir_vip_flows_created_total", slot)));
+    }
+    reply->result = json_pack("{s:o}", "vips", vips);
+}
+
+static const struct config_member *configured(const struct config_pool *pool, const char *name)
+{
+    for (uint32_t i = 0; pool && i < pool->member_count; i++) {
+        if (strcmp(pool->members[i].name, name) == 0)
+            return &pool->members[i];
+    }
+    return NULL;
+}
+
+struct pools_reply {
+    const struct daemon *daemon;
+    json_t *by_name; // pool name -> its object, borrowed by it
+    json_t *pools;
+};
+
+static json_t *pool_object(struct pools_reply *to, const char *name, const struct config_pool *pool)
+{
+    json_t *known = json_object_get(to->by_name, name);
+    if (known)
+        return known;
+    json_t *item = json_pack("{s:s, s:s?, s:s?, s:[]}", "name", name, "balancer",
+                             pool ? config_balancer_text(pool->balancer) : NULL, "forward",
+                             pool ? config_forward_text(pool->forward) : NULL, "members");
+    json_array_append(to->pools, item);
+    json_object_set_new(to->by_name, name, item);
+    return item;
+}
+
+static const struct config_pool *pool_named(const struct config *config, const char *name)
+{
+    for (uint32_t i = 0; i < config->pool_count; i++) {
+        if (strcmp(config->pools[i].name, name) == 0)
+            return &config->pools[i];
+    }
+    return NULL;
+}
+
+static const char *member_state(const struct daemon *daemon, const struct plane_member_view *view,
+                                const struct config_member *member)
+{
+    if (view->removed || !member)
+        return "removed";
+    if (member->state == CONFIG_MEMBER_DRAIN ||
+        plane_drained(daemon->plane, view->pool, view->name))
+        return "drain";
+    return "active";
+}
+
+static void add_member(void *context, const struct plane_member_view *view)
+{
+    struct pools_reply *to = context;
+    const struct daemon *daemon = to->daemon;
+    json_t *flows = counted(daemon, "weir_member_flows", view->slot);
+    if (view->removed && json_integer_value(flows) == 0) {
+        json_decref(flows);
+        return; // gone, but for its slot
+    }
+    const struct config_pool *pool = pool_named(daemon->config, view->pool);
+    const struct config_member *member = configured(pool, view->name);
+    json_t *item =
+        json_pack("{s:s, s:o, s:i, s:i, s:s, s:s, s:o, s:o, s:o, s:o}", "name", view->name,
+                  "address", address_text(&view->address), "port", (int)view->port, "weight",
+                  member ? (int)member->weight : 0, "state", member_state(daemon, view, member),
+                  "next_hop", view->next_hop, "flows", flows, "packets",
+                  counted(daemon, "weir_member_packets_total", view->slot), "bytes",
+                  counted(daemon, "weir_member_bytes_total", view->slot), "flows_created",
+                  counted(daemon, "weir_member_flows_created_total", view->slot));
+    json_array_append_new(json_object_get(pool_object(to, view->pool, pool), "members"), item);
+}
+
+void show_pools(void *context, const json_t *arguments, struct ipc_reply *reply)
+{
+    struct daemon *daemon = context;
+    struct pools_reply to = {.daemon = daemon, .by_name = json_object(), .pools = json_array()};
+    for (uint32_t i = 0; i < daemon->config->pool_count; i++)
+        pool_object(&to, daemon->config->pools[i].name, &daemon->config->pools[i]);
+    plane_walk_members(daemon->plane, add_member, &to);
+    json_decref(to.by_name);
+    reply->result = json_pack("{s:o}", "pools", to.pools);
+}
+
+// What is asked of show.flows; NULL: any.
+struct flows_reply {
+    const char *vip, *pool, *member, *client;
+    json_int_t limit;
+    json_t *flows;
+    bool more;
+};
+
+static bool wanted(const char *filter, const char *value)
+{
+    return !filter || strcmp(filter, value) == 0;
+}
+
+static bool add_flow(void *context, const struct plane_flow_view *view)
+{
+    struct flows_reply *to = context;
+    char client[IP_TEXT_SIZE];
+    if (!wanted(to->vip, view->vip_name) || !wanted(to->pool, view->pool) ||
+        !wanted(to->member, view->member_name) ||
+        !wanted(to->client, ip_format(&view->client, client)))
+        return true;
+    if ((json_int_t)json_array_size(to->flows) >= to->limit) {
+        to->more = true;
+        return false;
+    }
+    json_array_append_new(
+        to->flows,
+        json_pack("{s:i, s:s, s:s, s:i, s:s, s:o, s:i, s:s, s:s, s:o, s:s, s:s, s:i}", "worker",
+                  (int)view->worker, "protocol", view->protocol == IPPROTO_TCP ? "tcp" : "udp",
+                  "client", client, "client_port", (int)view->client_port, "vip_name",
+                  view->vip_name, "vip", address_text(&view->vip), "vip_port", (int)view->vip_port,
+                  "pool", view->pool, "member", view->member_name, "member_address",
+                  address_text(&view->member), "state", view->state, "direction",
+                  view->reply ? "reply" : "forward", "expires_ms", (int)view->expires_ms));
+    return true;
+}
+
+void show_flows(void *context, const json_t *arguments, struct ipc_reply *reply)
+{
+    struct daemon *daemon = context;
+    struct flows_reply to = {
+        .vip = json_string_value(json_object_get(arguments, "vip")),
+        .pool = json_string_value(json_object_get(arguments, "pool")),
+        .member = json_string_value(json_object_get(arguments, "member")),
+        .client = json_string_value(json_object_get(arguments, "client")),
+        .limit = FLOWS_LIMIT_DEFAULT,
+        .flows = json_array(),
+    };
+    const json_t *limit = json_object_get(arguments, "limit");
+    if (limit)
+        to.limit = json_integer_value(limit);
+    if (to.limit < 1 || to.limit > FLOWS_LIMIT_MAX) {
+        json_decref(to.flows);
+        ipc_reply_error(reply, "invalid-arguments", "ask for fewer, or filter",
+                        "`limit` must lie between 1 and %d", FLOWS_LIMIT_MAX);
+        return;
+    }
+    if (plane_walk_flows(daemon->plane, add_flow, &to) != ERROR_NONE) {
+        json_decref(to.flows);
+        ipc_reply_error(reply, "timeout", "see weirctl show workers",
+                        "a worker did not answer in time");
+        return;
+    }
+    uint64_t used = 0, capacity = 0;
+    for (uint32_t w = 0; w < plane_workers(daemon->plane); w++) {
+        struct plane_worker_view worker;
+        plane_worker_view(daemon->plane, w, &worker);
+        used += of_worker(daemon, "weir_worker_flow_entries", w);
+        capacity += worker.flow_capacity;
+    }
+    reply->result = json_pack("{s:o, s:o, s:o, s:b}", "flows", to.flows, "used", number(used),
+                              "capacity", number(capacity), "more", to.more);
+}
+
+void show_drops(void *context, const json_t *arguments, struct ipc_reply *reply)
+{
+    const struct daemon *daemon = context;
+    const struct stats_reader *stats = plane_stats(daemon->plane);
+    size_t family = family_named(stats, "weir_drops_packets_total");
+    json_t *drops = json_array();
+    // The main thread, which drops what waited in vain for a neighbour, is the last writer.
+    uint32_t writers = stats_reader_writers(stats);
+    for (uint32_t reason = 0; plane_drop_reason(reason); reason++) {
+        const struct plane_drop_text *text = plane_drop_reason(reason);
+        json_t *by_worker = json_array();
+        for (uint32_t w = 0; w < writers; w++)
+            json_array_append_new(by_worker,
+                                  number(stats_reader_value(stats, family, text->instance, w)));
+        json_array_append_new(
+            drops, json_pack("{s:s, s:s, s:o, s:o}", "reason", text->name, "help", text->help,
+                             "packets", number(stats_reader_sum(stats, family, text->instance)),
+                             "workers", by_worker));
+    }
+    reply->result = json_pack("{s:o}", "drops", drops);
+}
+
+void show_workers(void *context, const json_t *arguments, struct ipc_reply *reply)
+{
+    const struct daemon *daemon = context;
+    json_t *workers = json_array();
+    for (uint32_t w = 0; w < plane_workers(daemon->plane); w++) {
+        struct plane_worker_view view;
+        plane_worker_view(daemon->plane, w, &view);
+        uint64_t cycles = of_worker(daemon, "weir_worker_cycles_total", w);
+        uint64_t busy = of_worker(daemon, "weir_worker_busy_cycles_total", w);
+        uint64_t packets = of_worker(daemon, "weir_worker_packets_total", w);
+        json_array_append_new(
+            workers,
+            json_pack("{s:i, s:i, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "worker", (int)w,
+                      "core", (int)view.core, "busy_percent",
+                      cycles ? 100.0 * (double)busy / (double)cycles : 0.0, "turns",
+                      number(of_worker(daemon, "weir_worker_turns_total", w)), "empty_turns",
+                      number(of_worker(daemon, "weir_worker_empty_turns_total", w)), "sleeps",
+                      number(of_worker(daemon, "weir_worker_sleeps_total", w)), "packets",
+                      number(packets), "cycles_per_packet", number(packets ? busy / packets : 0),
+                      "flows", number(of_worker(daemon, "weir_worker_flow_entries", w)),
+                      "flow_capacity", number(view.flow_capacity), "handoffs",
+                      number(of_worker(daemon, "weir_worker_handoffs_total", w))));
+    }
+    reply->result = json_pack("{s:o}", "workers", workers);
+}
+
+struct neighbours_reply {
+    const struct daemon *daemon;
+    json_t *neighbours;
+};
+
+static void add_neighbour(void *context, const struct plane_neighbour_view *view)
+{
+    struct neighbours_reply *to = context;
+    json_array_append_new(
+        to->neighbours, json_pack("{s:s, s:o, s:o, s:s, s:b, s:i}", "port",
+                                  to->daemon->config->ports[view->port].name, "address",
+                                  address_text(&view->address), "mac", mac_text(view->mac), "state",
+                                  view->state, "pinned", view->pinned, "held", (int)view->held));
+}
+
+void show_neighbours(void *context, const json_t *arguments, struct ipc_reply *reply)
+{
+    const struct daemon *daemon = context;
+    struct neighbours_reply to = {.daemon = daemon, .neighbours = json_array()};
+    plane_walk_neighbours(daemon->plane, add_neighbour, &to);
+    reply->result = json_pack("{s:o}", "neighbours", to.neighbours);
+}

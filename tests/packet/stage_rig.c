@@ -1,0 +1,274 @@
+#include "tests/packet/stage_rig.h"
+
+#include <rte_eal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/config/config.h"
+
+void rig_start_dpdk(void)
+{
+    static bool started;
+    if (started)
+        return;
+    started = true;
+    char *arguments[] = {"packet-test", "--no-huge",      "--no-shconf",       "--no-pci", "-m",
+                         "64",          "--no-telemetry", "--log-level=error", NULL};
+    CHECK(rte_eal_init((int)(sizeof(arguments) / sizeof(arguments[0])) - 1, arguments) >= 0);
+}
+
+static void no_ask(void *context, uint32_t port, const struct ip_address *address,
+                   const uint8_t *mac)
+{
+}
+
+static void free_held(void *context, uint32_t port, const uint8_t *mac, void *packet)
+{
+    rte_pktmbuf_free(packet);
+}
+
+static void free_dropped(void *context, void *packet, bool failed)
+{
+    rte_pktmbuf_free(packet);
+}
+
+static bool is_drained(void *context, const char *pool, const char *member)
+{
+    const struct stage_rig *rig = context;
+    char both[2 * CONFIG_NAME_SIZE];
+    snprintf(both, sizeof(both), "%s/%s", pool, member);
+    return rig->drained && strcmp(rig->drained, both) == 0;
+}
+
+static uint64_t member_flows(void *context, uint32_t slot)
+{
+    const struct stage_rig *rig = context;
+    return rig->stage.counters.member_flows[slot];
+}
+
+static uint64_t service_flows(void *context, uint32_t slot)
+{
+    const struct stage_rig *rig = context;
+    return rig->stage.counters.vip_flows[slot];
+}
+
+static void compile(struct stage_rig *rig)
+{
+    struct tables_context context = {
+        .revision = rig->tables ? rig->tables->revision + 1 : 1,
+        .previous = rig->tables,
+        .services = rig->services,
+        .pools = rig->pools,
+        .members = rig->members,
+        .neighbours = rig->neighbours,
+        .actions = &rig->actions,
+        .now_ns = rig->now_ns,
+        .drained = is_drained,
+        .member_flows = member_flows,
+        .service_flows = service_flows,
+        .context = rig,
+    };
+    struct tables *tables;
+    char why[256] = "";
+    enum error error = tables_compile(rig->config, &context, &tables, why);
+    if (error)
+        fprintf(stderr, "%s\n", why);
+    CHECK(error == ERROR_NONE);
+    tables_destroy(rig->tables);
+    rig->tables = tables;
+    rig->stage.tables = tables;
+}
+
+static struct config *read_config(const char *yaml)
+{
+    struct config *config;
+    struct config_problems problems;
+    enum error error = config_read_text(span_of(yaml, strlen(yaml)), &config, &problems);
+    config_problems_print(&problems, "test", stderr);
+    config_problems_fini(&problems);
+    CHECK(error == ERROR_NONE);
+    return config;
+}
+
+void rig_open(struct stage_rig *rig, const char *yaml)
+{
+    rig_start_dpdk();
+    memset(rig, 0, sizeof(*rig));
+    rig->now_ns = NANOSECONDS_PER_SECOND;
+    rig->config = read_config(yaml);
+    rig->actions =
+        (struct neighbour_actions){.ask = no_ask, .send = free_held, .drop = free_dropped};
+    rig->pool = rte_pktmbuf_pool_create("rig", 255, 0, 0, 2048 + RTE_PKTMBUF_HEADROOM, 0);
+    CHECK(rig->pool);
+    uint32_t workers = rig->config->node.core_count;
+    CHECK(registry_create(16, &rig->services) == ERROR_NONE);
+    CHECK(registry_create(16, &rig->pools) == ERROR_NONE);
+    CHECK(registry_create(64, &rig->members) == ERROR_NONE);
+    CHECK(neighbour_table_create(256, (struct siphash_key){5, 6}, &rig->neighbours) == ERROR_NONE);
+    CHECK(stats_create(counter_families, COUNTERS, 1, &rig->stats) == ERROR_NONE);
+
+    for (uint32_t p = 0; p < rig->config->port_count; p++) {
+        struct port *port = &rig->ports[p];
+        port->mtu = (uint16_t)rig->config->ports[p].mtu;
+        port->tx_queues = 1;
+        port->punt_queues = 1;
+        port->punts = rig->config->ports[p].punt.interface[0] != '\0';
+        port->mac = (struct rte_ether_addr){{2, 0, 0, 0, 0, (uint8_t)p}};
+        rig->port_list[p] = port;
+    }
+    struct stage *stage = &rig->stage;
+    stage->neighbours = rig->neighbours;
+    stage->ports = rig->port_list;
+    stage->owner_key = (struct siphash_key){3, 4};
+    stage->counters = counters_of(rig->stats, 0);
+    stage->cursors = calloc(32, sizeof(*stage->cursors));
+    stage->handoff = rig->handoff;
+    CHECK(stage->cursors);
+    CHECK(mailbox_create(64, sizeof(struct control_message), &stage->control) == ERROR_NONE);
+    for (uint32_t w = 1; w < workers; w++)
+        CHECK(mailbox_create(64, sizeof(struct handoff_message), &rig->handoff[w]) == ERROR_NONE);
+    CHECK(flow_table_create(rig->config->node.flows.per_worker, (struct siphash_key){1, 2},
+                            &stage->flows) == ERROR_NONE);
+    stage_init(stage);
+    compile(rig);
+}
+
+void rig_close(struct stage_rig *rig)
+{
+    tables_destroy(rig->tables);
+    config_destroy(rig->config);
+    registry_destroy(rig->services);
+    registry_destroy(rig->pools);
+    registry_destroy(rig->members);
+    neighbour_table_destroy(rig->neighbours);
+    stats_destroy(rig->stats);
+    mailbox_destroy(rig->stage.control);
+    for (size_t w = 0; w < sizeof(rig->handoff) / sizeof(rig->handoff[0]); w++)
+        mailbox_destroy(rig->handoff[w]);
+    flow_table_destroy(rig->stage.flows);
+    free(rig->stage.cursors);
+    rte_mempool_free(rig->pool);
+}
+
+void rig_reload(struct stage_rig *rig, const char *yaml)
+{
+    struct config *old = rig->config;
+    rig->config = read_config(yaml);
+    compile(rig);
+    config_destroy(old);
+}
+
+void rig_drain(struct stage_rig *rig, const char *drained)
+{
+    rig->drained = drained;
+    compile(rig);
+}
+
+void rig_neighbour(struct stage_rig *rig, uint32_t port, const char *address, const uint8_t *mac)
+{
+    struct ip_address parsed;
+    CHECK(ip_parse(address, &parsed) == ERROR_NONE);
+    neighbour_learn(rig->neighbours, port, &parsed, mac, true, true, true, rig->now_ns,
+                    &rig->actions);
+}
+
+void rig_at(struct stage_rig *rig, uint32_t now_ms)
+{
+    rig->stage.now_ms = now_ms;
+    rig->now_ns = NANOSECONDS_PER_SECOND + (uint64_t)now_ms * NANOSECONDS_PER_MILLISECOND;
+}
+
+static void keep_frame(struct outcome *outcome, struct rte_mbuf *mbuf)
+{
+    CHECK(rte_pktmbuf_data_len(mbuf) <= FRAME_SIZE_MAX);
+    outcome->frame.size = rte_pktmbuf_data_len(mbuf);
+    memcpy(outcome->frame.bytes, rte_pktmbuf_mtod(mbuf, void *), outcome->frame.size);
+    rte_pktmbuf_free(mbuf);
+}
+
+static uint32_t collect_boxes(struct stage_rig *rig, struct outcome *outcome)
+{
+    uint32_t found = 0;
+    for (uint32_t p = 0; p < rig->tables->port_count; p++) {
+        struct outbox *boxes[] = {&rig->stage.outboxes[p], &rig->stage.punts[p]};
+        for (int b = 0; b < 2; b++) {
+            if (boxes[b]->count == 0)
+                continue;
+            CHECK(boxes[b]->count == 1);
+            boxes[b]->count = 0;
+            outcome->kind = b == 0 ? OUTCOME_SENT : OUTCOME_PUNTED;
+            outcome->port = p;
+            keep_frame(outcome, boxes[b]->packets[0]);
+            found++;
+        }
+    }
+    return found;
+}
+
+static uint32_t collect_messages(struct stage_rig *rig, struct outcome *outcome)
+{
+    uint32_t found = 0;
+    struct control_message control;
+    while (mailbox_receive(rig->stage.control, &control)) {
+        outcome->control = control;
+        if (control.type == CONTROL_LEARN) {
+            outcome->learned = true;
+            continue;
+        }
+        outcome->kind = OUTCOME_HELD;
+        outcome->port = control.port;
+        keep_frame(outcome, control.packet);
+        found++;
+    }
+    for (uint32_t w = 1; rig->handoff[w]; w++) {
+        struct handoff_message handed;
+        while (mailbox_receive(rig->handoff[w], &handed)) {
+            outcome->kind = OUTCOME_HANDED;
+            outcome->port = handed.port;
+            outcome->worker = w;
+            keep_frame(outcome, handed.packet);
+            found++;
+        }
+    }
+    return found;
+}
+
+static uint32_t collect_drops(const uint64_t *before, const uint64_t *after,
+                              struct outcome *outcome)
+{
+    uint32_t found = 0;
+    for (uint32_t reason = 0; reason < DROP_REASONS; reason++) {
+        if (after[reason] == before[reason])
+            continue;
+        outcome->kind = OUTCOME_DROPPED;
+        outcome->reason = (enum drop_reason)reason;
+        found += (uint32_t)(after[reason] - before[reason]);
+    }
+    return found;
+}
+
+void rig_packet(struct stage_rig *rig, uint16_t port, const struct frame *frame,
+                struct outcome *outcome)
+{
+    uint64_t before[DROP_REASONS];
+    memcpy(before, rig->stage.counters.drops, sizeof(before));
+    memset(outcome, 0, sizeof(*outcome));
+    struct rte_mbuf *mbuf = rte_pktmbuf_alloc(rig->pool);
+    CHECK(mbuf);
+    char *room = rte_pktmbuf_append(mbuf, (uint16_t)frame->size);
+    CHECK(room);
+    memcpy(room, frame->bytes, frame->size);
+    stage_receive(&rig->stage, port, &mbuf, 1);
+    uint32_t found = collect_boxes(rig, outcome) + collect_messages(rig, outcome) +
+                     collect_drops(before, rig->stage.counters.drops, outcome);
+    CHECK(found == 1); // no packet is lost without a name, none is in two places
+    CHECK(rte_mempool_avail_count(rig->pool) == 255);
+}
+
+uint64_t rig_drops(const struct stage_rig *rig, enum drop_reason reason)
+{
+    return rig->stage.counters.drops[reason];
+}

@@ -1,0 +1,335 @@
+#include "controlplane/cli/view.h"
+
+#include <stdlib.h>
+
+#include "tests/test.h"
+
+struct view_case {
+    const char *json;
+    const char *out;
+    const char *notes;
+    bool all;
+};
+
+static enum error print(view_function *view, const char *json, bool all, char **out, char **notes)
+{
+    json_error_t error;
+    json_t *result = json_loads(json, JSON_DECODE_ANY, &error);
+    if (!result)
+        fail_msg("%s at %d: %s", error.text, error.position, json);
+    size_t out_size;
+    size_t notes_size;
+    FILE *out_stream = open_memstream(out, &out_size);
+    FILE *notes_stream = open_memstream(notes, &notes_size);
+    enum error outcome = view(result, all, out_stream, notes_stream);
+    fclose(out_stream);
+    fclose(notes_stream);
+    json_decref(result);
+    return outcome;
+}
+
+static void assert_view(view_function *view, const struct view_case *expected)
+{
+    char *out = NULL;
+    char *notes = NULL;
+    assert_int_equal(print(view, expected->json, expected->all, &out, &notes), ERROR_NONE);
+    assert_string_equal(out, expected->out);
+    assert_string_equal(notes, expected->notes);
+    free(out);
+    free(notes);
+}
+
+static void shows_the_status_line_by_line(void **state)
+{
+    static const struct view_case cases[] = {
+        {
+            .json = "{\"name\":\"lb1\",\"version\":\"0.1.0\",\"pid\":4711,\"uptime_s\":273906,"
+                    "\"revision\":3,\"config\":\"/etc/weir/weir.yaml\",\"workers\":2,"
+                    "\"poll\":\"adaptive\",\"huge_pages\":false}",
+            .out = "node           lb1\n"
+                   "version        0.1.0\n"
+                   "pid            4711\n"
+                   "uptime         3d 4h\n"
+                   "configuration  /etc/weir/weir.yaml\n"
+                   "revision       3\n"
+                   "workers        2\n"
+                   "poll           adaptive\n"
+                   "huge pages     no\n",
+            .notes = "",
+        },
+        {
+            .json = "{\"version\":\"0.2.0\",\"uptime_s\":59,\"huge_pages\":true}", // less is known
+            .out = "node           -\n"
+                   "version        0.2.0\n"
+                   "pid            -\n"
+                   "uptime         59s\n"
+                   "configuration  -\n"
+                   "revision       -\n"
+                   "workers        -\n"
+                   "poll           -\n"
+                   "huge pages     yes\n",
+            .notes = "",
+        },
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_view(view_status, &cases[i]);
+}
+
+static void shows_ports_as_traffic_and_devices(void **state)
+{
+    static const struct view_case cases[] = {
+        {
+            .json =
+                "{\"ports\":[{\"name\":\"wan\",\"device\":\"0000:01:00.0\",\"driver\":\"net_ice\","
+                "\"link\":\"up\",\"speed_mbps\":25000,\"mac\":\"02:00:00:00:00:01\",\"mtu\":1500,"
+                "\"rx_queues\":2,\"tx_queues\":2,\"addresses\":[\"192.0.2.1/24\",\"2001:db8::1/"
+                "64\"],\"punt\":\"weir-punt0\",\"rx_checksum\":true,\"tx_checksum\":true,"
+                "\"rx_packets\":123456,\"rx_bytes\":98765432,\"tx_packets\":7,\"tx_bytes\":512,"
+                "\"rx_missed\":1,\"rx_errors\":2,\"tx_errors\":3,\"rx_no_buffer\":4},"
+                "{\"name\":\"lan\",\"device\":\"net_null0\",\"driver\":\"net_null\",\"link\":"
+                "\"down\",\"speed_mbps\":0,\"mac\":\"02:00:00:00:00:02\",\"mtu\":9000,"
+                "\"rx_queues\":1,\"tx_queues\":1,\"addresses\":[],\"punt\":null,\"rx_checksum\":"
+                "false,\"tx_checksum\":false,\"rx_packets\":0,\"rx_bytes\":0,\"tx_packets\":0,"
+                "\"tx_bytes\":0,\"rx_missed\":0,\"rx_errors\":0,\"tx_errors\":0,"
+                "\"rx_no_buffer\":0}]}",
+            .out = "NAME  LINK  SPEED  RX-PACKETS  RX-BYTES  TX-PACKETS  TX-BYTES  RX-MISSED  "
+                   "RX-NO-BUFFER  RX-ERRORS  TX-ERRORS\n"
+                   "wan   up      25G      123456  94.2 MiB           7     512 B          1  "
+                   "           4          2          3\n"
+                   "lan   down      -           0       0 B           0       0 B          0  "
+                   "           0          0          0\n"
+                   "\n"
+                   "NAME  DEVICE        DRIVER    MAC                 MTU  RXQ  TXQ  CHECKSUMS  "
+                   "PUNT        ADDRESSES\n"
+                   "wan   0000:01:00.0  net_ice   02:00:00:00:00:01  1500    2    2  rx+tx      "
+                   "weir-punt0  192.0.2.1/24,2001:db8::1/64\n"
+                   "lan   net_null0     net_null  02:00:00:00:00:02  9000    1    1  software   "
+                   "-           -\n",
+            .notes = "",
+        },
+        {.json = "{\"ports\":[]}", .out = "", .notes = "no ports\n"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_view(view_ports, &cases[i]);
+}
+
+static void shows_vips(void **state)
+{
+    static const struct view_case cases[] = {
+        {
+            .json = "{\"vips\":[{\"name\":\"web\",\"address\":\"198.51.100.1\",\"port\":80,"
+                    "\"protocol\":\"tcp\",\"pool\":\"web\",\"forward\":\"nat\",\"balancer\":"
+                    "\"maglev\",\"packets\":10,\"bytes\":2048,\"flows_created\":3},"
+                    "{\"name\":\"dns6\",\"address\":\"2001:db8::53\",\"port\":53,\"protocol\":"
+                    "\"udp\",\"pool\":\"dns\",\"forward\":\"direct\",\"balancer\":\"round-robin\","
+                    "\"packets\":0,\"bytes\":0,\"flows_created\":0}]}",
+            .out = "NAME  ADDRESS            PROTOCOL  POOL  FORWARD  BALANCER     PACKETS    "
+                   "BYTES  FLOWS-CREATED\n"
+                   "web   198.51.100.1:80    tcp       web   nat      maglev            10  "
+                   "2.0 KiB              3\n"
+                   "dns6  [2001:db8::53]:53  udp       dns   direct   round-robin        0  "
+                   "    0 B              0\n",
+            .notes = "",
+        },
+        {.json = "{\"vips\":[]}", .out = "", .notes = "no vips\n"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_view(view_vips, &cases[i]);
+}
+
+static void shows_a_row_a_member_and_one_for_an_empty_pool(void **state)
+{
+    static const struct view_case cases[] = {
+        {
+            .json = "{\"pools\":[{\"name\":\"web\",\"balancer\":\"maglev\",\"forward\":\"nat\","
+                    "\"members\":[{\"name\":\"s1\",\"address\":\"10.0.0.1\",\"port\":8080,"
+                    "\"weight\":1,\"state\":\"active\",\"next_hop\":\"reachable\",\"flows\":12,"
+                    "\"packets\":400,\"bytes\":1024,\"flows_created\":13},{\"name\":\"s2\","
+                    "\"address\":\"10.0.0.2\",\"port\":0,\"weight\":10,\"state\":\"drain\","
+                    "\"next_hop\":\"failed\",\"flows\":0,\"packets\":0,\"bytes\":0,"
+                    "\"flows_created\":0}]},{\"name\":\"idle\",\"balancer\":\"round-robin\","
+                    "\"forward\":\"ipip\",\"members\":[]}]}",
+            .out = "POOL  FORWARD  BALANCER     MEMBER  ADDRESS        WEIGHT  STATE   NEXT-HOP  "
+                   " FLOWS  FLOWS-CREATED  PACKETS    BYTES\n"
+                   "web   nat      maglev       s1      10.0.0.1:8080       1  active  reachable "
+                   "    12             13      400  1.0 KiB\n"
+                   "web   nat      maglev       s2      10.0.0.2           10  drain   failed    "
+                   "     0              0        0      0 B\n"
+                   "idle  ipip     round-robin  -       -                   -  -       -         "
+                   "     -              -        -        -\n",
+            .notes = "",
+        },
+        {.json = "{\"pools\":[]}", .out = "", .notes = "no pools\n"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_view(view_pools, &cases[i]);
+}
+
+static void shows_flows_and_remarks_what_is_left_out(void **state)
+{
+    static const struct view_case cases[] = {
+        {
+            .json = "{\"flows\":[{\"worker\":1,\"protocol\":\"tcp\",\"client\":\"2001:db8::9\","
+                    "\"client_port\":40000,\"vip_name\":\"web\",\"vip\":\"2001:db8::80\","
+                    "\"vip_port\":80,\"pool\":\"web\",\"member\":\"s1\",\"member_address\":"
+                    "\"2001:db8:1::1\",\"state\":\"established\",\"direction\":\"forward\","
+                    "\"expires_ms\":299950}],\"used\":2,\"capacity\":131072,\"more\":true}",
+            .out = "PROTOCOL  CLIENT               VIP  VIP-ADDRESS        POOL  MEMBER  "
+                   "MEMBER-ADDRESS  STATE        DIRECTION  EXPIRES  WORKER\n"
+                   "tcp       [2001:db8::9]:40000  web  [2001:db8::80]:80  web   s1      "
+                   "2001:db8:1::1   established  forward     299.9s       1\n",
+            .notes = "2 of 131072 flow entries in use\n"
+                     "there are more flows: raise --limit, or ask for less with --vip, --pool, "
+                     "--member or --client\n",
+        },
+        {
+            .json = "{\"flows\":[],\"used\":0,\"capacity\":131072,\"more\":false}",
+            .out = "",
+            .notes = "no such flows\n0 of 131072 flow entries in use\n",
+        },
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_view(view_flows, &cases[i]);
+}
+
+static void shows_only_reasons_that_dropped_unless_asked_for_all(void **state)
+{
+#define DROPS                                                                                    \
+    "{\"drops\":[{\"reason\":\"ttl\",\"help\":\"TTL ran out\",\"packets\":0,\"workers\":[0,0]}," \
+    "{\"reason\":\"no-service\",\"help\":\"no such port\",\"packets\":42,\"workers\":[0,42]}]}"
+    static const struct view_case cases[] = {
+        {
+            .json = DROPS,
+            .out = "REASON      PACKETS  BY-WORKER  MEANING\n"
+                   "no-service       42  1:42       no such port\n",
+            .notes = "",
+        },
+        {
+            .json = DROPS,
+            .all = true,
+            .out = "REASON      PACKETS  BY-WORKER  MEANING\n"
+                   "ttl               0  -          TTL ran out\n"
+                   "no-service       42  1:42       no such port\n",
+            .notes = "",
+        },
+        {
+            .json = "{\"drops\":[{\"reason\":\"ttl\",\"help\":\"x\",\"packets\":0}]}",
+            .out = "",
+            .notes = "no packet was dropped; --all lists the reasons there are\n",
+        },
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_view(view_drops, &cases[i]);
+}
+
+static void shows_workers(void **state)
+{
+    static const struct view_case expected = {
+        .json = "{\"workers\":[{\"worker\":0,\"core\":3,\"busy_percent\":12.54,\"turns\":1000,"
+                "\"empty_turns\":900,\"sleeps\":80,\"packets\":5000,\"cycles_per_packet\":210,"
+                "\"flows\":12,\"flow_capacity\":65536,\"handoffs\":0}]}",
+        .out = "WORKER  CORE   BUSY  PACKETS  CYCLES/PACKET  FLOWS  FLOW-CAPACITY  HANDOFFS  "
+               "TURNS  EMPTY-TURNS  SLEEPS\n"
+               "     0     3  12.5%     5000            210     12          65536         0  "
+               " 1000          900      80\n",
+        .notes = "",
+    };
+    assert_view(view_workers, &expected);
+}
+
+static void shows_neighbours(void **state)
+{
+    static const struct view_case cases[] = {
+        {
+            .json = "{\"neighbours\":[{\"port\":\"lan\",\"address\":\"10.0.0.1\",\"mac\":"
+                    "\"02:00:00:00:00:09\",\"state\":\"reachable\",\"pinned\":true,\"held\":0},"
+                    "{\"port\":\"lan\",\"address\":\"fe80::1\",\"mac\":null,\"state\":"
+                    "\"incomplete\",\"pinned\":false,\"held\":3}]}",
+            .out = "PORT  ADDRESS   MAC                STATE       PINNED  HELD\n"
+                   "lan   10.0.0.1  02:00:00:00:00:09  reachable   yes        0\n"
+                   "lan   fe80::1   -                  incomplete  no         3\n",
+            .notes = "",
+        },
+        {.json = "{\"neighbours\":[]}", .out = "", .notes = "no neighbours\n"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_view(view_neighbours, &cases[i]);
+}
+
+static void shows_a_line_a_change(void **state)
+{
+    static const struct view_case cases[] = {
+        {
+            .json = "{\"revision\":4,\"changes\":["
+                    "{\"path\":\"pools.web.members.s1.weight\",\"before\":\"1\",\"after\":\"5\"},"
+                    "{\"path\":\"pools.web.members.s2\",\"before\":null,\"after\":\"10.0.0.2\"},"
+                    "{\"path\":\"vips.old\",\"before\":\"198.51.100.1\",\"after\":null}]}",
+            .out = "revision 4\n"
+                   "~ pools.web.members.s1.weight  1 -> 5\n"
+                   "+ pools.web.members.s2         10.0.0.2\n"
+                   "- vips.old                     198.51.100.1\n",
+            .notes = "",
+        },
+        {
+            .json = "{\"revision\":4,\"changes\":[]}",
+            .out = "nothing changed; still revision 4\n",
+            .notes = "",
+        },
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_view(view_changes, &cases[i]);
+}
+
+static void refuses_answers_of_another_shape(void **state)
+{
+    static view_function *const views[] = {
+        view_status, view_ports,   view_vips,       view_pools,   view_flows,
+        view_drops,  view_workers, view_neighbours, view_changes,
+    };
+    static const char *const answers[] = {
+        "{}",
+        "[]",
+        "7",
+        ("{\"ports\":{},\"vips\":1,\"pools\":null,\"flows\":\"\",\"drops\":{},\"workers\":2,"
+         "\"neighbours\":true,\"changes\":{}}"),
+    };
+    for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++) {
+        for (size_t j = 0; j < sizeof(answers) / sizeof(answers[0]); j++) {
+            char *out = NULL;
+            char *notes = NULL;
+            assert_int_equal(print(views[i], answers[j], false, &out, &notes), ERROR_INVALID);
+            free(out);
+            free(notes);
+        }
+    }
+}
+
+static void survives_rows_of_another_shape(void **state)
+{
+    static const struct view_case expected = {
+        .json = "{\"neighbours\":[7,{\"port\":1,\"address\":[],\"held\":\"x\",\"pinned\":3}]}",
+        .out = "PORT  ADDRESS  MAC  STATE  PINNED  HELD\n"
+               "-     -        -    -      -          -\n"
+               "-     -        -    -      -          -\n",
+        .notes = "",
+    };
+    assert_view(view_neighbours, &expected);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shows_the_status_line_by_line),
+        cmocka_unit_test(shows_ports_as_traffic_and_devices),
+        cmocka_unit_test(shows_vips),
+        cmocka_unit_test(shows_a_row_a_member_and_one_for_an_empty_pool),
+        cmocka_unit_test(shows_flows_and_remarks_what_is_left_out),
+        cmocka_unit_test(shows_only_reasons_that_dropped_unless_asked_for_all),
+        cmocka_unit_test(shows_workers),
+        cmocka_unit_test(shows_neighbours),
+        cmocka_unit_test(shows_a_line_a_change),
+        cmocka_unit_test(refuses_answers_of_another_shape),
+        cmocka_unit_test(survives_rows_of_another_shape),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
