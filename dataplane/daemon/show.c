@@ -272,7 +272,7 @@ void show_flows(void *context, const json_t *arguments, struct ipc_reply *reply)
     for (uint32_t w = 0; w < plane_workers(daemon->plane); w++) {
         struct plane_worker_view worker;
         plane_worker_view(daemon->plane, w, &worker);
-        used += of_worker(daemon, "weir_worker_flow_entries", w);
+        used += of_worker(daemon, "weir_worker_flows", w);
         capacity += worker.flow_capacity;
     }
     reply->result = json_pack("{s:o, s:o, s:o, s:b}", "flows", to.flows, "used", number(used),
@@ -320,7 +320,7 @@ void show_workers(void *context, const json_t *arguments, struct ipc_reply *repl
                       number(of_worker(daemon, "weir_worker_empty_turns_total", w)), "sleeps",
                       number(of_worker(daemon, "weir_worker_sleeps_total", w)), "packets",
                       number(packets), "cycles_per_packet", number(packets ? busy / packets : 0),
-                      "flows", number(of_worker(daemon, "weir_worker_flow_entries", w)),
+                      "flows", number(of_worker(daemon, "weir_worker_flows", w)),
                       "flow_capacity", number(view.flow_capacity), "handoffs",
                       number(of_worker(daemon, "weir_worker_handoffs_total", w))));
     }
