@@ -17,7 +17,7 @@ def footprint():
     namespaces = sorted(name for name in run(["ip", "netns", "list"]).stdout.split()
                         if re.match(r"weir-(client|plane|lan|s\d)$", name))
     with open("/proc/mounts", encoding="utf-8") as file:
-        mounts = sorted(line for line in file if "weir" in line or "huge" in line or "bpf" in line)
+        mounts = sorted(line for line in file if re.search(r"weir-|hugetlbfs|bpf", line))
     with open("/proc/meminfo", encoding="utf-8") as file:
         pages = [line for line in file if line.startswith("HugePages")]
     return namespaces, mounts, pages, os.path.exists("/run/weir-demo")
