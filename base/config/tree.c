@@ -113,28 +113,6 @@ static void report_diagnostics(struct fy_diag *diag, struct span text, struct bu
     }
 }
 
-// Where an event is; an empty value has no mark and stands where its key does.
-static void place_node(struct tree_node *node, struct fy_event *event, const struct tree_node *key)
-{
-    const struct fy_mark *mark = fy_event_start_mark(event);
-    if (mark && mark->line >= 0) {
-        node->line = (uint32_t)mark->line + 1;
-        node->column = (uint32_t)mark->column + 1;
-    } else if (key) {
-        node->line = key->line;
-        node->column = key->column;
-    } else {
-        node->line = node->column = 1;
-    }
-}
-
-static void refuse(struct builder *builder, struct tree_node *node, const char *what,
-                   const char *remedy)
-{
-    problems_add(builder->problems, node->line, node->column, node->text, "%s\n%s", what, remedy);
-    node->kind = TREE_REFUSED;
-}
-
 // Walks the text of a scalar and copies it to `to`, unless that is NULL. Returns its length.
 // fy_token_get_text() would do, but in libfyaml 0.7.12 it leaks for a scalar of many pieces (quotes
 // in quotes, folded lines).
@@ -151,6 +129,39 @@ static size_t walk_text(struct fy_token *token, char *to)
     }
     fy_token_iter_destroy(iterator);
     return length;
+}
+
+// Whether nothing is written where a scalar could be. libfyaml 0.7.12 gives it no token, 0.8 an
+// empty one, which it puts at the colon or dash in front.
+static bool is_nothing(const struct fy_event *event)
+{
+    if (event->type != FYET_SCALAR)
+        return false;
+    struct fy_token *token = event->scalar.value;
+    return !token || (fy_token_scalar_style(token) == FYSS_PLAIN && walk_text(token, NULL) == 0);
+}
+
+// Where an event is. What is not written stands where its key does, or the list or map it is in.
+static void place_node(struct tree_node *node, struct fy_event *event,
+                       const struct tree_node *around)
+{
+    const struct fy_mark *mark = is_nothing(event) ? NULL : fy_event_start_mark(event);
+    if (mark && mark->line >= 0) {
+        node->line = (uint32_t)mark->line + 1;
+        node->column = (uint32_t)mark->column + 1;
+    } else if (around) {
+        node->line = around->line;
+        node->column = around->column;
+    } else {
+        node->line = node->column = 1;
+    }
+}
+
+static void refuse(struct builder *builder, struct tree_node *node, const char *what,
+                   const char *remedy)
+{
+    problems_add(builder->problems, node->line, node->column, node->text, "%s\n%s", what, remedy);
+    node->kind = TREE_REFUSED;
 }
 
 // Takes the text of a scalar. Escapes ("\0") may bring what is_text() has not seen.
@@ -227,8 +238,11 @@ static void start_document(struct builder *builder, struct fy_event *event)
 static void add_node(struct builder *builder, struct fy_event *event)
 {
     struct tree_node *node = arena_take(builder->arena, sizeof(*node));
-    const struct tree_node *key = builder->depth > 0 ? builder->open[builder->depth - 1].key : NULL;
-    place_node(node, event, key);
+    const struct open_node *open = builder->depth > 0 ? &builder->open[builder->depth - 1] : NULL;
+    if (open)
+        place_node(node, event, open->key ? open->key : open->node);
+    else
+        place_node(node, event, NULL);
     enum tree_kind kind = TREE_TEXT;
     if (event->type == FYET_SEQUENCE_START)
         kind = TREE_LIST;

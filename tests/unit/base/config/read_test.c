@@ -172,6 +172,8 @@ static const struct wrong wrong_files[] = {
      "1:7 `node` takes a map, not a list | write `key: value` pairs, indented below it"},
     {"node:\n" PORTS,
      "1:1 `node` takes a map, not nothing | write `key: value` pairs, indented below it"},
+    {NODE "ports:\n  -\n",
+     "3:3 `ports` takes a map, not nothing | write `key: value` pairs, indented below it"},
     {"node: {name: [n], cores: 0}\n" PORTS,
      "1:14 `name` takes a value, not a list | write one value behind the colon"},
     {NODE "ports: [p]\n",
