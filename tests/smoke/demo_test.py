@@ -39,10 +39,10 @@ class Demo(unittest.TestCase):
         demo = self.start("demo")
         demo.wait_for_words(PROMPT, 90)
         commands = re.findall(r"^    (\S.+)$", demo.said(), re.MULTILINE)[:3]
-        answers = [run(command.split(), cwd=ROOT).stdout for command in commands]
+        answers = [run(command.split()).stdout for command in commands]
         self.assertRegex(answers[0], r"^s[12]\n$")
         self.assertIn("s1", answers[1])
-        drained = run(commands[1].split(), cwd=ROOT).stdout
+        drained = run(commands[1].split()).stdout
         self.assertRegex(drained, r"s1\b.*\bdrain")
 
         second = self.start("second")
