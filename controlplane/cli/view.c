@@ -254,6 +254,10 @@ enum error view_status(const json_t *result, bool all, FILE *out, FILE *notes)
         {"workers", "workers", VIEW_COUNT, NULL},
         {"poll", "poll", VIEW_TEXT, NULL},
         {"huge pages", "huge_pages", VIEW_YES_NO, NULL},
+        {"clients", "clients_accepted", VIEW_COUNT, NULL},
+        {"clients refused", "clients_refused", VIEW_COUNT, NULL},
+        {"clients malformed", "clients_malformed", VIEW_COUNT, NULL},
+        {"clients stalled", "clients_stalled", VIEW_COUNT, NULL},
     };
     static const struct table_column columns[] = {{NULL, TABLE_LEFT}, {NULL, TABLE_LEFT}};
     if (!json_object_get(result, "version"))

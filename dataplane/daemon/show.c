@@ -55,13 +55,19 @@ void show_status(void *context, const json_t *arguments, struct ipc_reply *reply
     const struct daemon *daemon = context;
     const struct config_node *node = &daemon->config->node;
     uint64_t uptime_s = (clock_monotonic_ns() - daemon->started_ns) / NANOSECONDS_PER_SECOND;
-    reply->result =
+    struct ipc_server_counts clients = ipc_server_counts(daemon->server);
+    json_t *status =
         json_pack("{s:s, s:s, s:i, s:o, s:o, s:s, s:i, s:s, s:b}", "name", node->name, "version",
                   WEIR_VERSION, "pid", (int)getpid(), "uptime_s", number(uptime_s), "revision",
                   number(plane_revision(daemon->plane)), "config", daemon->config_path, "workers",
                   (int)plane_workers(daemon->plane), "poll",
                   node->poll == CONFIG_POLL_BUSY ? "busy" : "adaptive", "huge_pages",
                   plane_huge_pages(daemon->plane));
+    json_object_set_new(status, "clients_accepted", number(clients.accepted));
+    json_object_set_new(status, "clients_refused", number(clients.refused));
+    json_object_set_new(status, "clients_malformed", number(clients.malformed));
+    json_object_set_new(status, "clients_stalled", number(clients.stalled));
+    reply->result = status;
 }
 
 static json_t *port_addresses(const struct config_port *port)
@@ -272,7 +278,7 @@ void show_flows(void *context, const json_t *arguments, struct ipc_reply *reply)
     for (uint32_t w = 0; w < plane_workers(daemon->plane); w++) {
         struct plane_worker_view worker;
         plane_worker_view(daemon->plane, w, &worker);
-        used += of_worker(daemon, "weir_worker_flow_entries", w);
+        used += of_worker(daemon, "weir_worker_flows", w);
         capacity += worker.flow_capacity;
     }
     reply->result = json_pack("{s:o, s:o, s:o, s:b}", "flows", to.flows, "used", number(used),
@@ -320,8 +326,8 @@ void show_workers(void *context, const json_t *arguments, struct ipc_reply *repl
                       number(of_worker(daemon, "weir_worker_empty_turns_total", w)), "sleeps",
                       number(of_worker(daemon, "weir_worker_sleeps_total", w)), "packets",
                       number(packets), "cycles_per_packet", number(packets ? busy / packets : 0),
-                      "flows", number(of_worker(daemon, "weir_worker_flow_entries", w)),
-                      "flow_capacity", number(view.flow_capacity), "handoffs",
+                      "flows", number(of_worker(daemon, "weir_worker_flows", w)), "flow_capacity",
+                      number(view.flow_capacity), "handoffs",
                       number(of_worker(daemon, "weir_worker_handoffs_total", w))));
     }
     reply->result = json_pack("{s:o}", "workers", workers);

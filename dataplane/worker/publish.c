@@ -276,20 +276,28 @@ static enum error add_mark(struct plane *plane, const char *pool, const char *me
     return ERROR_NONE;
 }
 
+static enum error set_mark(struct plane *plane, const char *pool, const char *member, bool drain)
+{
+    if (drain)
+        return add_mark(plane, pool, member);
+    *find_mark(plane, pool, member) = plane->drains[--plane->drain_count];
+    return ERROR_NONE;
+}
+
 enum error plane_drain(struct plane *plane, const char *pool, const char *member, bool drain,
                        bool *changed, char *why)
 {
     if (!member_exists(plane->config, pool, member, why))
         return ERROR_NOT_FOUND;
-    struct plane_drain_mark *mark = find_mark(plane, pool, member);
-    *changed = drain != (mark != NULL);
+    *changed = drain != plane_drained(plane, pool, member);
     if (!*changed)
         return ERROR_NONE;
-    if (mark) {
-        *mark = plane->drains[--plane->drain_count];
-    } else if (add_mark(plane, pool, member) != ERROR_NONE) {
+    if (set_mark(plane, pool, member, drain) != ERROR_NONE) {
         snprintf(why, PLANE_WHY_SIZE, "out of memory");
         return ERROR_NO_MEMORY;
     }
-    return plane_publish(plane, plane->config, why);
+    enum error error = plane_publish(plane, plane->config, why);
+    if (error)
+        set_mark(plane, pool, member, !drain); // there is room: nothing was given back
+    return error;
 }

@@ -13,13 +13,13 @@
 #define COUNTER_LIST(X)                                                                            \
     X(COUNTER_DROPS, drops, "weir_drops_packets_total", STATS_COUNTER, DROP_REASONS,               \
       "Packets dropped, by reason.")                                                               \
-    X(COUNTER_PORT_RX_PACKETS, port_rx_packets, "weir_port_received_packets_total", STATS_COUNTER, \
+    X(COUNTER_PORT_RX_PACKETS, port_rx_packets, "weir_port_rx_packets_total", STATS_COUNTER,       \
       CONFIG_PORTS_MAX, "Packets received on a port.")                                             \
-    X(COUNTER_PORT_RX_BYTES, port_rx_bytes, "weir_port_received_bytes_total", STATS_COUNTER,       \
+    X(COUNTER_PORT_RX_BYTES, port_rx_bytes, "weir_port_rx_bytes_total", STATS_COUNTER,             \
       CONFIG_PORTS_MAX, "Bytes received on a port, Ethernet headers included.")                    \
-    X(COUNTER_PORT_TX_PACKETS, port_tx_packets, "weir_port_sent_packets_total", STATS_COUNTER,     \
+    X(COUNTER_PORT_TX_PACKETS, port_tx_packets, "weir_port_tx_packets_total", STATS_COUNTER,       \
       CONFIG_PORTS_MAX, "Packets given to a port to send.")                                        \
-    X(COUNTER_PORT_TX_BYTES, port_tx_bytes, "weir_port_sent_bytes_total", STATS_COUNTER,           \
+    X(COUNTER_PORT_TX_BYTES, port_tx_bytes, "weir_port_tx_bytes_total", STATS_COUNTER,             \
       CONFIG_PORTS_MAX, "Bytes given to a port to send, Ethernet headers included.")               \
     X(COUNTER_PORT_PUNTED, port_punted, "weir_port_punted_packets_total", STATS_COUNTER,           \
       CONFIG_PORTS_MAX, "Packets of a port handed to the kernel.")                                 \
@@ -57,7 +57,7 @@
       "Time-stamp counter cycles of turns that found work.")                                       \
     X(COUNTER_CYCLES, cycles, "weir_worker_cycles_total", STATS_COUNTER, 1,                        \
       "Time-stamp counter cycles since a worker began, sleep included.")                           \
-    X(COUNTER_FLOWS, flows, "weir_worker_flow_entries", STATS_GAUGE, 1,                            \
+    X(COUNTER_FLOWS, flows, "weir_worker_flows", STATS_GAUGE, 1,                                   \
       "Entries in use in a worker's flow table; a NAT flow has two.")
 
 enum counter {

@@ -45,29 +45,38 @@ static void shows_the_status_line_by_line(void **state)
         {
             .json = "{\"name\":\"lb1\",\"version\":\"0.1.0\",\"pid\":4711,\"uptime_s\":273906,"
                     "\"revision\":3,\"config\":\"/etc/weir/weir.yaml\",\"workers\":2,"
-                    "\"poll\":\"adaptive\",\"huge_pages\":false}",
-            .out = "node           lb1\n"
-                   "version        0.1.0\n"
-                   "pid            4711\n"
-                   "uptime         3d 4h\n"
-                   "configuration  /etc/weir/weir.yaml\n"
-                   "revision       3\n"
-                   "workers        2\n"
-                   "poll           adaptive\n"
-                   "huge pages     no\n",
+                    "\"poll\":\"adaptive\",\"huge_pages\":false,\"clients_accepted\":12,"
+                    "\"clients_refused\":1,\"clients_malformed\":2,\"clients_stalled\":3}",
+            .out = "node               lb1\n"
+                   "version            0.1.0\n"
+                   "pid                4711\n"
+                   "uptime             3d 4h\n"
+                   "configuration      /etc/weir/weir.yaml\n"
+                   "revision           3\n"
+                   "workers            2\n"
+                   "poll               adaptive\n"
+                   "huge pages         no\n"
+                   "clients            12\n"
+                   "clients refused    1\n"
+                   "clients malformed  2\n"
+                   "clients stalled    3\n",
             .notes = "",
         },
         {
             .json = "{\"version\":\"0.2.0\",\"uptime_s\":59,\"huge_pages\":true}", // less is known
-            .out = "node           -\n"
-                   "version        0.2.0\n"
-                   "pid            -\n"
-                   "uptime         59s\n"
-                   "configuration  -\n"
-                   "revision       -\n"
-                   "workers        -\n"
-                   "poll           -\n"
-                   "huge pages     yes\n",
+            .out = "node               -\n"
+                   "version            0.2.0\n"
+                   "pid                -\n"
+                   "uptime             59s\n"
+                   "configuration      -\n"
+                   "revision           -\n"
+                   "workers            -\n"
+                   "poll               -\n"
+                   "huge pages         yes\n"
+                   "clients            -\n"
+                   "clients refused    -\n"
+                   "clients malformed  -\n"
+                   "clients stalled    -\n",
             .notes = "",
         },
     };
