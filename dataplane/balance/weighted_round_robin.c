@@ -76,7 +76,8 @@ static int compare_weights(const void *a, const void *b)
 // Sorts members into groups; `groups` has room for one each. Returns how many there are.
 static uint32_t group_by_weight(struct live_member *live, uint32_t count, struct group *groups)
 {
-    qsort(live, count, sizeof(*live), compare_weights);
+    if (count > 1) // of none there may be no array
+        qsort(live, count, sizeof(*live), compare_weights);
     uint32_t made = 0;
     for (uint32_t i = 0; i < count; i++) {
         if (i == 0 || live[i].weight != live[i - 1].weight)
