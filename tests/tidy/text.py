@@ -11,8 +11,9 @@ CODE_ENDINGS = (".c", ".h", ".py", ".sh", ".yaml", "Makefile") + CXX_ENDINGS
 # Spelled in two halves so that this file passes its own rules.
 UNFINISHED = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|X" r"XX)\b")
 MACHINE_PATH = re.compile(r"(?<![\w.$}*~-])/(?:wo" r"rk|ro" r"ot|home/\w+)/\w")
-# A type's own name, not one of a function that returns it.
-TYPEDEF = re.compile(r"\btypedef\s+(?:struct|union|enum)\b(?!\s+\w+\s+\w+\()")
+# Not a function type, or a pointer to one, that only returns such a thing.
+TYPEDEF = re.compile(r"\btypedef\s+(?:struct|union|enum)\b"
+                     r"(?!\s+\w+\s+\**\w+\s*\()(?!\s+\w+\s*\(\*)")
 
 # Where packages come from is this machine's affair; Debian's own names are everybody's.
 PUBLIC_HOSTS = ("deb.debian.org", "security.debian.org", "ftp.debian.org")

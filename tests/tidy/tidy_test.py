@@ -126,12 +126,15 @@ class Lines(unittest.TestCase):
         for content in ("int a;\t\n", "\tint a;\n", "int a; \n", "x" * 101 + "\n",
                         "// TO" "DO later\n", "// FIX" "ME\n", "// X" "XX\n", "int a;",
                         'open("/wo' 'rk/main/a");\n', "see /ro" "ot/x\n",
-                        "typedef struct a a;\n", "typedef enum { A } a;\n"):
+                        "typedef struct a a;\n", "typedef enum { A } a;\n",
+                        "typedef struct a *a_handle;\n", "typedef struct {\n} a;\n"):
             self.assertEqual([1], sorted(set(self.lines("base/a.c", content))), content)
 
     def test_good_lines_are_not(self):
         for content in ("x" * 100 + "\n", 'mkstemp("a-XXXXXX");\n', "// typedef struct a a;\n",
-                        "typedef int (*call)(void);\n", '"build/wo' 'rk/a"\n', ""):
+                        "typedef int (*call)(void);\n",
+                        "typedef enum error call(int a);\n", "typedef struct a (*call)(void);\n",
+                        '"build/wo' 'rk/a"\n', ""):
             self.assertEqual([], self.lines("base/a.c", content), content)
         self.assertEqual([], self.lines("Makefile", "all:\n\techo\n"))
         self.assertEqual([], self.lines("docs/a.md", "x" * 300 + "\n"))
