@@ -151,12 +151,12 @@ static int loop(struct daemon *daemon, int signal_fd)
             close(epoll_fd);
         return EXIT_FAILURE;
     }
-    while (take_signals(daemon, signal_fd)) {
+    for (bool more = false; take_signals(daemon, signal_fd);) {
         struct epoll_event events[2];
-        epoll_wait(epoll_fd, events, 2, PLANE_TURN_MS);
+        epoll_wait(epoll_fd, events, 2, more ? 0 : PLANE_TURN_MS);
         uint64_t now_ns = clock_monotonic_ns();
         ipc_server_turn(daemon->server, now_ns);
-        plane_turn(daemon->plane, now_ns);
+        more = plane_turn(daemon->plane, now_ns);
     }
     close(epoll_fd);
     return EXIT_SUCCESS;

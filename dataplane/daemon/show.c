@@ -130,15 +130,6 @@ void show_vips(void *context, const json_t *arguments, struct ipc_reply *reply)
     reply->result = json_pack("{s:o}", "vips", vips);
 }
 
-static const struct config_member *configured(const struct config_pool *pool, const char *name)
-{
-    for (uint32_t i = 0; pool && i < pool->member_count; i++) {
-        if (strcmp(pool->members[i].name, name) == 0)
-            return &pool->members[i];
-    }
-    return NULL;
-}
-
 struct pools_reply {
     const struct daemon *daemon;
     json_t *by_name; // pool name -> its object, borrowed by it
@@ -167,35 +158,22 @@ static const struct config_pool *pool_named(const struct config *config, const c
     return NULL;
 }
 
-static const char *member_state(const struct daemon *daemon, const struct plane_member_view *view,
-                                const struct config_member *member)
-{
-    if (view->removed || !member)
-        return "removed";
-    if (member->state == CONFIG_MEMBER_DRAIN ||
-        plane_drained(daemon->plane, view->pool, view->name))
-        return "drain";
-    return "active";
-}
-
 static void add_member(void *context, const struct plane_member_view *view)
 {
     struct pools_reply *to = context;
     const struct daemon *daemon = to->daemon;
     json_t *flows = counted(daemon, "weir_member_flows", view->slot);
-    if (view->removed && json_integer_value(flows) == 0) {
+    if (strcmp(view->state, "removed") == 0 && json_integer_value(flows) == 0) {
         json_decref(flows);
         return; // gone, but for its slot
     }
     const struct config_pool *pool = pool_named(daemon->config, view->pool);
-    const struct config_member *member = configured(pool, view->name);
     json_t *item =
         json_pack("{s:s, s:o, s:i, s:i, s:s, s:s, s:o, s:o, s:o, s:o}", "name", view->name,
                   "address", address_text(&view->address), "port", (int)view->port, "weight",
-                  member ? (int)member->weight : 0, "state", member_state(daemon, view, member),
-                  "next_hop", view->next_hop, "flows", flows, "packets",
-                  counted(daemon, "weir_member_packets_total", view->slot), "bytes",
-                  counted(daemon, "weir_member_bytes_total", view->slot), "flows_created",
+                  (int)view->weight, "state", view->state, "next_hop", view->next_hop, "flows",
+                  flows, "packets", counted(daemon, "weir_member_packets_total", view->slot),
+                  "bytes", counted(daemon, "weir_member_bytes_total", view->slot), "flows_created",
                   counted(daemon, "weir_member_flows_created_total", view->slot));
     json_array_append_new(json_object_get(pool_object(to, view->pool, pool), "members"), item);
 }

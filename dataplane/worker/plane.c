@@ -14,7 +14,8 @@
 #include "dataplane/packet/port/port.h"
 #include "dataplane/worker/plane_priv.h"
 
-#define CONTROL_SLOTS      4096
+#define NEWS_SLOTS         4096
+#define HELD_SLOTS         512
 #define HANDOFF_SLOTS      1024
 #define NEIGHBOURS_DYNAMIC 4096 // besides a next hop for each member
 _Static_assert(CONFIG_MEMBERS_MAX + NEIGHBOURS_DYNAMIC <= UINT16_MAX,
@@ -130,7 +131,8 @@ static enum error create_worker(struct plane *plane, uint32_t index, struct siph
     if (!stage->cursors || !stage->handoff || !worker->page)
         return ERROR_NO_MEMORY;
     enum error error;
-    if ((error = mailbox_create(CONTROL_SLOTS, sizeof(struct control_message), &stage->control)) ||
+    if ((error = mailbox_create(NEWS_SLOTS, sizeof(struct news_message), &stage->news)) ||
+        (error = mailbox_create(HELD_SLOTS, sizeof(struct hold_message), &stage->held)) ||
         (error = create_inboxes(worker)) ||
         (error = flow_table_create(plane->config->node.flows.per_worker, flow_key, &stage->flows)))
         return error;
@@ -199,7 +201,6 @@ enum error plane_create(const struct config *config, struct plane **plane, char 
     if ((error = open_ports(created, why)) || (error = create_workers(created, why)) ||
         (error = plane_publish(created, config, why)) || (error = launch_workers(created, why)))
         goto failed;
-    plane_announce(created);
     *plane = created;
     return ERROR_NONE;
 
@@ -221,12 +222,11 @@ static void destroy_worker(struct worker *worker)
 {
     if (!worker)
         return;
-    struct control_message message;
-    while (worker->stage.control && mailbox_receive(worker->stage.control, &message)) {
-        if (message.type == CONTROL_HOLD)
-            rte_pktmbuf_free(message.packet);
-    }
-    mailbox_destroy(worker->stage.control);
+    struct hold_message held;
+    while (worker->stage.held && mailbox_receive(worker->stage.held, &held))
+        rte_pktmbuf_free(held.packet);
+    mailbox_destroy(worker->stage.held);
+    mailbox_destroy(worker->stage.news);
     for (uint32_t from = 0; worker->inboxes && from <= worker->shared->workers; from++)
         drain_inbox(worker->inboxes[from]);
     flow_table_destroy(worker->stage.flows);
@@ -256,7 +256,7 @@ void plane_destroy(struct plane *plane)
     registry_destroy(plane->member_slots);
     stats_reader_close(plane->reader);
     stats_destroy(plane->stats);
-    free(plane->drains);
+    drains_fini(&plane->drains);
     free(plane);
     port_system_stop();
 }

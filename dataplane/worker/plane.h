@@ -30,12 +30,12 @@ enum error plane_change(struct plane *plane, const struct config *config, char *
 // ERROR_NOT_FOUND. `changed`: it was not so before.
 enum error plane_drain(struct plane *plane, const char *pool, const char *member, bool drain,
                        bool *changed, char *why);
-bool plane_drained(const struct plane *plane, const char *pool, const char *member);
 
 // The slow path: what workers sent, neighbours' timers, what can be freed, what should be told.
-// Call whenever the loop turns, at least every PLANE_TURN_MS.
+// Call whenever the loop turns, at least every PLANE_TURN_MS. True: there is more, come again at
+// once.
 #define PLANE_TURN_MS 2
-void plane_turn(struct plane *plane, uint64_t now_ns);
+bool plane_turn(struct plane *plane, uint64_t now_ns);
 
 // Views for people. Texts are borrowed.
 uint64_t plane_revision(const struct plane *plane);
@@ -71,7 +71,8 @@ struct plane_member_view {
     const char *name;
     struct ip_address address;
     uint16_t port; // host byte order, 0: the vip's own
-    bool removed;
+    uint16_t weight;
+    const char *state;    // "active", "drain", "removed"
     const char *next_hop; // "reachable", "incomplete", "failed", "unknown"
 };
 void plane_walk_members(const struct plane *plane,

@@ -3,14 +3,9 @@
 
 #include "base/stats.h"
 #include "dataplane/packet/stage/registry.h"
+#include "dataplane/worker/drains.h"
 #include "dataplane/worker/plane.h"
 #include "dataplane/worker/worker.h"
-
-// An operator's drain, by name: it outlives reloads.
-struct plane_drain_mark {
-    char pool[CONFIG_NAME_SIZE];
-    char member[CONFIG_NAME_SIZE];
-};
 
 struct plane {
     struct worker_shared shared;
@@ -24,8 +19,7 @@ struct plane {
     struct registry *services;     // slots
     struct registry *pools;        //
     struct registry *member_slots; //
-    struct plane_drain_mark *drains;
-    uint32_t drain_count;
+    struct drains drains;
 
     struct neighbour_table *neighbours;
     struct neighbour_actions actions;
@@ -36,6 +30,7 @@ struct plane {
     struct stats *stats;
     struct stats_reader *reader;
     struct counters counters; // the main thread's own slots
+    uint32_t announced;       // how many of the announcements due were sent
     uint64_t looked_after_ns; // links and counters, about once a second
     bool link_up[CONFIG_PORTS_MAX];
     uint64_t drops_told[DROP_REASONS];
@@ -49,4 +44,6 @@ void plane_grace_passed(void *plane);
 
 // slow_path.c
 struct neighbour_actions plane_neighbour_actions(struct plane *plane);
+
+// All our addresses are to be announced, a few a turn.
 void plane_announce(struct plane *plane);

@@ -16,7 +16,9 @@ void plane_grace_passed(void *argument)
 {
     struct plane *plane = argument;
     plane->graces_passed++;
-    neighbour_reclaim(plane->neighbours);
+    // Of two that pass together the first had no whole grace period to itself.
+    if (plane->graces_passed == plane->graces_asked)
+        neighbour_reclaim(plane->neighbours);
 }
 
 // Waits until every worker has let go of what was published before now.
@@ -40,7 +42,8 @@ static enum error wait_for_workers(struct plane *plane, char *why)
 
 static bool drained(void *context, const char *pool, const char *member)
 {
-    return plane_drained(context, pool, member);
+    const struct plane *plane = context;
+    return drains_has(&plane->drains, pool, member);
 }
 
 static uint64_t sum_of_workers(const struct plane *plane, enum counter family, uint32_t slot)
@@ -109,17 +112,15 @@ static void label_counters(struct plane *plane, const struct tables *old, const 
     label_members(plane, old, now);
 }
 
-// Next hops of the tables that are to count from now on; others are forgotten in time.
-static void pin_next_hops(struct plane *plane, const struct tables *tables, uint64_t now_ns)
+// The neighbours that these tables need count from now on; others are forgotten in time.
+static void pin_hops(struct plane *plane, const struct tables *tables, uint64_t now_ns)
 {
     neighbour_unpin_all(plane->neighbours);
-    for (uint32_t slot = 1; slot < tables->member_limit; slot++) {
-        const struct tables_member *member = &tables->members[slot];
-        uint32_t neighbour;
+    for (uint32_t i = 0; tables && i < tables->hop_count; i++) {
+        const struct tables_hop *hop = &tables->hops[i];
+        uint32_t slot;
         // It is in the table already, pinned while compiling: this cannot fail.
-        if (member->used)
-            neighbour_pin(plane->neighbours, member->out_port, &member->next_hop, now_ns,
-                          &neighbour, &plane->actions);
+        neighbour_pin(plane->neighbours, hop->port, &hop->address, now_ns, &slot, &plane->actions);
     }
 }
 
@@ -145,10 +146,12 @@ enum error plane_publish(struct plane *plane, const struct config *config, char 
     };
     struct tables *tables;
     error = tables_compile(config, &context, &tables, why);
-    if (error)
+    if (error) {
+        pin_hops(plane, old, context.now_ns);
         return error;
+    }
     label_counters(plane, old, tables);
-    pin_next_hops(plane, tables, context.now_ns);
+    pin_hops(plane, tables, context.now_ns);
     plane->config = config;
     plane->tables = tables;
     atomic_store_explicit(&plane->shared.tables, tables, memory_order_release);
@@ -224,25 +227,11 @@ enum error plane_change(struct plane *plane, const struct config *config, char *
     if (!can_change(plane->config, config, why))
         return ERROR_UNSUPPORTED;
     enum error error = plane_publish(plane, config, why);
-    if (!error)
-        plane_announce(plane);
-    return error;
-}
-
-static struct plane_drain_mark *find_mark(const struct plane *plane, const char *pool,
-                                          const char *member)
-{
-    for (uint32_t i = 0; i < plane->drain_count; i++) {
-        struct plane_drain_mark *mark = &plane->drains[i];
-        if (same_text(mark->pool, pool) && same_text(mark->member, member))
-            return mark;
-    }
-    return NULL;
-}
-
-bool plane_drained(const struct plane *plane, const char *pool, const char *member)
-{
-    return find_mark(plane, pool, member) != NULL;
+    if (error)
+        return error;
+    drains_prune(&plane->drains, config);
+    plane_announce(plane);
+    return ERROR_NONE;
 }
 
 static bool member_exists(const struct config *config, const char *pool, const char *member,
@@ -262,42 +251,21 @@ static bool member_exists(const struct config *config, const char *pool, const c
     return false;
 }
 
-static enum error add_mark(struct plane *plane, const char *pool, const char *member)
-{
-    struct plane_drain_mark *grown =
-        realloc(plane->drains, (plane->drain_count + 1) * sizeof(*grown));
-    if (!grown)
-        return ERROR_NO_MEMORY;
-    plane->drains = grown;
-    struct plane_drain_mark *mark = &grown[plane->drain_count++];
-    *mark = (struct plane_drain_mark){.pool = ""};
-    snprintf(mark->pool, sizeof(mark->pool), "%s", pool);
-    snprintf(mark->member, sizeof(mark->member), "%s", member);
-    return ERROR_NONE;
-}
-
-static enum error set_mark(struct plane *plane, const char *pool, const char *member, bool drain)
-{
-    if (drain)
-        return add_mark(plane, pool, member);
-    *find_mark(plane, pool, member) = plane->drains[--plane->drain_count];
-    return ERROR_NONE;
-}
-
 enum error plane_drain(struct plane *plane, const char *pool, const char *member, bool drain,
                        bool *changed, char *why)
 {
     if (!member_exists(plane->config, pool, member, why))
         return ERROR_NOT_FOUND;
-    *changed = drain != plane_drained(plane, pool, member);
+    *changed = drain != drains_has(&plane->drains, pool, member);
     if (!*changed)
         return ERROR_NONE;
-    if (set_mark(plane, pool, member, drain) != ERROR_NONE) {
+    enum error error = drains_set(&plane->drains, pool, member, drain);
+    if (error) {
         snprintf(why, PLANE_WHY_SIZE, "out of memory");
-        return ERROR_NO_MEMORY;
+        return error;
     }
-    enum error error = plane_publish(plane, plane->config, why);
+    error = plane_publish(plane, plane->config, why);
     if (error)
-        set_mark(plane, pool, member, !drain); // there is room: nothing was given back
+        drains_set(&plane->drains, pool, member, !drain); // there is room: it was there before
     return error;
 }

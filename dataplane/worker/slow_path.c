@@ -9,7 +9,8 @@
 #include "dataplane/packet/wire/rewrite.h"
 #include "dataplane/worker/plane_priv.h"
 
-#define CONTROL_BURST          256 // messages of one worker a turn
+#define CONTROL_BURST          256 // messages of a mailbox a turn
+#define ANNOUNCE_BURST         16  // announcements a turn
 #define NEIGHBOUR_TICK_NS      (100ull * NANOSECONDS_PER_MILLISECOND)
 #define LOOK_AFTER_INTERVAL_NS ((uint64_t)NANOSECONDS_PER_SECOND)
 
@@ -34,7 +35,7 @@ static void transmit_copy(struct plane *plane, uint32_t port, const uint8_t *fra
 }
 
 // Our address on a port from which to ask: of the target's version, in its network if there is one.
-static const struct ip_address *source_for(const struct tables_port *port,
+static const struct ip_address *source_for(const struct config_port *port,
                                            const struct ip_address *target)
 {
     const struct ip_address *any = NULL;
@@ -52,11 +53,7 @@ static const struct ip_address *source_for(const struct tables_port *port,
 static void ask(void *context, uint32_t port, const struct ip_address *address, const uint8_t *mac)
 {
     struct plane *plane = context;
-    // While the first tables are compiled there are no others, and no worker to send: the tick asks
-    // again.
-    if (!plane->tables)
-        return;
-    const struct ip_address *source = source_for(&plane->tables->ports[port], address);
+    const struct ip_address *source = source_for(&plane->config->ports[port], address);
     if (!source)
         return;
     uint8_t frame[NEIGHBOURHOOD_FRAME_MAX];
@@ -98,35 +95,87 @@ static void announce(struct plane *plane, uint32_t port, const struct ip_address
 
 void plane_announce(struct plane *plane)
 {
-    const struct tables *tables = plane->tables;
+    plane->announced = 0;
+}
+
+// The address that is announced as number `index`, if there is one: ports' own come first, then
+// vips by slot. False past the last.
+static bool address_to_announce(const struct tables *tables, uint32_t index, uint32_t *port,
+                                const struct ip_address **address)
+{
+    *address = NULL;
     for (uint32_t p = 0; p < tables->port_count; p++) {
-        for (uint32_t i = 0; i < tables->ports[p].address_count; i++)
-            announce(plane, p, &tables->ports[p].addresses[i].address);
+        const struct tables_port *own = &tables->ports[p];
+        if (index < own->address_count) {
+            *port = p;
+            *address = &own->addresses[index].address;
+            return true;
+        }
+        index -= own->address_count;
     }
-    for (uint32_t slot = 1; slot < tables->service_limit; slot++) {
-        const struct tables_service *service = &tables->services[slot];
-        if (!service->used || service->removed)
-            continue;
-        const struct endpoint *vip = endpoint_find(tables->endpoints, &service->address, 0, 0);
-        if (vip && vip->value != ENDPOINT_NO_PORT)
-            announce(plane, vip->value, &service->address);
+    if (index >= tables->service_limit)
+        return false;
+    const struct tables_service *service = &tables->services[index];
+    if (!service->used || service->removed)
+        return true;
+    const struct endpoint *vip = endpoint_find(tables->endpoints, &service->address, 0, 0);
+    if (vip && vip->value != ENDPOINT_NO_PORT) {
+        *port = vip->value;
+        *address = &service->address;
+    }
+    return true;
+}
+
+static void announce_some(struct plane *plane)
+{
+    for (int i = 0; i < ANNOUNCE_BURST; i++) {
+        uint32_t port;
+        const struct ip_address *address;
+        if (!address_to_announce(plane->tables, plane->announced, &port, &address))
+            return;
+        plane->announced++;
+        if (address)
+            announce(plane, port, address);
     }
 }
 
-static void handle_control(struct plane *plane, const struct control_message *message,
-                           uint64_t now_ns)
+static void tell_conflict(const struct plane *plane, const struct news_message *news)
 {
-    switch ((enum control_type)message->type) {
-    case CONTROL_LEARN:
-        neighbour_learn(plane->neighbours, message->port, &message->address, message->mac,
-                        message->solicited, message->override, message->create, now_ns,
-                        &plane->actions);
-        break;
-    case CONTROL_HOLD:
-        neighbour_hold(plane->neighbours, message->port, &message->address, message->packet, now_ns,
-                       &plane->actions);
-        break;
+    static struct log_limit limit = LOG_LIMIT(5, 10ull * NANOSECONDS_PER_SECOND);
+    char address[IP_TEXT_SIZE], mac[RTE_ETHER_ADDR_FMT_SIZE];
+    struct rte_ether_addr claimant;
+    memcpy(claimant.addr_bytes, news->mac, sizeof(claimant.addr_bytes));
+    rte_ether_format_addr(mac, sizeof(mac), &claimant);
+    log_limited(&limit, LOG_WARNING, "another station claims our address",
+                LOG_STRING("address", ip_format(&news->address, address)), LOG_STRING("mac", mac),
+                LOG_STRING("port", plane->shared.ports[news->port]->name));
+}
+
+static void take_news(struct plane *plane, const struct news_message *news, uint64_t now_ns)
+{
+    if (news->conflict)
+        tell_conflict(plane, news);
+    else
+        neighbour_learn(plane->neighbours, news->port, &news->address, news->mac, news->solicited,
+                        news->override, news->create, now_ns, &plane->actions);
+}
+
+// News first: it may be what the held packets wait for. True if there is more.
+static bool take_from_worker(struct plane *plane, struct worker *worker, uint64_t now_ns)
+{
+    int news_taken = 0, held_taken = 0;
+    struct news_message news;
+    while (news_taken < CONTROL_BURST && mailbox_receive(worker->stage.news, &news)) {
+        take_news(plane, &news, now_ns);
+        news_taken++;
     }
+    struct hold_message held;
+    while (held_taken < CONTROL_BURST && mailbox_receive(worker->stage.held, &held)) {
+        neighbour_hold(plane->neighbours, held.port, &held.address, held.packet, now_ns,
+                       &plane->actions);
+        held_taken++;
+    }
+    return news_taken == CONTROL_BURST || held_taken == CONTROL_BURST;
 }
 
 static void watch_links(struct plane *plane)
@@ -162,16 +211,11 @@ static void tell_drops(struct plane *plane)
     }
 }
 
-void plane_turn(struct plane *plane, uint64_t now_ns)
+bool plane_turn(struct plane *plane, uint64_t now_ns)
 {
-    for (uint32_t w = 0; w < plane->worker_count; w++) {
-        struct control_message message;
-        for (int i = 0; i < CONTROL_BURST; i++) {
-            if (!mailbox_receive(plane->workers[w]->stage.control, &message))
-                break;
-            handle_control(plane, &message, now_ns);
-        }
-    }
+    bool more = false;
+    for (uint32_t w = 0; w < plane->worker_count; w++)
+        more |= take_from_worker(plane, plane->workers[w], now_ns);
     if (now_ns - plane->neighbours_ticked_ns >= NEIGHBOUR_TICK_NS) {
         plane->neighbours_ticked_ns = now_ns;
         neighbour_tick(plane->neighbours, now_ns, &plane->actions);
@@ -181,9 +225,11 @@ void plane_turn(struct plane *plane, uint64_t now_ns)
         }
     }
     epoch_reclaim(&plane->shared.epoch);
+    announce_some(plane);
     if (now_ns - plane->looked_after_ns >= LOOK_AFTER_INTERVAL_NS) {
         plane->looked_after_ns = now_ns;
         watch_links(plane);
         tell_drops(plane);
     }
+    return more;
 }

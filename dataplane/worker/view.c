@@ -95,7 +95,10 @@ void plane_walk_members(const struct plane *plane,
                            .name = member->name,
                            .address = member->address,
                            .port = rte_be_to_cpu_16(member->port),
-                           .removed = member->removed,
+                           .weight = member->weight,
+                           .state = member->removed  ? "removed"
+                                    : member->active ? "active"
+                                                     : "drain",
                            .next_hop = neighbour_text(hop.state),
                        });
     }
@@ -128,11 +131,19 @@ static const char *flow_state_text(enum flow_state state)
 {
     switch (state) {
     case FLOW_TCP_OPENING:
+    case FLOW_TCP_ANSWERED:
         return "opening";
+    case FLOW_TCP_PICKED_UP:
+        return "picked-up";
     case FLOW_TCP_ESTABLISHED:
         return "established";
+    case FLOW_TCP_CLIENT_CLOSED:
+    case FLOW_TCP_MEMBER_CLOSED:
+        return "half-closed";
     case FLOW_TCP_CLOSING:
         return "closing";
+    case FLOW_TCP_RESET:
+        return "reset";
     case FLOW_UDP:
     case FLOW_STATES:
         break;

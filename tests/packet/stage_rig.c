@@ -127,7 +127,8 @@ void rig_open(struct stage_rig *rig, const char *yaml)
     stage->cursors = calloc(32, sizeof(*stage->cursors));
     stage->handoff = rig->handoff;
     CHECK(stage->cursors);
-    CHECK(mailbox_create(64, sizeof(struct control_message), &stage->control) == ERROR_NONE);
+    CHECK(mailbox_create(64, sizeof(struct news_message), &stage->news) == ERROR_NONE);
+    CHECK(mailbox_create(64, sizeof(struct hold_message), &stage->held) == ERROR_NONE);
     for (uint32_t w = 1; w < workers; w++)
         CHECK(mailbox_create(64, sizeof(struct handoff_message), &rig->handoff[w]) == ERROR_NONE);
     CHECK(flow_table_create(rig->config->node.flows.per_worker, (struct siphash_key){1, 2},
@@ -145,7 +146,8 @@ void rig_close(struct stage_rig *rig)
     registry_destroy(rig->members);
     neighbour_table_destroy(rig->neighbours);
     stats_destroy(rig->stats);
-    mailbox_destroy(rig->stage.control);
+    mailbox_destroy(rig->stage.news);
+    mailbox_destroy(rig->stage.held);
     for (size_t w = 0; w < sizeof(rig->handoff) / sizeof(rig->handoff[0]); w++)
         mailbox_destroy(rig->handoff[w]);
     flow_table_destroy(rig->stage.flows);
@@ -211,16 +213,12 @@ static uint32_t collect_boxes(struct stage_rig *rig, struct outcome *outcome)
 static uint32_t collect_messages(struct stage_rig *rig, struct outcome *outcome)
 {
     uint32_t found = 0;
-    struct control_message control;
-    while (mailbox_receive(rig->stage.control, &control)) {
-        outcome->control = control;
-        if (control.type == CONTROL_LEARN) {
-            outcome->learned = true;
-            continue;
-        }
+    while (mailbox_receive(rig->stage.news, &outcome->news))
+        outcome->learned = true;
+    while (mailbox_receive(rig->stage.held, &outcome->held)) {
         outcome->kind = OUTCOME_HELD;
-        outcome->port = control.port;
-        keep_frame(outcome, control.packet);
+        outcome->port = outcome->held.port;
+        keep_frame(outcome, outcome->held.packet);
         found++;
     }
     for (uint32_t w = 1; rig->handoff[w]; w++) {
@@ -264,8 +262,11 @@ void rig_packet(struct stage_rig *rig, uint16_t port, const struct frame *frame,
     stage_receive(&rig->stage, port, &mbuf, 1);
     uint32_t found = collect_boxes(rig, outcome) + collect_messages(rig, outcome) +
                      collect_drops(before, rig->stage.counters.drops, outcome);
-    CHECK(found == 1); // no packet is lost without a name, none is in two places
+    // No packet is lost without a name, none is in two places.
     CHECK(rte_mempool_avail_count(rig->pool) == 255);
+    CHECK(found <= 1);
+    if (found == 0)
+        outcome->kind = OUTCOME_CONSUMED;
 }
 
 uint64_t rig_drops(const struct stage_rig *rig, enum drop_reason reason)

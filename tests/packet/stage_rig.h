@@ -30,12 +30,14 @@ struct outcome {
         OUTCOME_PUNTED,
         OUTCOME_HELD,
         OUTCOME_HANDED,
+        OUTCOME_CONSUMED,
         OUTCOME_DROPPED
     } kind;
-    enum drop_reason reason;        // dropped
-    uint32_t port;                  // sent, punted, held
-    uint32_t worker;                // handed
-    struct control_message control; // held; of a packet that taught, the news
+    enum drop_reason reason; // dropped
+    uint32_t port;           // sent, punted, held
+    uint32_t worker;         // handed
+    struct hold_message held;
+    struct news_message news; // of a packet that taught
     bool learned;
     struct frame frame; // sent, punted, held
 };

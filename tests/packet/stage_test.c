@@ -268,7 +268,7 @@ static void an_unknown_next_hop_holds_the_packet(void **state)
     assert_int_equal(outcome.port, BACK);
     struct ip_address hop;
     ip_parse("10.2.0.99", &hop);
-    assert_true(ip_equal(&outcome.control.address, &hop));
+    assert_true(ip_equal(&outcome.held.address, &hop));
     // Translated already: once the MAC is known it may go as it is.
     assert_memory_equal(outcome.frame.bytes + FRAME_IP_AT + 16, hop.bytes + 12, 4);
 }
@@ -297,8 +297,8 @@ static void arp_for_our_addresses_is_answered_and_learned(void **state)
         };
         struct outcome outcome = put(FRONT, question);
         assert_true(outcome.learned);
-        assert_true(outcome.control.create);
-        assert_memory_equal(outcome.control.mac, other_mac, 6);
+        assert_true(outcome.news.create);
+        assert_memory_equal(outcome.news.mac, other_mac, 6);
         struct frame_spec answer = {
             .destination_mac = other_mac,
             .source_mac = front_mac,
@@ -336,16 +336,21 @@ static void arp_for_others_is_the_kernels(void **state)
 
 static void nobody_can_claim_an_address_of_ours(void **state)
 {
-    static const char *const claimed[] = {"10.1.0.1", "10.1.0.100", "192.0.2.9"};
-    for (size_t i = 0; i < sizeof(claimed) / sizeof(claimed[0]); i++) {
+    static const struct {
+        const char *claimed;
+        bool told;
+    } rows[] = {{"10.1.0.1", true}, {"10.1.0.100", true}, {"192.0.2.9", false}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct frame_spec question = {
             .destination_mac = broadcast_mac,
             .source_mac = other_mac,
-            .source = claimed[i],
+            .source = rows[i].claimed,
             .destination = "10.1.0.1",
             .arp_operation = 1,
         };
-        assert_false(put(FRONT, question).learned);
+        struct outcome outcome = put(FRONT, question);
+        assert_int_equal(outcome.learned, rows[i].told);
+        assert_int_equal(outcome.news.conflict, rows[i].told);
     }
 }
 
@@ -554,6 +559,8 @@ static void a_closed_connection_opened_anew_leaves_a_drained_member(void **state
     assert_int_equal(member_of(port, ACK), 11);
     assert_int_equal(member_of(port, SYN), 11); // a repeated segment is no new connection
     assert_int_equal(member_of(port, FIN), 11);
+    assert_int_equal(member_of(port, SYN), 11); // one end has closed, the other has not
+    assert_int_equal(put(BACK, from_member("10.2.0.11", port, FIN)).kind, OUTCOME_SENT);
     assert_int_equal(member_of(port, SYN), 12);
     assert_int_equal(member_of(port, ACK), 12);
 }

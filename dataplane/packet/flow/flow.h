@@ -38,9 +38,14 @@ struct flow_key {
 };
 
 enum flow_state {
-    FLOW_TCP_OPENING,     // a SYN was seen
-    FLOW_TCP_ESTABLISHED, // the client acknowledged
-    FLOW_TCP_CLOSING,     // a FIN or RST was seen
+    FLOW_TCP_OPENING,       // the client's SYN was seen
+    FLOW_TCP_PICKED_UP,     // began in the middle: its table was lost, or it is made up
+    FLOW_TCP_ANSWERED,      // NAT: the member answered
+    FLOW_TCP_ESTABLISHED,   // the client acknowledged
+    FLOW_TCP_CLIENT_CLOSED, // NAT: the client's FIN was seen
+    FLOW_TCP_MEMBER_CLOSED, // NAT: the member's FIN was seen
+    FLOW_TCP_CLOSING,       // both ends' FINs, or without NAT the client's
+    FLOW_TCP_RESET,         // a RST was seen, which may be made up
     FLOW_UDP,
     FLOW_STATES,
 };

@@ -1,6 +1,7 @@
 #include <netinet/in.h>
 
 #include "dataplane/packet/stage/stage_priv.h"
+#include "dataplane/packet/stage/tcp.h"
 
 // The hash by which a balancer chooses: equal on appliances that share the vip, and keyed, so that
 // who does not know the seed cannot aim at one member.
@@ -35,17 +36,38 @@ static bool belongs_elsewhere(const struct stage *stage, struct packet *packet,
     return true;
 }
 
-static void fill_flow(struct flow *flow, uint32_t service, uint32_t member,
+static enum flow_state first_state(const struct packet *packet)
+{
+    return packet->wire.protocol == IPPROTO_TCP ? tcp_first_state(packet->wire.tcp_flags)
+                                                : FLOW_UDP;
+}
+
+static void fill_flow(struct flow *flow, uint32_t service, uint32_t member, enum flow_state state,
                       enum flow_direction direction)
 {
     flow->service = service;
     flow->member = member;
+    flow->state = (uint8_t)state;
     flow->direction = (uint8_t)direction;
-    flow->state = flow->key.protocol == IPPROTO_TCP ? FLOW_TCP_OPENING : FLOW_UDP;
+}
+
+// A reply can belong to one flow only. One that is over, and only waits for its time, makes room.
+static enum error insert_or_take_over(struct stage *stage, const struct flow_key *key,
+                                      uint32_t expires_ms, struct flow **flow)
+{
+    uint64_t hash = flow_hash(stage->flows, key);
+    enum error error = flow_insert(stage->flows, key, hash, stage->now_ms, expires_ms, flow);
+    if (error != ERROR_EXISTS)
+        return error;
+    struct flow *old = flow_lookup(stage->flows, key, hash, stage->now_ms);
+    if (old->state != FLOW_TCP_CLOSING)
+        return ERROR_EXISTS;
+    flow_remove(stage->flows, old);
+    return flow_insert(stage->flows, key, hash, stage->now_ms, expires_ms, flow);
 }
 
 // The entry by which a NAT member's replies are known.
-static enum error insert_reply(struct stage *stage, struct flow *forward, uint32_t expires_ms)
+static enum error insert_reply(struct stage *stage, struct flow *forward)
 {
     const struct tables_member *member = &stage->tables->members[forward->member];
     struct flow_key key = {
@@ -56,55 +78,40 @@ static enum error insert_reply(struct stage *stage, struct flow *forward, uint32
         .protocol = forward->key.protocol,
     };
     struct flow *reply;
-    enum error error = flow_insert(stage->flows, &key, flow_hash(stage->flows, &key), stage->now_ms,
-                                   expires_ms, &reply);
+    enum error error = insert_or_take_over(stage, &key, forward->expires_ms, &reply);
     if (error)
         return error;
-    fill_flow(reply, forward->service, forward->member, FLOW_REPLY);
+    fill_flow(reply, forward->service, forward->member, (enum flow_state)forward->state,
+              FLOW_REPLY);
     flow_pair(stage->flows, forward, reply);
     return ERROR_NONE;
 }
 
-static void count_new_flow(struct stage *stage, uint32_t service, uint32_t member)
+// Begins a flow. Its end is counted by the stage's flow_ended().
+static enum error begin_flow(struct stage *stage, const struct packet *packet,
+                             const struct flow_key *key, uint64_t hash, uint32_t service,
+                             uint32_t member)
 {
     struct counters *counters = &stage->counters;
-    stats_add(&counters->vip_flows_created[service], 1);
-    stats_add(&counters->vip_flows[service], 1);
-    stats_add(&counters->member_flows_created[member], 1);
-    stats_add(&counters->member_flows[member], 1);
-}
-
-// Remembers the choice of `*member`. Where an earlier packet of the same burst began the flow, its
-// member is the one. Without room, direct return and tunnels pass by the balancer's choice alone,
-// as their members know the connection; NAT cannot, as the reply would not be known.
-static bool track(struct stage *stage, struct packet *packet, const struct flow_key *key,
-                  uint64_t hash, uint32_t service, uint32_t *member)
-{
-    enum flow_state state = key->protocol == IPPROTO_TCP ? FLOW_TCP_OPENING : FLOW_UDP;
+    enum flow_state state = first_state(packet);
     uint32_t expires_ms = stage->now_ms + stage->tables->timeouts_ms[state];
-    bool nat = stage->tables->members[*member].forward == CONFIG_FORWARD_NAT;
     struct flow *flow;
     enum error error = flow_insert(stage->flows, key, hash, stage->now_ms, expires_ms, &flow);
-    if (error == ERROR_EXISTS) {
-        *member = flow_lookup(stage->flows, key, hash, stage->now_ms)->member;
-        return true;
+    if (error)
+        return error;
+    fill_flow(flow, service, member, state, FLOW_FORWARD);
+    stats_add(&counters->vip_flows[service], 1);
+    stats_add(&counters->member_flows[member], 1);
+    if (stage->tables->members[member].forward == CONFIG_FORWARD_NAT) {
+        error = insert_reply(stage, flow);
+        if (error) {
+            flow_remove(stage->flows, flow);
+            return error;
+        }
     }
-    if (error == ERROR_NONE) {
-        fill_flow(flow, service, *member, FLOW_FORWARD);
-        count_new_flow(stage, service, *member);
-        if (!nat)
-            return true;
-        error = insert_reply(stage, flow, expires_ms);
-        if (error == ERROR_NONE)
-            return true;
-        flow_remove(stage->flows, flow);
-    }
-    if (nat) {
-        packet_drop(packet, error == ERROR_EXISTS ? DROP_FLOW_CONFLICT : DROP_FLOW_TABLE_FULL);
-        return false;
-    }
-    stats_add(stage->counters.untracked, 1);
-    return true;
+    stats_add(&counters->vip_flows_created[service], 1);
+    stats_add(&counters->member_flows_created[member], 1);
+    return ERROR_NONE;
 }
 
 // A segment that ends a connection we do not know begins no flow.
@@ -113,30 +120,54 @@ static bool ends_connection(const struct wire_packet *wire)
     return wire->protocol == IPPROTO_TCP && (wire->tcp_flags & (WIRE_TCP_FIN | WIRE_TCP_RST));
 }
 
+// A packet of no flow, its member chosen. Without room, direct return and tunnels pass by the
+// choice alone, as their members know the connection; NAT cannot, as the reply would not be known.
+static void admit_to_member(struct stage *stage, struct packet *packet, const struct flow_key *key,
+                            uint64_t hash, uint32_t service, uint32_t member)
+{
+    bool nat = stage->tables->members[member].forward == CONFIG_FORWARD_NAT;
+    if (ends_connection(&packet->wire)) {
+        if (nat)
+            packet_drop(packet, DROP_NO_FLOW);
+        else
+            forward_to_member(stage, packet, member, service);
+        return;
+    }
+    enum error error = begin_flow(stage, packet, key, hash, service, member);
+    if (error && nat) {
+        packet_drop(packet, error == ERROR_EXISTS ? DROP_FLOW_CONFLICT : DROP_FLOW_TABLE_FULL);
+        return;
+    }
+    if (error)
+        stats_add(stage->counters.untracked, 1);
+    forward_to_member(stage, packet, member, service);
+}
+
 static void admit_to_service(struct stage *stage, struct packet *packet, const struct flow_key *key,
                              uint64_t hash, uint32_t slot)
 {
-    const struct tables_pool *pool = stage->tables->services[slot].pool;
-    bool nat = pool->forward == CONFIG_FORWARD_NAT;
-    if (nat && belongs_elsewhere(stage, packet, &key->source, key->source_port))
+    const struct tables_service *service = &stage->tables->services[slot];
+    if (service->owned && belongs_elsewhere(stage, packet, &key->source, key->source_port))
         return;
+    // An earlier packet of this burst may have begun the flow.
+    struct flow *flow = flow_lookup(stage->flows, key, hash, stage->now_ms);
+    if (flow) {
+        forward_established(stage, packet, flow);
+        return;
+    }
+    const struct tables_pool *pool = service->pool;
+    if (!pool) {
+        packet_drop(packet, DROP_NO_SERVICE); // removed
+        return;
+    }
     uint32_t chosen = BALANCE_NONE;
     if (pool->balancer)
         chosen = balancer_pick(pool->balancer, &stage->cursors[pool->slot],
                                balance_hash(stage->tables, key));
-    if (chosen == BALANCE_NONE) {
+    if (chosen == BALANCE_NONE)
         packet_drop(packet, DROP_NO_MEMBER);
-        return;
-    }
-    uint32_t member = pool->members[chosen];
-    if (!ends_connection(&packet->wire)) {
-        if (!track(stage, packet, key, hash, slot, &member))
-            return;
-    } else if (nat) {
-        packet_drop(packet, DROP_NO_FLOW);
-        return;
-    }
-    forward_to_member(stage, packet, member, slot);
+    else
+        admit_to_member(stage, packet, key, hash, slot, pool->members[chosen]);
 }
 
 static void admit_packet(struct stage *stage, struct packet *packet, const struct flow_key *key,

@@ -6,17 +6,12 @@
 
 #define PREFETCH_AHEAD 4
 
-static bool group_address(const uint8_t *mac)
-{
-    return mac[0] & 1;
-}
-
 // A frame for us bears our MAC or a group's; a bridge floods others to us too.
 static bool frame_is_ours(const struct stage *stage, const struct packet *packet)
 {
     const struct rte_ether_addr *own = &stage->ports[packet->in_port]->mac;
     return memcmp(packet->frame, own->addr_bytes, WIRE_MAC_SIZE) == 0 ||
-           group_address(packet->frame);
+           is_group_mac(packet->frame);
 }
 
 static unsigned known_from_device(const struct rte_mbuf *mbuf)
@@ -80,7 +75,7 @@ void stage_classify(struct stage *stage, struct burst *burst)
         classify_packet(stage, packet);
         // A unicast packet to a group's MAC is nobody's (RFC 1122 section 3.3.6): no key for it.
         if (packet->verdict == VERDICT_NONE && may_have_flow(&packet->wire) &&
-            !group_address(packet->frame))
+            !is_group_mac(packet->frame))
             add_key(stage, burst, i);
     }
 }

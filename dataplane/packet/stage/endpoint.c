@@ -8,6 +8,7 @@
 
 struct endpoint_set {
     struct siphash_key key;
+    uint32_t count;
     uint32_t mask;           // slots - 1; at most half of them are used
     uint32_t *slots;         // 1 + index into items; 0: free
     struct endpoint items[]; //
@@ -43,6 +44,7 @@ enum error endpoint_set_create(const struct endpoint *endpoints, uint32_t count,
         return ERROR_NO_MEMORY;
     }
     random_os_bytes(&created->key, sizeof(created->key));
+    created->count = count;
     created->mask = slot_count - 1;
     created->slots = slots;
     for (uint32_t i = 0; i < count; i++) {
@@ -63,6 +65,12 @@ void endpoint_set_destroy(struct endpoint_set *set)
         return;
     free(set->slots);
     free(set);
+}
+
+const struct endpoint *endpoint_items(const struct endpoint_set *set, uint32_t *count)
+{
+    *count = set->count;
+    return set->items;
 }
 
 const struct endpoint *endpoint_find(const struct endpoint_set *set,

@@ -10,7 +10,8 @@
 
 enum endpoint_kind {
     ENDPOINT_SERVICE, // a vip's address, port and protocol; value: service slot
-    ENDPOINT_MEMBER,  // a NAT member's address, port and protocol; value: unused
+    ENDPOINT_MEMBER,  // a NAT member's address, port and protocol; value: member slot. A second one
+                      // with port 0 and protocol IPPROTO_FRAGMENT stands for its fragments.
     ENDPOINT_VIP,     // a vip's address with any port; value: the port index that answers for it
     ENDPOINT_OWN,     // a port's own address; value: the port's index
 };
@@ -32,6 +33,9 @@ struct endpoint_set;
 enum error endpoint_set_create(const struct endpoint *endpoints, uint32_t count,
                                struct endpoint_set **set);
 void endpoint_set_destroy(struct endpoint_set *set);
+
+// All of them, in the order given: `*count` items, borrowed.
+const struct endpoint *endpoint_items(const struct endpoint_set *set, uint32_t *count);
 
 // The endpoint of exactly that address, port and protocol, or NULL.
 const struct endpoint *endpoint_find(const struct endpoint_set *set,

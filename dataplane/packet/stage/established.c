@@ -1,41 +1,49 @@
 #include <netinet/in.h>
 
 #include "dataplane/packet/stage/stage_priv.h"
+#include "dataplane/packet/stage/tcp.h"
 
-// What a segment of a known TCP flow makes of its state.
-static enum flow_state next_state(const struct flow *flow, const struct wire_packet *wire)
+static enum flow_direction direction_of(const struct flow *flow)
 {
-    if (wire->protocol != IPPROTO_TCP)
-        return FLOW_UDP;
-    if (wire->tcp_flags & (WIRE_TCP_FIN | WIRE_TCP_RST))
-        return FLOW_TCP_CLOSING;
-    if (flow->state == FLOW_TCP_OPENING && flow->direction == FLOW_FORWARD &&
-        (wire->tcp_flags & (WIRE_TCP_SYN | WIRE_TCP_ACK)) == WIRE_TCP_ACK)
-        return FLOW_TCP_ESTABLISHED;
-    return (enum flow_state)flow->state;
+    return (enum flow_direction)flow->direction;
 }
 
-// A client that opens a connection anew from the port of one that is closing gets a new choice: a
-// drained member must not be given connections for ever.
-static bool reopens(const struct flow *flow, const struct wire_packet *wire)
+// Keeps the flow for its state's time, and the state for what the packet says.
+static void refresh(struct stage *stage, const struct packet *packet, struct flow *flow)
 {
-    return flow->state == FLOW_TCP_CLOSING && flow->direction == FLOW_FORWARD &&
-           wire->protocol == IPPROTO_TCP &&
-           (wire->tcp_flags & (WIRE_TCP_SYN | WIRE_TCP_ACK)) == WIRE_TCP_SYN;
-}
-
-static void established_packet(struct stage *stage, struct packet *packet, struct flow *flow)
-{
-    enum flow_state state = next_state(flow, &packet->wire);
-    uint32_t timeout_ms = stage->tables->timeouts_ms[state];
-    if (state != flow->state)
-        flow_set_state(stage->flows, flow, state, stage->now_ms, timeout_ms);
+    const uint32_t *timeouts_ms = stage->tables->timeouts_ms;
+    enum flow_state before = (enum flow_state)flow->state;
+    enum flow_state after = before;
+    if (before != FLOW_UDP) {
+        uint32_t silent_ms = stage->now_ms - (flow->expires_ms - timeouts_ms[before]);
+        after = tcp_next_state(before, direction_of(flow), packet->wire.tcp_flags,
+                               flow->peer != FLOW_NONE, silent_ms);
+    }
+    if (after != before)
+        flow_set_state(stage->flows, flow, after, stage->now_ms, timeouts_ms[after]);
     else
-        flow_touch(flow, stage->now_ms, timeout_ms);
+        flow_touch(flow, stage->now_ms, timeouts_ms[after]);
+}
+
+void forward_established(struct stage *stage, struct packet *packet, struct flow *flow)
+{
+    refresh(stage, packet, flow);
     if (flow->direction == FLOW_REPLY)
         forward_reply(stage, packet, flow);
     else
         forward_to_member(stage, packet, flow->member, flow->service);
+}
+
+// Forgets a flow that later packets of the burst may have found too, and its peer.
+static void forget(struct stage *stage, struct burst *burst, uint32_t k)
+{
+    struct flow *flow = burst->found[k];
+    struct flow *peer = flow->peer == FLOW_NONE ? NULL : flow_at(stage->flows, flow->peer);
+    flow_remove(stage->flows, flow);
+    for (uint32_t later = k; later < burst->key_count; later++) {
+        if (burst->found[later] == flow || burst->found[later] == peer)
+            burst->found[later] = NULL; // admit looks again
+    }
 }
 
 void stage_established(struct stage *stage, struct burst *burst)
@@ -49,14 +57,9 @@ void stage_established(struct stage *stage, struct burst *burst)
         if (!flow)
             continue;
         struct packet *packet = &burst->packets[burst->packet_of[k]];
-        if (reopens(flow, &packet->wire)) {
-            // Two such segments in one burst would find the same flow: look again from here on.
-            flow_remove(stage->flows, flow);
-            for (uint32_t later = k; later < burst->key_count; later++)
-                burst->found[later] = flow_lookup(stage->flows, &burst->keys[later],
-                                                  burst->hashes[later], stage->now_ms);
-            continue;
-        }
-        established_packet(stage, packet, flow);
+        if (tcp_reopens((enum flow_state)flow->state, direction_of(flow), packet->wire.tcp_flags))
+            forget(stage, burst, k);
+        else
+            forward_established(stage, packet, flow);
     }
 }

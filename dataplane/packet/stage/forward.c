@@ -113,6 +113,8 @@ void forward_to_member(struct stage *stage, struct packet *packet, uint32_t memb
         return;
     packet->next_hop = member->next_hop;
     send_to(stage, packet, member->out_port, neighbour_view(stage->neighbours, member->neighbour));
+    if (packet->verdict == VERDICT_DROP)
+        return;
     struct counters *counters = &stage->counters;
     stats_add(&counters->member_packets[member_slot], 1);
     stats_add(&counters->member_bytes[member_slot], bytes);

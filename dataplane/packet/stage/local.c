@@ -49,24 +49,27 @@ static bool is_news(const struct stage *stage, uint16_t port,
            memcmp(view.mac, message->sender_mac, sizeof(view.mac)) != 0;
 }
 
+// Tells the main thread. Where the mailbox is full this one piece of news is lost: who needs an
+// answer asks again, and who asks us speaks again.
 static void learn(struct stage *stage, uint16_t port, const struct neighbourhood_message *message,
                   bool for_us)
 {
     if (!message->sender_known || !ip_is_unicast(&message->sender) ||
-        !on_link(stage, port, &message->sender) || answers_for(stage, port, &message->sender) ||
-        !is_news(stage, port, message, for_us))
+        !on_link(stage, port, &message->sender))
         return;
-    struct control_message news = {
-        .type = CONTROL_LEARN,
+    bool conflict = answers_for(stage, port, &message->sender);
+    if (!conflict && !is_news(stage, port, message, for_us))
+        return;
+    struct news_message news = {
         .solicited = message->solicited,
         .override = message->override || message->request,
         .create = for_us,
+        .conflict = conflict,
         .port = port,
         .address = message->sender,
     };
     memcpy(news.mac, message->sender_mac, sizeof(news.mac));
-    // Full: the neighbour will speak again. Nothing but this one piece of news is lost.
-    mailbox_send(stage->control, &news);
+    mailbox_send(stage->news, &news);
 }
 
 static void answer_neighbour(struct stage *stage, struct packet *packet,
@@ -100,15 +103,20 @@ static void local_neighbour(struct stage *stage, struct packet *packet)
     // The kernel hears the rest: questions for addresses it may have, answers to its own questions.
     if (for_us)
         answer_neighbour(stage, packet, &message);
+    else if (message.reply && !stage->ports[packet->in_port]->punts)
+        packet->verdict = VERDICT_CONSUMED;
     else
-        packet->verdict = VERDICT_PUNT;
+        packet->verdict = VERDICT_PUNT_NEIGHBOUR;
 }
 
-// Echo to an address of ours goes back by the way it came.
+// Echo to an address of ours goes back by the way it came: to a station, not to a group.
 static void local_echo(struct packet *packet)
 {
-    enum drop_reason reason =
-        packet->mbuf->nb_segs > 1 ? DROP_ICMP_MALFORMED : echo_answer(packet->frame, &packet->wire);
+    struct ip_address source = wire_source(packet->frame, &packet->wire);
+    enum drop_reason reason = DROP_IP_ADDRESS;
+    if (ip_is_unicast(&source) && !is_group_mac(packet->frame + WIRE_MAC_SIZE))
+        reason = packet->mbuf->nb_segs > 1 ? DROP_ICMP_MALFORMED
+                                           : echo_answer(packet->frame, &packet->wire);
     if (reason != DROP_NONE) {
         packet_drop(packet, reason);
         return;
@@ -117,15 +125,32 @@ static void local_echo(struct packet *packet)
     packet->verdict = VERDICT_SEND;
 }
 
+static bool is_icmp(const struct wire_packet *wire)
+{
+    return wire->protocol == IPPROTO_ICMP || wire->protocol == IPPROTO_ICMPV6;
+}
+
 // A packet to an address of ours that no service takes.
 static void local_address(struct packet *packet, const struct endpoint *endpoint)
 {
-    if (echo_is_request(&packet->wire) && !packet->wire.fragment)
+    const struct wire_packet *wire = &packet->wire;
+    if (echo_is_request(wire) && !wire->fragment)
         local_echo(packet);
     else if (endpoint->kind == ENDPOINT_OWN)
         packet->verdict = VERDICT_PUNT;
+    else if (wire->fragment)
+        packet_drop(packet, DROP_FRAGMENT);
     else
-        packet_drop(packet, packet->wire.fragment ? DROP_FRAGMENT : DROP_NO_SERVICE);
+        packet_drop(packet, is_icmp(wire) ? DROP_ICMP : DROP_NO_SERVICE);
+}
+
+// A fragment of a NAT member's reply has no ports to be known by, and must not leave as it is.
+static bool is_members_fragment(const struct stage *stage, const struct packet *packet)
+{
+    if (!packet->wire.fragment)
+        return false;
+    struct ip_address source = wire_source(packet->frame, &packet->wire);
+    return endpoint_find(stage->tables->endpoints, &source, 0, IPPROTO_FRAGMENT) != NULL;
 }
 
 static void local_packet(struct stage *stage, struct packet *packet)
@@ -140,7 +165,7 @@ static void local_packet(struct stage *stage, struct packet *packet)
         return;
     }
     struct ip_address destination = wire_destination(packet->frame, wire);
-    if (packet->frame[0] & 1) { // a group's MAC
+    if (is_group_mac(packet->frame)) {
         if (ip_is_unicast(&destination) &&
             memcmp(packet->frame, "\xff\xff\xff\xff\xff\xff", 6) != 0)
             packet_drop(packet, DROP_ETHERNET_FOREIGN);
@@ -156,6 +181,8 @@ static void local_packet(struct stage *stage, struct packet *packet)
     const struct endpoint *endpoint = endpoint_find(endpoints, &destination, 0, 0);
     if (endpoint)
         local_address(packet, endpoint);
+    else if (is_members_fragment(stage, packet))
+        packet_drop(packet, DROP_FRAGMENT);
 }
 
 void stage_local(struct stage *stage, struct burst *burst)

@@ -38,14 +38,12 @@ static void hand_off(struct stage *stage, struct rte_mbuf *packet, uint16_t work
         stage_drop(stage, packet, DROP_HANDOFF_FULL);
 }
 
-static void count_sent(struct stage *stage, uint16_t port, struct rte_mbuf *const *packets,
-                       uint32_t count)
+static uint64_t bytes_of(struct rte_mbuf *const *packets, uint32_t count)
 {
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < count; i++)
         bytes += rte_pktmbuf_pkt_len(packets[i]);
-    stats_add(&stage->counters.port_tx_packets[port], count);
-    stats_add(&stage->counters.port_tx_bytes[port], bytes);
+    return bytes;
 }
 
 // A device may have fewer queues than there are workers: then another one's queue sends for us.
@@ -66,9 +64,13 @@ static void flush_port(struct stage *stage, uint16_t index)
         hand_over_box(stage, box, index, port->tx_queues, HANDOFF_TRANSMIT);
         return;
     }
-    count_sent(stage, index, box->packets, box->count);
+    // Sent packets are the device's: their bytes are counted before.
+    uint64_t bytes = bytes_of(box->packets, box->count);
     uint32_t sent =
         rte_eth_tx_burst(port->id, (uint16_t)stage->worker, box->packets, (uint16_t)box->count);
+    bytes -= bytes_of(box->packets + sent, box->count - sent);
+    stats_add(&stage->counters.port_tx_packets[index], sent);
+    stats_add(&stage->counters.port_tx_bytes[index], bytes);
     for (uint32_t i = sent; i < box->count; i++)
         stage_drop(stage, box->packets[i], DROP_TX_FULL);
     box->count = 0;
@@ -110,9 +112,8 @@ void stage_transmit(struct stage *stage, uint16_t port, struct rte_mbuf *packet)
 
 // A leaky bucket in millionths of a packet: each punt fills it, time empties it at the port's rate.
 // A tenth of a second's worth fits.
-static bool punt_allowed(struct stage *stage, uint16_t port)
+static bool punt_allowed(const struct stage *stage, uint16_t port, struct punt_budget *budget)
 {
-    struct punt_budget *budget = &stage->punt_budgets[port];
     uint64_t rate = stage->tables->ports[port].punt_rate;
     uint64_t burst = RTE_MAX(rate / 10, (uint64_t)PUNT_BURST_MIN);
     uint32_t elapsed_ms = RTE_MIN(stage->now_ms - budget->emptied_ms, 1000u);
@@ -133,12 +134,12 @@ static void enqueue_punt(struct stage *stage, uint16_t port, struct rte_mbuf *pa
         flush_punt(stage, port);
 }
 
-static void punt(struct stage *stage, const struct packet *packet)
+static void punt(struct stage *stage, const struct packet *packet, struct punt_budget *budgets)
 {
     uint16_t port = packet->in_port;
     if (!stage->ports[port]->punts)
         stage_drop(stage, packet->mbuf, DROP_PUNT_DISABLED);
-    else if (!punt_allowed(stage, port))
+    else if (!punt_allowed(stage, port, &budgets[port]))
         stage_drop(stage, packet->mbuf, DROP_PUNT_RATE);
     else
         enqueue_punt(stage, port, packet->mbuf);
@@ -146,13 +147,12 @@ static void punt(struct stage *stage, const struct packet *packet)
 
 static void hold(struct stage *stage, const struct packet *packet)
 {
-    struct control_message message = {
-        .type = CONTROL_HOLD,
+    struct hold_message message = {
+        .packet = packet->mbuf,
         .port = packet->out_port,
         .address = packet->next_hop,
-        .packet = packet->mbuf,
     };
-    if (!mailbox_send(stage->control, &message))
+    if (!mailbox_send(stage->held, &message))
         stage_drop(stage, packet->mbuf, DROP_CONTROL_FULL);
 }
 
@@ -173,9 +173,15 @@ static void dispatch(struct stage *stage, struct burst *burst)
         case VERDICT_DROP:
             stage_drop(stage, packet->mbuf, (enum drop_reason)packet->reason);
             break;
+        case VERDICT_CONSUMED:
+            rte_pktmbuf_free(packet->mbuf);
+            break;
+        case VERDICT_PUNT_NEIGHBOUR:
+            punt(stage, packet, stage->neighbour_budgets);
+            break;
         case VERDICT_NONE: // no stage claimed it: not ours
         case VERDICT_PUNT:
-            punt(stage, packet);
+            punt(stage, packet, stage->punt_budgets);
             break;
         }
     }

@@ -23,21 +23,23 @@
 
 #define STAGE_BURST 32
 
-// From a worker to the main thread, which keeps the neighbours.
-enum control_type {
-    CONTROL_LEARN, // a message told where `address` is
-    CONTROL_HOLD,  // `packet` waits for the MAC of `address`; the mbuf is handed over
-};
-
-struct control_message {
-    uint8_t type; // enum control_type
+// From a worker to the main thread, which keeps the neighbours: a message told where `address` is.
+struct news_message {
     uint8_t mac[6];
     bool solicited;
     bool override;
     bool create;
+    bool conflict; // `address` is ours: another station claims it
     uint16_t port;
     struct ip_address address;
+};
+
+// From a worker to the main thread: `packet` waits for the MAC of `address`. The mbuf is handed
+// over.
+struct hold_message {
     struct rte_mbuf *packet;
+    uint16_t port;
+    struct ip_address address;
 };
 
 // From a worker (or the main thread) to another worker. The mbuf is handed over.
@@ -74,10 +76,13 @@ struct stage {
     struct port *const *ports;                // shared, immutable after start
     struct siphash_key owner_key;             // which worker owns a NAT flow; the same for all
     struct balance_cursor *cursors;           // by pool slot
-    struct mailbox *control;                  // to the main thread
+    struct mailbox *news;                     // to the main thread
+    struct mailbox *held;                     // to the main thread
     struct mailbox **handoff;                 // to each worker; [worker] itself is NULL
     struct counters counters;
     struct punt_budget punt_budgets[CONFIG_PORTS_MAX];
+    // The kernel's own ARP and neighbour discovery goes on while other packets are over the rate.
+    struct punt_budget neighbour_budgets[CONFIG_PORTS_MAX];
     struct outbox outboxes[CONFIG_PORTS_MAX];
     struct outbox punts[CONFIG_PORTS_MAX];
 };

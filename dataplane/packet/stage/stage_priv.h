@@ -5,10 +5,12 @@
 #include "dataplane/packet/stage/stage.h"
 
 enum verdict {
-    VERDICT_NONE, // no stage has decided yet
-    VERDICT_SEND, // on out_port, Ethernet header complete
-    VERDICT_HOLD, // on out_port, once the MAC of next_hop is known
-    VERDICT_PUNT, // to the kernel, through in_port's TAP interface
+    VERDICT_NONE,           // no stage has decided yet
+    VERDICT_SEND,           // on out_port, Ethernet header complete
+    VERDICT_HOLD,           // on out_port, once the MAC of next_hop is known
+    VERDICT_PUNT,           // to the kernel, through in_port's TAP interface
+    VERDICT_PUNT_NEIGHBOUR, // the same, ARP or neighbour discovery
+    VERDICT_CONSUMED,       // it was for us and has been understood
     VERDICT_HANDOFF,
     VERDICT_DROP,
 };
@@ -43,11 +45,18 @@ static inline void packet_drop(struct packet *packet, enum drop_reason reason)
     packet->reason = (uint8_t)reason;
 }
 
+static inline bool is_group_mac(const uint8_t *mac)
+{
+    return mac[0] & 1;
+}
+
 // classify.c: parses every packet and fills the keys.
 void stage_classify(struct stage *stage, struct burst *burst);
 
 // established.c: looks the keys up, and sends what belongs to a flow.
 void stage_established(struct stage *stage, struct burst *burst);
+// The same for one packet and its flow.
+void forward_established(struct stage *stage, struct packet *packet, struct flow *flow);
 
 // local.c: ARP, neighbour discovery, echo to our addresses.
 void stage_local(struct stage *stage, struct burst *burst);

@@ -22,6 +22,7 @@ struct compiler {
     struct endpoint *endpoints; // grows
     uint32_t endpoint_count;
     uint32_t endpoint_room;
+    uint32_t hop_room;
 };
 
 // What a member's slot stands for. The name is not in it: a renamed member keeps its flows.
@@ -96,25 +97,78 @@ static enum error compile_ports(struct compiler *compiler)
     return ERROR_NONE;
 }
 
+// Resolves a neighbour that the configuration needs, and keeps it in the list of those.
+static enum error need_hop(struct compiler *compiler, uint32_t port,
+                           const struct ip_address *address, uint32_t *slot)
+{
+    const struct tables_context *context = compiler->context;
+    struct tables *tables = compiler->tables;
+    enum error error =
+        neighbour_pin(context->neighbours, port, address, context->now_ns, slot, context->actions);
+    if (error) {
+        char text[IP_TEXT_SIZE];
+        snprintf(compiler->why, WHY_SIZE, "no room for the neighbour %s: %s",
+                 ip_format(address, text), error_text(error));
+        return error;
+    }
+    if (tables->hop_count == compiler->hop_room) {
+        uint32_t room = compiler->hop_room ? 2 * compiler->hop_room : 64;
+        struct tables_hop *grown = realloc(tables->hops, room * sizeof(*grown));
+        if (!grown)
+            return fail_memory(compiler);
+        tables->hops = grown;
+        compiler->hop_room = room;
+    }
+    tables->hops[tables->hop_count++] = (struct tables_hop){.port = port, .address = *address};
+    return ERROR_NONE;
+}
+
+static bool same_route(const struct route *a, const struct route *b)
+{
+    return a->port == b->port && a->on_link == b->on_link && a->to.length == b->to.length &&
+           ip_equal(&a->to.address, &b->to.address) && ip_equal(&a->via, &b->via);
+}
+
+// Remembered ways hold while the routes stay the same.
+static void number_routes(struct compiler *compiler)
+{
+    const struct tables *previous = compiler->context->previous;
+    struct tables *now = compiler->tables;
+    if (!previous)
+        return;
+    bool same = previous->route_count == now->route_count;
+    for (uint32_t i = 0; same && i < now->route_count; i++)
+        same = same_route(&previous->route_list[i], &now->route_list[i]);
+    now->route_generation = (uint8_t)(previous->route_generation + (same ? 0 : 1));
+}
+
 // A connected network for each address, then what the file says.
 static enum error compile_routes(struct compiler *compiler)
 {
     const struct config *config = compiler->config;
-    struct route *routes = calloc(ROUTES_MAX, sizeof(*routes));
-    if (!routes)
+    struct tables *tables = compiler->tables;
+    tables->route_list = calloc(ROUTES_MAX, sizeof(*tables->route_list));
+    if (!tables->route_list)
         return fail_memory(compiler);
+    struct route *routes = tables->route_list;
     uint32_t count = 0;
     for (uint32_t p = 0; p < config->port_count; p++) {
         const struct config_port *port = &config->ports[p];
         CHECK(count + port->address_count + port->route_count <= ROUTES_MAX);
         for (uint32_t i = 0; i < port->address_count; i++)
             routes[count++] = (struct route){.to = port->addresses[i], .on_link = true, .port = p};
-        for (uint32_t i = 0; i < port->route_count; i++)
-            routes[count++] =
-                (struct route){.to = port->routes[i].to, .via = port->routes[i].via, .port = p};
+        for (uint32_t i = 0; i < port->route_count; i++) {
+            const struct config_route *from = &port->routes[i];
+            routes[count++] = (struct route){.to = from->to, .via = from->via, .port = p};
+            uint32_t slot;
+            enum error error = need_hop(compiler, p, &from->via, &slot);
+            if (error)
+                return error;
+        }
     }
-    enum error error = route_table_create(routes, count, &compiler->tables->routes);
-    free(routes);
+    tables->route_count = count;
+    number_routes(compiler);
+    enum error error = route_table_create(routes, count, &tables->routes);
     return error ? fail_memory(compiler) : ERROR_NONE;
 }
 
@@ -134,7 +188,6 @@ static bool own_address(const struct tables_port *port, bool v4, struct ip_addre
 static enum error reach_member(struct compiler *compiler, const struct config_pool *pool,
                                const struct config_member *from, struct tables_member *member)
 {
-    const struct tables_context *context = compiler->context;
     const struct route *route = route_lookup(compiler->tables->routes, &from->address);
     if (!route) {
         snprintf(compiler->why, WHY_SIZE, "pool %s: no route to member %s", pool->name, from->name);
@@ -151,12 +204,7 @@ static enum error reach_member(struct compiler *compiler, const struct config_po
     }
     const struct ip_address *hop = route->on_link ? &from->address : &route->via;
     member->next_hop = *hop;
-    enum error error = neighbour_pin(context->neighbours, route->port, hop, context->now_ns,
-                                     &member->neighbour, context->actions);
-    if (error)
-        snprintf(compiler->why, WHY_SIZE, "pool %s: no room for the next hop of member %s: %s",
-                 pool->name, from->name, error_text(error));
-    return error;
+    return need_hop(compiler, route->port, hop, &member->neighbour);
 }
 
 static struct tables_member *member_at(struct compiler *compiler, uint32_t slot)
@@ -197,10 +245,11 @@ static enum error compile_member(struct compiler *compiler, const struct config_
     const struct siphash_key id_key = compiler->tables->balance_key;
     struct member_identity seen = identity;
     memset(seen.pool, 0, sizeof(seen.pool));
-    bool active = from->state == CONFIG_MEMBER_ACTIVE &&
-                  !context->drained(context->context, pool->name, from->name);
+    member->weight = from->weight;
+    member->active = from->state == CONFIG_MEMBER_ACTIVE &&
+                     !context->drained(context->context, pool->name, from->name);
     into->weights[into->member_count] = (struct balance_member){
-        .id = siphash24(id_key, &seen, sizeof(seen)), .weight = active ? from->weight : 0};
+        .id = siphash24(id_key, &seen, sizeof(seen)), .weight = member->active ? from->weight : 0};
     into->members[into->member_count++] = slot;
     return ERROR_NONE;
 }
@@ -318,10 +367,21 @@ static enum error compile_pools(struct compiler *compiler)
     return ERROR_NONE;
 }
 
+// Where a kept member is reached now; without a route packets go on to where it was.
+static enum error reach_kept_member(struct compiler *compiler, struct tables_member *member)
+{
+    const struct route *route = route_lookup(compiler->tables->routes, &member->address);
+    if (route) {
+        member->out_port = (uint16_t)route->port;
+        member->next_hop = route->on_link ? member->address : route->via;
+    }
+    return need_hop(compiler, member->out_port, &member->next_hop, &member->neighbour);
+}
+
 // A member that left the configuration stays in the tables while flows go to it. One that was there
 // a snapshot ago stays in any case: until that snapshot was retired a worker could still give it a
 // flow.
-static void keep_removed_members(struct compiler *compiler)
+static enum error keep_removed_members(struct compiler *compiler)
 {
     const struct tables_context *context = compiler->context;
     const struct tables *previous = context->previous;
@@ -334,22 +394,15 @@ static void keep_removed_members(struct compiler *compiler)
         struct tables_member *member = member_at(compiler, slot);
         *member = *before;
         member->removed = true;
-        // Its next hop stays resolved if there still is one; if not, packets are dropped by name.
-        const struct route *route = route_lookup(compiler->tables->routes, &member->address);
-        if (!route)
-            continue;
-        const struct ip_address *hop = route->on_link ? &member->address : &route->via;
-        uint32_t neighbour;
-        if (neighbour_pin(context->neighbours, route->port, hop, context->now_ns, &neighbour,
-                          context->actions) == ERROR_NONE) {
-            member->neighbour = neighbour;
-            member->out_port = (uint16_t)route->port;
-            member->next_hop = *hop;
-        }
+        member->active = false;
+        enum error error = reach_kept_member(compiler, member);
+        if (error)
+            return error;
     }
+    return ERROR_NONE;
 }
 
-// The same for a vip that left: its flows end by themselves, new ones find no service.
+// The same for a vip that left: its flows end by themselves, new ones find no pool.
 static void keep_removed_services(struct compiler *compiler)
 {
     const struct tables_context *context = compiler->context;
@@ -369,6 +422,35 @@ static void keep_removed_services(struct compiler *compiler)
     }
 }
 
+static bool is_kept(const struct tables *tables, const struct endpoint *endpoint)
+{
+    switch ((enum endpoint_kind)endpoint->kind) {
+    case ENDPOINT_MEMBER:
+        return tables->members[endpoint->value].removed;
+    case ENDPOINT_SERVICE:
+        return tables->services[endpoint->value].removed;
+    default:
+        return false;
+    }
+}
+
+// What leads a packet of a kept slot to its flow's owner leaves with the slot, not before.
+static enum error keep_endpoints(struct compiler *compiler)
+{
+    if (!compiler->context->previous)
+        return ERROR_NONE;
+    uint32_t count;
+    const struct endpoint *items = endpoint_items(compiler->context->previous->endpoints, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        enum error error = ERROR_NONE;
+        if (is_kept(compiler->tables, &items[i]))
+            error = add_endpoint(compiler, items[i]);
+        if (error)
+            return error;
+    }
+    return ERROR_NONE;
+}
+
 // The port whose connected network holds a vip answers for it on the link.
 static uint32_t answering_port(const struct tables *tables, const struct ip_address *address)
 {
@@ -379,6 +461,30 @@ static uint32_t answering_port(const struct tables *tables, const struct ip_addr
         }
     }
     return ENDPOINT_NO_PORT;
+}
+
+// By these a NAT member's replies are known where their flow is not.
+static enum error add_member_endpoints(struct compiler *compiler, const struct config_vip *vip,
+                                       const struct tables_pool *pool)
+{
+    for (uint32_t i = 0; i < pool->member_count; i++) {
+        const struct tables_member *member = &compiler->tables->members[pool->members[i]];
+        struct endpoint endpoint = {
+            .address = member->address,
+            .port = member->port ? member->port : network_port(vip->port),
+            .protocol = protocol_number(vip->protocol),
+            .kind = ENDPOINT_MEMBER,
+            .value = pool->members[i],
+        };
+        enum error error = add_endpoint(compiler, endpoint);
+        endpoint.port = 0;
+        endpoint.protocol = IPPROTO_FRAGMENT;
+        if (!error)
+            error = add_endpoint(compiler, endpoint);
+        if (error)
+            return error;
+    }
+    return ERROR_NONE;
 }
 
 static enum error add_service_endpoints(struct compiler *compiler, const struct config_vip *vip,
@@ -396,19 +502,18 @@ static enum error add_service_endpoints(struct compiler *compiler, const struct 
         compiler, (struct endpoint){.address = vip->address,
                                     .kind = ENDPOINT_VIP,
                                     .value = answering_port(compiler->tables, &vip->address)});
-    const struct config_pool *pool = &compiler->config->pools[vip->pool];
-    if (pool->forward != CONFIG_FORWARD_NAT)
+    if (error || compiler->tables->services[slot].pool->forward != CONFIG_FORWARD_NAT)
         return error;
-    for (uint32_t i = 0; !error && i < pool->member_count; i++) {
-        const struct config_member *member = &pool->members[i];
-        error = add_endpoint(
-            compiler,
-            (struct endpoint){.address = member->address,
-                              .port = network_port(member->port ? member->port : vip->port),
-                              .protocol = protocol,
-                              .kind = ENDPOINT_MEMBER});
-    }
-    return error;
+    return add_member_endpoints(compiler, vip, compiler->tables->services[slot].pool);
+}
+
+// Whether flows of a vip that is no longer NAT may still be at their owners.
+static bool was_owned(const struct compiler *compiler, uint32_t slot)
+{
+    const struct tables_context *context = compiler->context;
+    const struct tables *previous = context->previous;
+    return previous && slot < previous->service_limit && previous->services[slot].used &&
+           previous->services[slot].owned && context->service_flows(context->context, slot) > 0;
 }
 
 static enum error compile_services(struct compiler *compiler)
@@ -436,6 +541,8 @@ static enum error compile_services(struct compiler *compiler)
             .port = network_port(vip->port),
             .protocol = protocol_number(vip->protocol),
             .pool = tables->pools[vip->pool],
+            .owned = tables->pools[vip->pool]->forward == CONFIG_FORWARD_NAT ||
+                     was_owned(compiler, slot),
         };
         memcpy(service->name, vip->name, sizeof(service->name));
         error = add_service_endpoints(compiler, vip, slot);
@@ -457,8 +564,13 @@ static void compile_node(struct compiler *compiler)
     tables->balance_key = (struct siphash_key){node->hash_seed, ~node->hash_seed};
     const uint64_t timeouts_ns[FLOW_STATES] = {
         [FLOW_TCP_OPENING] = node->flows.tcp_opening_ns,
+        [FLOW_TCP_PICKED_UP] = node->flows.tcp_opening_ns,
+        [FLOW_TCP_ANSWERED] = node->flows.tcp_opening_ns,
         [FLOW_TCP_ESTABLISHED] = node->flows.tcp_established_ns,
+        [FLOW_TCP_CLIENT_CLOSED] = node->flows.tcp_established_ns,
+        [FLOW_TCP_MEMBER_CLOSED] = node->flows.tcp_established_ns,
         [FLOW_TCP_CLOSING] = node->flows.tcp_closing_ns,
+        [FLOW_TCP_RESET] = node->flows.tcp_closing_ns,
         [FLOW_UDP] = node->flows.udp_ns,
     };
     for (int state = 0; state < FLOW_STATES; state++)
@@ -521,17 +633,18 @@ enum error tables_compile(const struct config *config, const struct tables_conte
     memset(created->members, 0, member_room * sizeof(struct tables_member));
     compile_node(&compiler);
     if ((error = compile_ports(&compiler)) || (error = compile_routes(&compiler)) ||
-        (error = compile_pools(&compiler)) || (error = compile_services(&compiler)))
+        (error = compile_pools(&compiler)) || (error = compile_services(&compiler)) ||
+        (error = keep_removed_members(&compiler)))
         goto failed;
-    keep_removed_members(&compiler);
     keep_removed_services(&compiler);
+    error = keep_endpoints(&compiler);
+    if (error)
+        goto failed;
     error = endpoint_set_create(compiler.endpoints, compiler.endpoint_count, &created->endpoints);
     if (error) {
         fail_memory(&compiler);
         goto failed;
     }
-    if (context->previous)
-        created->route_generation = (uint8_t)(context->previous->route_generation + 1);
     release_slots(context->previous, created, context);
     free(compiler.endpoints);
     *tables = created;
@@ -555,6 +668,8 @@ void tables_destroy(void *thing)
         free(tables->ports[p].addresses);
     endpoint_set_destroy(tables->endpoints);
     route_table_destroy(tables->routes);
+    free(tables->route_list);
+    free(tables->hops);
     free(tables->pools);
     free(tables->members);
     free(tables->services);

@@ -27,6 +27,8 @@ struct tables_member {
     uint8_t forward;                 // enum config_forward
     bool used;                       // the slot stands for a member
     bool removed;                    // no longer configured; its flows go on
+    bool active;                     // gets new flows
+    uint16_t weight;                 // as configured
     struct ip_address next_hop;      // whose slot `neighbour` is
     char name[CONFIG_NAME_SIZE];
     char pool_name[CONFIG_NAME_SIZE];
@@ -51,8 +53,16 @@ struct tables_service {
     struct ip_address address;
     uint16_t port; // network byte order
     uint8_t protocol;
+    // With several workers, its flows are at the worker that owns them: NAT, or it was of late.
+    bool owned;
     const struct tables_pool *pool; // NULL once removed
     char name[CONFIG_NAME_SIZE];
+};
+
+// A neighbour that the configuration needs.
+struct tables_hop {
+    uint32_t port;
+    struct ip_address address;
 };
 
 struct tables_port {
@@ -64,14 +74,18 @@ struct tables_port {
 
 struct tables {
     uint64_t revision;
-    uint8_t route_generation; // another one each time, so that cached next hops are looked up anew
+    uint8_t route_generation; // another one when routes change: remembered ways are looked up anew
     uint32_t workers;
     bool busy_poll;                    // workers never sleep
     uint64_t sleep_max_ns;             // else their longest sleep
     struct siphash_key balance_key;    // from node.hash-seed: shared with sister appliances
     uint32_t timeouts_ms[FLOW_STATES]; //
     struct endpoint_set *endpoints;    // owned, as all below
-    struct route_table *routes;        //
+    struct route *route_list;          // what `routes` was built from
+    uint32_t route_count;
+    struct tables_hop *hops; // gateways and members' next hops, each at least once
+    uint32_t hop_count;
+    struct route_table *routes; //
     struct tables_port ports[CONFIG_PORTS_MAX];
     uint32_t port_count;
     struct tables_service *services; // by slot

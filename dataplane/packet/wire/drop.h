@@ -22,6 +22,7 @@
     X(DROP_L4_CHECKSUM, "l4-checksum", "TCP, UDP or ICMP checksum is wrong")                      \
     X(DROP_ND_MALFORMED, "nd-malformed", "neighbour discovery that RFC 4861 tells to discard")    \
     X(DROP_FRAGMENT, "fragment", "fragment of a packet to a virtual address")                     \
+    X(DROP_ICMP, "icmp", "ICMP to a virtual address other than echo: errors are not relayed yet") \
     X(DROP_TTL, "ttl", "TTL or hop limit ran out here")                                           \
     X(DROP_NO_SERVICE, "no-service", "to a virtual address, but no such port or protocol there")  \
     X(DROP_NO_MEMBER, "no-member", "no member of the pool takes new flows")                       \
