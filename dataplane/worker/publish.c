@@ -280,7 +280,8 @@ static enum error set_mark(struct plane *plane, const char *pool, const char *me
 {
     if (drain)
         return add_mark(plane, pool, member);
-    *find_mark(plane, pool, member) = plane->drains[--plane->drain_count];
+    struct plane_drain_mark *mark = find_mark(plane, pool, member);
+    *mark = plane->drains[--plane->drain_count];
     return ERROR_NONE;
 }
 
