@@ -46,6 +46,13 @@ uint32_t config_diff(const struct config *before, const struct config *after,
                                     const char *after),
                      void *context);
 
+// The same for those differences alone that take a restart. Ports that come or go are told as
+// "ports.NAME" and nothing below it, another order of the same ports as "ports".
+uint32_t config_restart_diff(const struct config *before, const struct config *after,
+                             void (*change)(void *context, const char *path, const char *before,
+                                            const char *after),
+                             void *context);
+
 // The canonical YAML text: reading it gives an equal configuration.
 void config_print(const struct config *config, FILE *out);
 

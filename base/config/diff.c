@@ -15,6 +15,7 @@ struct differ {
     const struct config *after;
     void (*change)(void *context, const char *path, const char *before, const char *after);
     void *context;
+    bool restart; // only what takes a restart
     uint32_t count;
     char path[PATH_SIZE];
 };
@@ -59,17 +60,24 @@ static const char *field_text(const struct schema_field *field, const void *base
     return out;
 }
 
+static void tell(struct differ *differ, const char *before, const char *after)
+{
+    differ->count++;
+    if (differ->change)
+        differ->change(differ->context, differ->path, before, after);
+}
+
 static void diff_value(struct differ *differ, const struct schema_field *field, const void *before,
                        const void *after)
 {
+    if (differ->restart && !field->restart)
+        return;
     char before_text[VALUE_TEXT_SIZE], after_text[VALUE_TEXT_SIZE];
     const char *old = field_text(field, before, differ->before, before_text);
     const char *new = field_text(field, after, differ->after, after_text);
     if (old == new || (old && new &&strcmp(old, new) == 0))
         return;
-    differ->count++;
-    if (differ->change)
-        differ->change(differ->context, differ->path, old, new);
+    tell(differ, old, new);
 }
 
 static int by_identity(const void *left, const void *right, void *field)
@@ -93,18 +101,55 @@ static const void **sorted_items(const struct schema_field *field, const void *b
     return items;
 }
 
-static void diff_item(struct differ *differ, const struct schema_record *record, const void *before,
+static void diff_item(struct differ *differ, const struct schema_field *field, const void *before,
                       const void *after)
 {
     char name[VALUE_TEXT_SIZE];
-    const struct schema_field *identity = &record->fields[0];
+    const struct schema_field *identity = &field->record->fields[0];
     value_format(identity, schema_at(identity, before ? before : after), differ->after, name);
     size_t length = path_enter(differ, name);
-    diff_record(differ, record, before, after);
+    if (differ->restart && field->restart && !(before && after))
+        tell(differ, before ? name : NULL, after ? name : NULL);
+    else
+        diff_record(differ, field->record, before, after);
     path_leave(differ, length);
 }
 
-// Walks two lists of records side by side. Their order in the file says nothing.
+// The names of a list's records, as far as they fit.
+static void list_names(const struct schema_field *field, const void *base,
+                       const struct config *config, char out[static VALUE_TEXT_SIZE])
+{
+    const struct schema_field *identity = &field->record->fields[0];
+    size_t used = (size_t)snprintf(out, VALUE_TEXT_SIZE, "[");
+    for (uint32_t i = 0; i < schema_count(field, base) && used < VALUE_TEXT_SIZE; i++) {
+        char name[VALUE_TEXT_SIZE];
+        value_format(identity, schema_at(identity, schema_item(field, base, i)), config, name);
+        used += (size_t)snprintf(out + used, VALUE_TEXT_SIZE - used, "%s%s", i ? ", " : "", name);
+    }
+    if (used < VALUE_TEXT_SIZE)
+        snprintf(out + used, VALUE_TEXT_SIZE - used, "]");
+}
+
+// The same records in another order: a running data plane knows its ports by their number.
+static void diff_order(struct differ *differ, const struct schema_field *field, const void *before,
+                       const void *after)
+{
+    const struct schema_field *identity = &field->record->fields[0];
+    for (uint32_t i = 0; i < schema_count(field, before); i++) {
+        const void *old = schema_at(identity, schema_item(field, before, i));
+        const void *new = schema_at(identity, schema_item(field, after, i));
+        if (memcmp(old, new, identity->size) == 0)
+            continue;
+        char old_text[VALUE_TEXT_SIZE], new_text[VALUE_TEXT_SIZE];
+        list_names(field, before, differ->before, old_text);
+        list_names(field, after, differ->after, new_text);
+        tell(differ, old_text, new_text);
+        return;
+    }
+}
+
+// Walks two lists of records side by side. Their order in the file says nothing, but where it takes
+// a restart.
 static void diff_records(struct differ *differ, const struct schema_field *field,
                          const void *before, const void *after)
 {
@@ -112,14 +157,18 @@ static void diff_records(struct differ *differ, const struct schema_field *field
     const void **old = sorted_items(field, before, &old_count);
     const void **new = sorted_items(field, after, &new_count);
     const struct schema_field *identity = &field->record->fields[0];
+    bool same = old_count == new_count;
     for (uint32_t i = 0, j = 0; i < old_count || j < new_count;) {
         int order = i == old_count   ? 1
                     : j == new_count ? -1
                                      : by_identity(&old[i], &new[j], (void *)(uintptr_t)identity);
-        diff_item(differ, field->record, order <= 0 ? old[i] : NULL, order >= 0 ? new[j] : NULL);
+        same = same && order == 0;
+        diff_item(differ, field, order <= 0 ? old[i] : NULL, order >= 0 ? new[j] : NULL);
         i += order <= 0;
         j += order >= 0;
     }
+    if (differ->restart && field->restart && same)
+        diff_order(differ, field, before, after);
     free(old);
     free(new);
 }
@@ -157,6 +206,17 @@ uint32_t config_diff(const struct config *before, const struct config *after,
                      void *context)
 {
     struct differ differ = {.before = before, .after = after, .change = change, .context = context};
+    diff_record(&differ, &schema_root, before, after);
+    return differ.count;
+}
+
+uint32_t config_restart_diff(const struct config *before, const struct config *after,
+                             void (*change)(void *context, const char *path, const char *before,
+                                            const char *after),
+                             void *context)
+{
+    struct differ differ = {
+        .before = before, .after = after, .change = change, .context = context, .restart = true};
     diff_record(&differ, &schema_root, before, after);
     return differ.count;
 }

@@ -101,7 +101,12 @@ static json_t *field_schema(const struct schema_field *field)
             schema = json_pack("{s:[o,o]}", "anyOf", schema, array);
         }
     }
-    put(schema, "description", json_string(field->help));
+    put(schema, "description",
+        json_sprintf("%s%s", field->help,
+                     !field->restart ? ""
+                     : field->type == SCHEMA_RECORD
+                         ? " Only a restart adds, removes or reorders them."
+                         : " Only a restart changes it."));
     if (field->initial && field->type == SCHEMA_COUNT)
         put(schema, "default", json_integer((json_int_t)strtoull(field->initial, NULL, 10)));
     else if (field->initial)

@@ -29,14 +29,19 @@ static const char introduction[] =
     "- A list of values with one item may be written as that item: `gateway: 10.1.0.254`.\n"
     "- Names (1 to 63 letters, digits and `-` `_` `.` `:`) identify ports, pools, members and vips "
     "over a reload: what keeps its name keeps its flows and counters.\n"
+    "- A running data plane takes a changed file over by `weirctl reload` or SIGHUP. Keys that are "
+    "marked `restart` it cannot change: it refuses the whole file, names them and goes on as "
+    "before.\n"
     "- Anchors, aliases and tags are refused. A file has at most 1 MiB.\n";
 
 static const char relations[] =
     "\n## What must fit together\n"
     "\n"
-    "- Names are unique in their list. So are the ports' devices and punt interfaces, the vips' "
-    "address, port and protocol together, and the members' address and port in their pool.\n"
-    "- A vip's address is none of the ports' own, and no member has either.\n"
+    "- Names are unique in their list. So are the ports' devices, the kernel's interfaces "
+    "that these name (`iface=`) and the punt interfaces, the vips' address, port and protocol "
+    "together, and the members' address and port in their pool.\n"
+    "- A vip's address is none of the ports' own, and no member has either. Neither is the network "
+    "or broadcast address of a port's IPv4 network.\n"
     "- A vip's pool exists. Under `forward: nat` and `direct` its members are of the vip's IP "
     "version; under `ipip` of any.\n"
     "- Under `forward: direct` and `ipip` a member has no port of its own but the vip's.\n"
@@ -166,6 +171,14 @@ static void print_range(const struct schema_field *field, FILE *out)
                 field->items_max);
 }
 
+// Of what is below a record its own table says it.
+static const char *changed_by(const struct schema_field *field)
+{
+    if (field->type != SCHEMA_RECORD)
+        return field->restart ? "restart" : "reload";
+    return field->restart ? "restart, to add, remove or reorder" : "";
+}
+
 static void print_field(const struct schema_field *field, FILE *out)
 {
     fprintf(out, "| `%s` | ", field->key);
@@ -183,7 +196,7 @@ static void print_field(const struct schema_field *field, FILE *out)
         fprintf(out, "`%s`", field->initial);
     else
         fputs(field->absent ? field->absent : "its keys' defaults", out);
-    fprintf(out, " | %s |\n", field->help);
+    fprintf(out, " | %s | %s |\n", changed_by(field), field->help);
 }
 
 static void print_record(const struct schema_record *record, FILE *out)
@@ -192,7 +205,9 @@ static void print_record(const struct schema_record *record, FILE *out)
     fprintf(out, "\n## %s\n\n", root ? "The file" : record->name);
     if (!root)
         fprintf(out, "`%s`: ", record->path);
-    fprintf(out, "%s\n\n| key | type | range | default | meaning |\n|---|---|---|---|---|\n",
+    fprintf(out,
+            "%s\n\n| key | type | range | default | changed by | meaning "
+            "|\n|---|---|---|---|---|---|\n",
             record->help);
     for (uint16_t i = 0; i < record->field_count; i++)
         print_field(&record->fields[i], out);

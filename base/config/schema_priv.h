@@ -40,6 +40,7 @@ struct schema_field {
     bool list;      // one or more of `type`, at most `items_max`
     bool required;  //
     bool shorthand; // read only: a short form of what another field holds
+    bool restart;   // a reload cannot change it; of a list of records: which ones, in what order
     uint16_t offset;
     uint16_t size; // of the value, or of one item of a list
     uint16_t count_offset;

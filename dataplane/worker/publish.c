@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/config/config.h"
 #include "base/log.h"
 #include "dataplane/worker/plane_priv.h"
 
@@ -166,60 +167,37 @@ static bool same_text(const char *a, const char *b)
     return strcmp(a, b) == 0;
 }
 
-static bool same_node(const struct config_node *a, const struct config_node *b, char *why)
+// Names on their way into a sentence; those that no longer fit are counted.
+struct key_list {
+    char *text;
+    size_t size;
+    size_t used;
+    uint32_t left_out;
+};
+
+#define KEYS_MORE_SIZE sizeof(" and 4294967295 more")
+
+static void list_key(void *context, const char *path, const char *before, const char *after)
 {
-    const char *key = NULL;
-    if (a->core_count != b->core_count ||
-        memcmp(a->cores, b->cores, a->core_count * sizeof(*a->cores)) != 0)
-        key = "cores";
-    else if (a->memory_bytes != b->memory_bytes)
-        key = "memory";
-    else if (a->huge_pages != b->huge_pages)
-        key = "huge-pages";
-    else if (!same_text(a->socket, b->socket))
-        key = "socket";
-    else if (a->flows.per_worker != b->flows.per_worker)
-        key = "flows.per-worker";
-    if (key)
-        snprintf(why, PLANE_WHY_SIZE, "node.%s cannot change while running: restart for it", key);
-    return !key;
+    struct key_list *list = context;
+    size_t room = list->size - list->used - KEYS_MORE_SIZE;
+    if (list->left_out > 0 || strlen(path) + sizeof(", ") > room) {
+        list->left_out++;
+        return;
+    }
+    list->used += (size_t)snprintf(list->text + list->used, room, "%s%s",
+                                   list->text[list->used - 1] == ' ' ? "" : ", ", path);
 }
 
-static bool same_port_device(const struct config_port *a, const struct config_port *b, char *why)
-{
-    const char *key = NULL;
-    if (!same_text(a->name, b->name))
-        key = "name";
-    else if (!same_text(a->device, b->device))
-        key = "device";
-    else if (a->queues != b->queues)
-        key = "queues";
-    else if (a->descriptors != b->descriptors)
-        key = "descriptors";
-    else if (a->mtu != b->mtu)
-        key = "mtu";
-    else if (!same_text(a->punt.interface, b->punt.interface))
-        key = "punt.interface";
-    if (key)
-        snprintf(why, PLANE_WHY_SIZE, "ports.%s.%s cannot change while running: restart for it",
-                 a->name, key);
-    return !key;
-}
-
-// Devices, threads and memory are laid out once.
+// Devices, threads and memory are laid out once: the schema says by which keys.
 static bool can_change(const struct config *from, const struct config *to, char *why)
 {
-    if (!same_node(&from->node, &to->node, why))
-        return false;
-    if (from->port_count != to->port_count) {
-        snprintf(why, PLANE_WHY_SIZE, "ports cannot come or go while running: restart for it");
-        return false;
-    }
-    for (uint32_t p = 0; p < from->port_count; p++) {
-        if (!same_port_device(&from->ports[p], &to->ports[p], why))
-            return false;
-    }
-    return true;
+    struct key_list list = {.text = why, .size = PLANE_WHY_SIZE};
+    list.used = (size_t)snprintf(why, PLANE_WHY_SIZE, "only a restart can change ");
+    uint32_t count = config_restart_diff(from, to, list_key, &list);
+    if (list.left_out > 0)
+        snprintf(why + list.used, PLANE_WHY_SIZE - list.used, " and %u more", list.left_out);
+    return count == 0;
 }
 
 enum error plane_change(struct plane *plane, const struct config *config, char *why)

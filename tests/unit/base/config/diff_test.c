@@ -117,10 +117,95 @@ static void a_configuration_does_not_differ_from_itself(void **state)
     }
 }
 
+#define RESTART_PORTS                                                                      \
+    "ports:\n"                                                                             \
+    "  - {name: a, device: net_null0, queues: 1, descriptors: 512, mtu: 2000, addresses: " \
+    "10.0.0.1/24, gateway: 10.0.0.2, punt: {interface: t0, rate: 5/s}}\n"                  \
+    "  - {name: b, device: net_null1}\n"
+#define RESTART_NODE                                                                               \
+    "node: {name: n, cores: 0, poll: busy, sleep-max: 1ms, memory: 1GiB, huge-pages: off, "        \
+    "socket: "                                                                                     \
+    "/s, hash-seed: 7, log: {level: debug, format: json}, flows: {per-worker: 4096, tcp-opening: " \
+    "1s, tcp-established: 1s, tcp-closing: 1s, udp: 1s}}\n"
+
+// One edit of the file above and all that it says of a restart.
+struct edit {
+    const char *words; // in the file
+    const char *instead;
+    const char *said;
+};
+
+static const struct edit edits[] = {
+    {"cores: 0", "cores: 1", "node.cores: [0] -> [1]\n"},
+    {"memory: 1GiB", "memory: 2GiB", "node.memory: 1GiB -> 2GiB\n"},
+    {"huge-pages: off", "huge-pages: on", "node.huge-pages: off -> on\n"},
+    {"socket: /s", "socket: /t", "node.socket: /s -> /t\n"},
+    {"per-worker: 4096", "per-worker: 8192", "node.flows.per-worker: 4096 -> 8192\n"},
+    {"device: net_null0", "device: net_null9", "ports.a.device: net_null0 -> net_null9\n"},
+    {"queues: 1, ", "", "ports.a.queues: 1 -> (none)\n"},
+    {"descriptors: 512", "descriptors: 1024", "ports.a.descriptors: 512 -> 1024\n"},
+    {"mtu: 2000", "mtu: 1500", "ports.a.mtu: 2000 -> 1500\n"},
+    {"interface: t0", "interface: t1", "ports.a.punt.interface: t0 -> t1\n"},
+    {", punt: {interface: t0, rate: 5/s}", "", "ports.a.punt.interface: t0 -> (none)\n"},
+    {"name: b, ", "name: c, ", "ports.b: b -> (none)\nports.c: (none) -> c\n"},
+    {"  - {name: b, device: net_null1}\n", "", "ports.b: b -> (none)\n"},
+    {"net_null1}\n", "net_null1}\n  - {name: c, device: net_null2, mtu: 70}\n",
+     "ports.c: (none) -> c\n"},
+    {RESTART_PORTS,
+     "ports:\n  - {name: b, device: net_null1}\n"
+     "  - {name: a, device: net_null0, queues: 1, descriptors: 512, mtu: 2000, punt: {interface: "
+     "t0}}\n",
+     "ports: [a, b] -> [b, a]\n"},
+    // The others a reload takes over.
+    {"name: n", "name: m", ""},
+    {"poll: busy", "poll: adaptive", ""},
+    {"sleep-max: 1ms", "sleep-max: 2ms", ""},
+    {"hash-seed: 7", "hash-seed: 8", ""},
+    {"level: debug", "level: info", ""},
+    {"format: json", "format: text", ""},
+    {"tcp-opening: 1s", "tcp-opening: 2s", ""},
+    {"tcp-established: 1s", "tcp-established: 2s", ""},
+    {"tcp-closing: 1s", "tcp-closing: 2s", ""},
+    {"udp: 1s", "udp: 2s", ""},
+    {"10.0.0.1/24", "10.0.0.3/24", ""},
+    {", gateway: 10.0.0.2", "", ""},
+    {"gateway: 10.0.0.2", "routes: [{to: 192.0.2.0/24, via: 10.0.0.2}]", ""},
+    {"rate: 5/s", "rate: 6/s", ""},
+    {"net_null1}\n", "net_null1}\n" POOL VIP, ""},
+};
+
+static char *edited(const char *text, const struct edit *edit)
+{
+    const char *at = strstr(text, edit->words);
+    assert_non_null(at);
+    char *after;
+    assert_true(asprintf(&after, "%.*s%s%s", (int)(at - text), text, edit->instead,
+                         at + strlen(edit->words)) > 0);
+    return after;
+}
+
+static void names_what_takes_a_restart_and_nothing_else(void **state)
+{
+    struct config *before = read_or_fail(RESTART_NODE RESTART_PORTS);
+    for (size_t i = 0; i < sizeof(edits) / sizeof(edits[0]); i++) {
+        char *text = edited(RESTART_NODE RESTART_PORTS, &edits[i]);
+        struct config *after = read_or_fail(text);
+        struct changed changed = {.text = ""};
+        uint32_t count = config_restart_diff(before, after, note, &changed);
+        assert_string_equal(changed.text, edits[i].said);
+        assert_int_equal(config_restart_diff(after, before, NULL, NULL), count);
+        config_destroy(after);
+        free(text);
+    }
+    assert_int_equal(config_restart_diff(before, before, note, NULL), 0);
+    config_destroy(before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_what_changed_by_path),
+        cmocka_unit_test(names_what_takes_a_restart_and_nothing_else),
         cmocka_unit_test(a_configuration_does_not_differ_from_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
