@@ -5,7 +5,9 @@
 //
 //   request  {"method": "show.ports", "arguments": {...}}
 //   reply    {"result": ...}
-//       or   {"error": {"code": "not-found", "message": "...", "remedy": "..."}}
+//       or   {"error": {"code": "not-found", "message": "...", "remedy": "...", "details": {...}}}
+//
+// `remedy` and `details` may be missing; what is in `details` is the method's own to say.
 //
 // Codes of the server itself: malformed-request and too-many-clients (it closes after them),
 // unknown-method, reply-too-large. The server belongs to one thread, its caller's.
@@ -19,6 +21,7 @@
 #define IPC_REQUEST_BYTES_MAX (1u << 20)
 #define IPC_REPLY_BYTES_MAX   (64u << 20)
 #define IPC_CLIENTS_MAX       32
+#define IPC_FLOWS_MAX         100000 // what one `show.flows` may ask for
 
 // What a handler fills. Everything set here is taken by the server.
 struct ipc_reply {
@@ -27,12 +30,17 @@ struct ipc_reply {
     const char *code;  // set: an error; static storage
     char message[512]; // what is wrong
     char remedy[256];  // what to do; may be empty
+    json_t *details;   // taken; goes with an error alone; NULL: none
 };
 
 // Makes `reply` an error.
 __attribute__((format(printf, 4, 5))) void ipc_reply_error(struct ipc_reply *reply,
                                                            const char *code, const char *remedy,
                                                            const char *message, ...);
+
+// A JSON string of a text from anywhere: what is not UTF-8, which JSON has no string for, becomes
+// '?'. NULL: out of memory.
+json_t *ipc_text(const char *text);
 
 // `arguments` is an object, empty where the request had none; borrowed.
 struct ipc_method {

@@ -1,5 +1,6 @@
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/ipc/ipc_priv.h"
@@ -15,24 +16,29 @@ void ipc_reply_error(struct ipc_reply *reply, const char *code, const char *reme
     reply->code = code;
 }
 
-// A text that may have been cut within a character, which JSON has no string for.
-static json_t *ipc_text(const char *text)
+json_t *ipc_text(const char *text)
 {
     json_t *string = json_string(text);
     if (string)
         return string;
-    char ascii[sizeof(((struct ipc_reply *)0)->message)];
-    snprintf(ascii, sizeof(ascii), "%s", text);
+    char *ascii = strdup(text);
+    if (!ascii)
+        return NULL;
     for (char *at = ascii; *at; at++)
         if ((unsigned char)*at >= 0x80)
             *at = '?';
-    return json_string(ascii);
+    string = json_string(ascii);
+    free(ascii);
+    return string;
 }
 
 json_t *ipc_reply_message(struct ipc_reply *reply)
 {
     json_t *message = json_object();
+    json_t *details = reply->details;
+    reply->details = NULL;
     if (!reply->code) {
+        json_decref(details);
         json_t *result = reply->result ? reply->result : json_null();
         reply->result = NULL;
         if (json_object_set_new(message, "result", result) != 0)
@@ -42,11 +48,15 @@ json_t *ipc_reply_message(struct ipc_reply *reply)
     json_decref(reply->result);
     reply->result = NULL;
     json_t *error = json_object();
-    if (json_object_set_new(message, "error", error) != 0 ||
-        json_object_set_new(error, "code", ipc_text(reply->code)) != 0 ||
-        json_object_set_new(error, "message", ipc_text(reply->message)) != 0)
-        goto fail;
-    if (reply->remedy[0] && json_object_set_new(error, "remedy", ipc_text(reply->remedy)) != 0)
+    bool failed = json_object_set_new(message, "error", error) != 0 ||
+                  json_object_set_new(error, "code", ipc_text(reply->code)) != 0 ||
+                  json_object_set_new(error, "message", ipc_text(reply->message)) != 0;
+    if (reply->remedy[0] && !failed)
+        failed = json_object_set_new(error, "remedy", ipc_text(reply->remedy)) != 0;
+    if (details && !failed)
+        failed = json_object_set(error, "details", details) != 0;
+    json_decref(details);
+    if (failed)
         goto fail;
     return message;
 

@@ -242,6 +242,8 @@ static bool take_arguments(const struct command *command, const struct options *
 static enum cli_exit run(const struct options *options)
 {
     bool help = options_given(options, OPTION_HELP);
+    if (options->word_count == 0 && !help && options->given == OPTION_BIT(OPTION_VERSION))
+        return act_version(NULL);
     if (options->word_count == 0) {
         help_print_overview(help ? stdout : stderr);
         return help ? CLI_OK : CLI_USAGE;

@@ -53,6 +53,8 @@ void help_print_overview(FILE *out)
         print_line(&commands[i], out);
     fputs("\nOptions, anywhere on the line:\n", out);
     print_options(OPTIONS_GLOBAL | OPTION_BIT(OPTION_JSON) | OPTION_BIT(OPTION_WATCH), out);
+    fputs("\nOn its own:\n", out);
+    print_options(OPTION_BIT(OPTION_VERSION), out);
     fputs("\nExit codes:\n"
           "  0  done\n"
           "  1  the data plane refused\n"

@@ -1,16 +1,21 @@
 #include "controlplane/cli/options.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/ip.h"
+#include "base/ipc/ipc.h"
 #include "base/nearest.h"
 
 #define DURATION_MIN_MS 100u
 #define DURATION_MAX_MS 3600000u
-#define NUMBER_MAX      1000000u
+#define COUNT_MAX       1000000u
+
+#define TEXT_OF(number)          TEXT_OF_EXPANDED(number)
+#define TEXT_OF_EXPANDED(number) #number
 
 const struct option_rule option_rules[OPTION_IDS] = {
     [OPTION_SOCKET] = {"--socket", "PATH", OPTION_TEXT, 0,
@@ -20,14 +25,16 @@ const struct option_rule option_rules[OPTION_IDS] = {
     [OPTION_WATCH] = {"--watch", "INTERVAL", OPTION_DURATION_MAYBE, 1000,
                       "show it again every INTERVAL, until interrupted [1s]"},
     [OPTION_ALL] = {"--all", NULL, OPTION_FLAG, 0, "reasons that dropped nothing, too"},
-    [OPTION_LIMIT] = {"--limit", "N", OPTION_NUMBER, 100, "at most N flows [100]"},
+    [OPTION_LIMIT] = {"--limit", "N", OPTION_NUMBER, 100,
+                      "at most N flows, up to " TEXT_OF(IPC_FLOWS_MAX) " [100]", IPC_FLOWS_MAX},
     [OPTION_VIP] = {"--vip", "NAME", OPTION_TEXT, 0, "only flows to this virtual address"},
     [OPTION_POOL] = {"--pool", "NAME", OPTION_TEXT, 0, "only flows to this pool"},
     [OPTION_MEMBER] = {"--member", "NAME", OPTION_TEXT, 0, "only flows to members of this name"},
     [OPTION_CLIENT] = {"--client", "ADDRESS", OPTION_ADDRESS, 0, "only flows of this client"},
-    [OPTION_COUNT] = {"--count", "N", OPTION_NUMBER, 0, "end after N lines"},
+    [OPTION_COUNT] = {"--count", "N", OPTION_NUMBER, 0, "end after N lines", COUNT_MAX},
     [OPTION_INTERVAL] = {"--interval", "INTERVAL", OPTION_DURATION, 1000,
                          "time from one line to the next [1s]"},
+    [OPTION_VERSION] = {"--version", NULL, OPTION_FLAG, 0, "the same as `weirctl version`"},
 };
 
 __attribute__((format(printf, 2, 3))) static enum error refuse(char *why, const char *format, ...)
@@ -102,9 +109,9 @@ static enum error read_value(enum option_id id, const char *text, struct options
             return refuse(why, "%s takes an IPv4 or IPv6 address, not `%s`", rule->name, text);
         break;
     case OPTION_NUMBER:
-        if (!read_digits(text, &number, &end) || *end != '\0' || number < 1 || number > NUMBER_MAX)
-            return refuse(why, "%s takes a number from 1 to %u, not `%s`", rule->name, NUMBER_MAX,
-                          text);
+        if (!read_digits(text, &number, &end) || *end != '\0' || number < 1 || number > rule->most)
+            return refuse(why, "%s takes a number from 1 to %" PRIu64 ", not `%s`", rule->name,
+                          rule->most, text);
         break;
     case OPTION_DURATION:
     case OPTION_DURATION_MAYBE: {

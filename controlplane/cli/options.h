@@ -24,6 +24,7 @@ enum option_id {
     OPTION_CLIENT,
     OPTION_COUNT,
     OPTION_INTERVAL,
+    OPTION_VERSION,
     OPTION_IDS,
 };
 
@@ -46,6 +47,7 @@ struct option_rule {
     enum option_kind kind;
     uint64_t preset; // where the option is not given; durations in milliseconds
     const char *help;
+    uint64_t most; // OPTION_NUMBER
 };
 
 // By enum option_id.

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "controlplane/cli/view.h"
+
 const char *request_socket(const struct options *options)
 {
     if (options_given(options, OPTION_SOCKET))
@@ -59,6 +61,7 @@ static enum cli_exit refused(const char *method, const json_t *error)
     const char *remedy = json_string_value(json_object_get(error, "remedy"));
     if (!message)
         return request_not_understood(method);
+    view_problems(json_object_get(json_object_get(error, "details"), "problems"), stderr);
     fprintf(stderr, "weirctl: %s\n", message);
     if (remedy && *remedy)
         fprintf(stderr, "  %s\n", remedy);

@@ -328,7 +328,7 @@ enum error view_vips(const json_t *result, bool all, FILE *out, FILE *notes)
     static const struct view view = {
         .rows = "vips",
         .none = "no vips",
-        .column_count = 9,
+        .column_count = 10,
         .columns =
             {
                 {"NAME", "name", VIEW_TEXT, NULL},
@@ -337,6 +337,7 @@ enum error view_vips(const json_t *result, bool all, FILE *out, FILE *notes)
                 {"POOL", "pool", VIEW_TEXT, NULL},
                 {"FORWARD", "forward", VIEW_TEXT, NULL},
                 {"BALANCER", "balancer", VIEW_TEXT, NULL},
+                {"FLOWS", "flows", VIEW_COUNT, NULL},
                 {"PACKETS", "packets", VIEW_COUNT, NULL},
                 {"BYTES", "bytes", VIEW_BYTES, NULL},
                 {"FLOWS-CREATED", "flows_created", VIEW_COUNT, NULL},
@@ -503,4 +504,29 @@ enum error view_changes(const json_t *result, bool all, FILE *out, FILE *notes)
     }
     table_fini(&table);
     return error;
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}
+
+void view_problems(const json_t *problems, FILE *out)
+{
+    size_t index;
+    const json_t *problem;
+    json_array_foreach(problems, index, problem)
+    {
+        json_int_t line = json_integer_value(json_object_get(problem, "line"));
+        json_int_t column = json_integer_value(json_object_get(problem, "column"));
+        const char *words = text_of(problem, "words");
+        fputs(text_of(problem, "file"), out);
+        if (line > 0)
+            fprintf(out, ":%" JSON_INTEGER_FORMAT ":%" JSON_INTEGER_FORMAT, line, column);
+        fprintf(out, ": %s", text_of(problem, "message"));
+        if (*words)
+            fprintf(out, ": `%s`", words);
+        fprintf(out, "\n  %s\n", text_of(problem, "remedy"));
+    }
 }

@@ -24,3 +24,6 @@ view_function view_neighbours;
 
 // The answers to `reload`: one line a change.
 view_function view_changes;
+
+// The problems of a refused configuration, as weir-dataplane --check tells them.
+void view_problems(const json_t *problems, FILE *out);

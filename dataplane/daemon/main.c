@@ -112,6 +112,7 @@ static void reload_by_signal(struct daemon *daemon)
     struct ipc_reply reply = {.fd = -1};
     daemon_reload(daemon, &reply); // tells the log
     json_decref(reply.result);
+    json_decref(reply.details);
 }
 
 // False: told to stop.

@@ -4,33 +4,57 @@
 #include "base/log.h"
 #include "dataplane/daemon/daemon.h"
 
+#define REFUSED_REMEDY "the running configuration goes on unchanged"
+
 static void add_change(void *context, const char *path, const char *before, const char *after)
 {
     json_array_append_new(
         context, json_pack("{s:s, s:s?, s:s?}", "path", path, "before", before, "after", after));
 }
 
-// Every problem goes to the log; the asker gets the first and how many there are.
+static void log_problem(const char *file, const struct config_problem *problem)
+{
+    if (problem->line == 0) // of the file as a whole
+        log_error("configuration refused", LOG_STRING("file", file),
+                  LOG_STRING("problem", problem->message), LOG_STRING("words", problem->words),
+                  LOG_STRING("remedy", problem->remedy));
+    else
+        log_error("configuration refused", LOG_STRING("file", file),
+                  LOG_UINT("line", problem->line), LOG_UINT("column", problem->column),
+                  LOG_STRING("problem", problem->message), LOG_STRING("words", problem->words),
+                  LOG_STRING("remedy", problem->remedy));
+}
+
+static json_t *problem_object(const char *file, const struct config_problem *problem)
+{
+    return json_pack("{s:o, s:i, s:i, s:o, s:o, s:o}", "file", ipc_text(file), "line",
+                     (int)problem->line, "column", (int)problem->column, "words",
+                     ipc_text(problem->words), "message", ipc_text(problem->message), "remedy",
+                     ipc_text(problem->remedy));
+}
+
+// Log and asker get every problem.
 static void report_problems(const struct daemon *daemon, const struct config_problems *problems,
                             struct ipc_reply *reply)
 {
+    const char *file = daemon->config_path;
+    json_t *items = json_array();
     for (uint32_t i = 0; i < problems->count; i++) {
-        const struct config_problem *problem = &problems->items[i];
-        log_error("configuration refused", LOG_STRING("file", daemon->config_path),
-                  LOG_UINT("line", problem->line), LOG_UINT("column", problem->column),
-                  LOG_STRING("problem", problem->message),
-                  LOG_STRING("remedy", problem->remedy ? problem->remedy : ""));
+        log_problem(file, &problems->items[i]);
+        json_array_append_new(items, problem_object(file, &problems->items[i]));
     }
-    if (problems->count == 0) {
-        ipc_reply_error(reply, "invalid-configuration", "", "%s cannot be read",
-                        daemon->config_path);
-        return;
+    uint32_t count = problems->count + problems->left_out;
+    if (count == 0) {
+        log_error("configuration refused", LOG_STRING("file", file),
+                  LOG_STRING("problem", "out of memory"));
+        ipc_reply_error(reply, "invalid-configuration", REFUSED_REMEDY, "no memory to read %s",
+                        file);
+    } else {
+        ipc_reply_error(reply, "invalid-configuration", REFUSED_REMEDY, "%u problem%s in %s%s",
+                        count, count == 1 ? "" : "s", file,
+                        problems->left_out ? ", the first of which are told" : "");
     }
-    const struct config_problem *first = &problems->items[0];
-    ipc_reply_error(reply, "invalid-configuration", first->remedy ? first->remedy : "",
-                    "%s:%u:%u: %s (the first of %u problems; weir-dataplane --check lists all)",
-                    daemon->config_path, first->line, first->column, first->message,
-                    problems->count + problems->left_out);
+    reply->details = json_pack("{s:o}", "problems", items);
 }
 
 static void apply(struct daemon *daemon, struct config *config, json_t *changes,
@@ -40,7 +64,11 @@ static void apply(struct daemon *daemon, struct config *config, json_t *changes,
     enum error error = plane_change(daemon->plane, config, why);
     if (error) {
         log_error("reload refused", LOG_STRING("why", why));
-        ipc_reply_error(reply, "refused", "the running configuration goes on unchanged", "%s", why);
+        ipc_reply_error(reply, "refused",
+                        error == ERROR_UNSUPPORTED ? REFUSED_REMEDY
+                            "; restart weir-dataplane to take these over"
+                                                   : REFUSED_REMEDY,
+                        "%s", why);
         config_destroy(config);
         json_decref(changes);
         return;

@@ -10,7 +10,6 @@
 #include "dataplane/daemon/daemon.h"
 
 #define FLOWS_LIMIT_DEFAULT 100
-#define FLOWS_LIMIT_MAX     100000
 
 static json_t *number(uint64_t value)
 {
@@ -240,10 +239,10 @@ void show_flows(void *context, const json_t *arguments, struct ipc_reply *reply)
     const json_t *limit = json_object_get(arguments, "limit");
     if (limit)
         to.limit = json_integer_value(limit);
-    if (to.limit < 1 || to.limit > FLOWS_LIMIT_MAX) {
+    if (to.limit < 1 || to.limit > IPC_FLOWS_MAX) {
         json_decref(to.flows);
         ipc_reply_error(reply, "invalid-arguments", "ask for fewer, or filter",
-                        "`limit` must lie between 1 and %d", FLOWS_LIMIT_MAX);
+                        "`limit` must lie between 1 and %d", IPC_FLOWS_MAX);
         return;
     }
     if (plane_walk_flows(daemon->plane, add_flow, &to) != ERROR_NONE) {

@@ -140,6 +140,10 @@ static void a_reply_becomes_a_message_that_a_client_reads(void **state)
          "{\"error\":{\"code\":\"bad\",\"message\":\"no\"}}"},
         {{.fd = -1, .code = "bad", .message = "\xc3", .remedy = "\xff!"},
          "{\"error\":{\"code\":\"bad\",\"message\":\"?\",\"remedy\":\"?!\"}}"},
+        {{.fd = -1, .code = "bad", .message = "no", .details = json_pack("{s:[i]}", "problems", 1)},
+         "{\"error\":{\"code\":\"bad\",\"message\":\"no\",\"details\":{\"problems\":[1]}}}"},
+        // No error: there is nothing to say more about.
+        {{.fd = -1, .result = json_true(), .details = json_object()}, "{\"result\":true}"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         json_t *message = ipc_reply_message(&cases[i].reply);

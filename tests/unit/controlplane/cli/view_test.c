@@ -1,6 +1,7 @@
 #include "controlplane/cli/view.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "tests/test.h"
 
@@ -128,16 +129,17 @@ static void shows_vips(void **state)
         {
             .json = "{\"vips\":[{\"name\":\"web\",\"address\":\"198.51.100.1\",\"port\":80,"
                     "\"protocol\":\"tcp\",\"pool\":\"web\",\"forward\":\"nat\",\"balancer\":"
-                    "\"maglev\",\"packets\":10,\"bytes\":2048,\"flows_created\":3},"
+                    "\"maglev\",\"flows\":2,\"packets\":10,\"bytes\":2048,\"flows_created\":3},"
                     "{\"name\":\"dns6\",\"address\":\"2001:db8::53\",\"port\":53,\"protocol\":"
                     "\"udp\",\"pool\":\"dns\",\"forward\":\"direct\",\"balancer\":\"round-robin\","
                     "\"packets\":0,\"bytes\":0,\"flows_created\":0}]}",
-            .out = "NAME  ADDRESS            PROTOCOL  POOL  FORWARD  BALANCER     PACKETS    "
-                   "BYTES  FLOWS-CREATED\n"
-                   "web   198.51.100.1:80    tcp       web   nat      maglev            10  "
-                   "2.0 KiB              3\n"
-                   "dns6  [2001:db8::53]:53  udp       dns   direct   round-robin        0  "
-                   "    0 B              0\n",
+            .out =
+                "NAME  ADDRESS            PROTOCOL  POOL  FORWARD  BALANCER     FLOWS  PACKETS    "
+                "BYTES  FLOWS-CREATED\n"
+                "web   198.51.100.1:80    tcp       web   nat      maglev           2       10  "
+                "2.0 KiB              3\n"
+                "dns6  [2001:db8::53]:53  udp       dns   direct   round-robin      -        0  "
+                "    0 B              0\n",
             .notes = "",
         },
         {.json = "{\"vips\":[]}", .out = "", .notes = "no vips\n"},
@@ -325,6 +327,94 @@ static void survives_rows_of_another_shape(void **state)
     assert_view(view_neighbours, &expected);
 }
 
+static void shows_problems_as_check_does(void **state)
+{
+    json_t *problems = json_loads(
+        "[{\"file\":\"/a.yaml\",\"line\":0,\"column\":0,\"words\":\"/a.yaml\",\"message\":\"cannot "
+        "open the file\",\"remedy\":\"name "
+        "another\"},{\"file\":\"/a.yaml\",\"line\":2,\"column\":7,"
+        "\"words\":\"\",\"message\":\"no `name`\",\"remedy\":\"add it\"}]",
+        0, NULL);
+    assert_non_null(problems);
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    view_problems(problems, out);
+    fclose(out);
+    assert_string_equal(text, "/a.yaml: cannot open the file: `/a.yaml`\n  name another\n"
+                              "/a.yaml:2:7: no `name`\n  add it\n");
+    free(text);
+    json_decref(problems);
+}
+
+// The whole of a file; the caller frees it.
+static char *contents(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    if (!file)
+        fail_msg("cannot open %s", path);
+    char *text = NULL;
+    size_t size = 0;
+    assert_true(getdelim(&text, &size, '\0', file) > 0);
+    fclose(file);
+    return text;
+}
+
+// The next string literal from `*at` on into `out`, and `*at` behind it. False: none on this line.
+static bool next_literal(const char **at, char *out, size_t size)
+{
+    size_t before = strcspn(*at, "\"\n");
+    if ((*at)[before] != '"')
+        return false;
+    const char *start = *at + before + 1;
+    size_t length = strcspn(start, "\"");
+    assert_true(length < size);
+    memcpy(out, start, length);
+    out[length] = '\0';
+    *at = start + length + 1;
+    return true;
+}
+
+static void assert_documented(const char *page, const char *key)
+{
+    char quoted[128];
+    snprintf(quoted, sizeof(quoted), "`%s`", key[0] == '^' ? key + 1 : key);
+    if (!strstr(page, quoted))
+        fail_msg("nothing about the key %s", quoted);
+}
+
+// view.c itself is read: a column is {"HEADING", "key", VIEW_..., "second key" or NULL}, all else
+// goes through json_object_get(), text_of() and `rows`.
+static void the_reference_page_names_every_key_that_is_read(void **state)
+{
+    char *page = contents(getenv("WEIRCTL_PAGE"));
+    char *source = contents(getenv("WEIRCTL_VIEW"));
+    const char *json = strstr(page, "\n## JSON\n");
+    assert_non_null(json);
+    size_t keys = 0;
+    char text[128], key[128];
+    for (const char *at = source; (at = strstr(at, "{\"")); keys++) {
+        if (!next_literal(&at, text, sizeof(text)) || !next_literal(&at, key, sizeof(key)))
+            fail_msg("not a column: %s", text);
+        assert_documented(json, key);
+        if (next_literal(&at, key, sizeof(key)))
+            assert_documented(json, key);
+    }
+    static const char *const readers[] = {"json_object_get(", "text_of(", ".rows = ", ".nested = "};
+    for (size_t i = 0; i < sizeof(readers) / sizeof(readers[0]); i++) {
+        for (const char *at = source; (at = strstr(at, readers[i]));) {
+            at += strlen(readers[i]);
+            if (next_literal(&at, key, sizeof(key))) {
+                assert_documented(json, key);
+                keys++;
+            }
+        }
+    }
+    assert_true(keys > 80); // the source was understood
+    free(page);
+    free(source);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -339,6 +429,8 @@ int main(void)
         cmocka_unit_test(shows_a_line_a_change),
         cmocka_unit_test(refuses_answers_of_another_shape),
         cmocka_unit_test(survives_rows_of_another_shape),
+        cmocka_unit_test(shows_problems_as_check_does),
+        cmocka_unit_test(the_reference_page_names_every_key_that_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

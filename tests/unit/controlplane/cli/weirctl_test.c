@@ -60,7 +60,15 @@ static void handle_status(void *context, const json_t *arguments, struct ipc_rep
 static void handle_drain(void *context, const json_t *arguments, struct ipc_reply *reply)
 {
     const char *member = json_string_value(json_object_get(arguments, "member"));
-    if (strcmp(member, "s1") != 0 && strcmp(member, "s2") != 0)
+    if (strcmp(member, "two-problems") == 0) {
+        ipc_reply_error(reply, "invalid-configuration", "it goes on", "2 problems in /w.yaml");
+        reply->details = json_loads(
+            "{\"problems\":[{\"file\":\"/w.yaml\",\"line\":3,\"column\":14,\"words\":\"magle\","
+            "\"message\":\"wrong\",\"remedy\":\"did you mean maglev?\"},{\"file\":\"/w.yaml\","
+            "\"line\":5,\"column\":1,\"words\":\"\",\"message\":\"missing\",\"remedy\":\"add "
+            "it\"}]}",
+            0, NULL);
+    } else if (strcmp(member, "s1") != 0 && strcmp(member, "s2") != 0)
         ipc_reply_error(reply, "not-found", "see: weirctl show pools", "pool web has no member %s",
                         member);
     else
@@ -236,6 +244,11 @@ static void prints_answers_and_refusals(void **state)
         {"undrain web s1", 0, "member s1 of pool web gets new flows again\n", ""},
         {"drain --json web s1", 0, "{\n  \"changed\": true\n}\n", ""},
         {"drain web s9", 1, "", "weirctl: pool web has no member s9\n  see: weirctl show pools\n"},
+        // Each problem as weir-dataplane --check tells it.
+        {"drain web two-problems", 1, "",
+         "/w.yaml:3:14: wrong: `magle`\n  did you mean maglev?\n"
+         "/w.yaml:5:1: missing\n  add it\n"
+         "weirctl: 2 problems in /w.yaml\n  it goes on\n"},
         {"reload", 0, "nothing changed; still revision 5\n", ""},
         {"show workers --json", 0,
          "{\n  \"workers\": [\n    {\n      \"worker\": 0,\n      \"busy_percent\": 0.1\n    }\n"
@@ -274,6 +287,7 @@ static void refuses_wrong_command_lines(void **state)
          "weirctl: there is no command `show prots`; did you mean `weirctl show ports`?\n"},
         {"show pools --jsn", 2, "", "weirctl: there is no option --jsn; did you mean --json?\n"},
         {"show ports --limit 5", 2, "", "weirctl: `show ports` takes no --limit\n"},
+        {"show ports --version", 2, "", "weirctl: `show ports` takes no --version\n"},
         {"version --json", 2, "", "weirctl: `version` takes no --json\n"},
         {"drain web", 2, "", "weirctl: `drain` wants POOL MEMBER\n  as in: weirctl drain web s1\n"},
         {"reload now", 2, "", "weirctl: what is `now`?\n  as in: weirctl reload\n"},
@@ -293,7 +307,8 @@ static void explains_itself_without_a_data_plane(void **state)
                                         "show -h",
                                         "show zebra --help",
                                         "completion bash",
-                                        "version"};
+                                        "version",
+                                        "--version"};
     struct outcome *outcome = malloc(sizeof(*outcome));
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
         run_line(lines[i], outcome);
