@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/config/problems_priv.h"
 #include "base/config/read_priv.h"
+#include "base/config/value_priv.h"
 #include "base/nearest.h"
 
 #define MTU_IPV6_MIN 1280
@@ -80,12 +81,21 @@ static size_t device_name(const char *device, char out[static 256])
     return 256;
 }
 
+// The kernel's interface that a device string names, or "".
+static size_t device_interface(const char *device, char out[static 256])
+{
+    static const char key[] = ",iface=";
+    const char *at = strstr(device, key);
+    return device_name(at ? at + strlen(key) : "", out);
+}
+
 static void check_port_identities(struct reader *reader)
 {
     const struct config *config = reader->config;
     struct named names[CONFIG_PORTS_MAX], devices[CONFIG_PORTS_MAX], interfaces[CONFIG_PORTS_MAX];
-    char device_names[CONFIG_PORTS_MAX][256];
-    uint32_t name_count = 0, device_count = 0, interface_count = 0;
+    struct named carriers[CONFIG_PORTS_MAX];
+    char device_names[CONFIG_PORTS_MAX][256], carrier_names[CONFIG_PORTS_MAX][256];
+    uint32_t name_count = 0, device_count = 0, interface_count = 0, carrier_count = 0;
     for (uint32_t i = 0; i < config->port_count; i++) {
         const struct config_port *port = &config->ports[i];
         if (!bad(reader, port->name))
@@ -93,8 +103,11 @@ static void check_port_identities(struct reader *reader)
                 (struct named){port->name, sizeof(port->name), node_of(reader, port->name, port)};
         if (!bad(reader, &port->device)) {
             size_t size = device_name(port->device, device_names[i]);
-            devices[device_count++] =
-                (struct named){device_names[i], size, node_of(reader, &port->device, port)};
+            const struct tree_node *node = node_of(reader, &port->device, port);
+            devices[device_count++] = (struct named){device_names[i], size, node};
+            size = device_interface(port->device, carrier_names[i]);
+            if (carrier_names[i][0])
+                carriers[carrier_count++] = (struct named){carrier_names[i], size, node};
         }
         if (port->punt.interface[0])
             interfaces[interface_count++] =
@@ -104,6 +117,8 @@ static void check_port_identities(struct reader *reader)
     refuse_twice(reader, names, name_count, "a name given twice", "ports need names of their own");
     refuse_twice(reader, devices, device_count, "a device given twice",
                  "each port needs a device of its own (net_af_xdp0, net_af_xdp1, ...)");
+    refuse_twice(reader, carriers, carrier_count, "the interface of another port's device",
+                 "each port needs an interface of its own behind `iface=`");
     refuse_twice(reader, interfaces, interface_count, "an interface given twice",
                  "each port needs an interface of its own");
 }
@@ -259,6 +274,21 @@ static bool owns_address(const struct config *config, const struct ip_address *a
     return false;
 }
 
+// What stands against a machine or a service having this address in a connected IPv4 network; NULL:
+// nothing. RFC 919 section 7.
+static const char *edge_fault(const struct config *config, const struct ip_address *address)
+{
+    for (uint32_t i = 0; ip_is_v4(address) && i < config->port_count; i++) {
+        const struct config_port *port = &config->ports[i];
+        for (uint32_t j = 0; j < port->address_count; j++) {
+            const char *fault = value_edge_fault(&port->addresses[j], address);
+            if (fault)
+                return fault;
+        }
+    }
+    return NULL;
+}
+
 static void find_pool(struct reader *reader, struct config_vip *vip)
 {
     const struct config *config = reader->config;
@@ -273,6 +303,10 @@ static void find_pool(struct reader *reader, struct config_vip *vip)
             return;
         }
         names[i] = config->pools[i].name;
+    }
+    if (node->text[0] == '\0') {
+        complain(reader, node, "no value\nname one of the list `pools`");
+        return;
     }
     // Distances are dear; nobody sees them once the problems are full.
     const char *nearest =
@@ -308,6 +342,10 @@ static void check_vip_identities(struct reader *reader)
         keys[i] = (struct vip_key){vip->address, vip->port, (uint16_t)vip->protocol};
         services[service_count++] =
             (struct named){&keys[i], sizeof(keys[i]), node_of(reader, &vip->address, vip)};
+        const char *edge = edge_fault(config, &vip->address);
+        if (edge)
+            complain(reader, node_of(reader, &vip->address, vip),
+                     "%s\nclients cannot connect to it: choose another", edge);
         if (owns_address(config, &vip->address))
             complain(reader, node_of(reader, &vip->address, vip),
                      "a port's own address\na virtual address belongs to no port: choose another");
@@ -460,10 +498,13 @@ static void check_pool(struct reader *reader, uint32_t pool_index, bool networks
         if (bad(reader, &member->address))
             continue;
         const struct tree_node *node = node_of(reader, &member->address, member);
+        const char *edge = edge_fault(config, &member->address);
         if (is_virtual(config, &member->address))
             complain(reader, node, "a virtual address\nwrite the server's own address");
         else if (owns_address(config, &member->address))
             complain(reader, node, "a port's own address\nwrite the server's own address");
+        else if (edge)
+            complain(reader, node, "%s\nwrite the server's own address", edge);
         else if (networks_known)
             check_member_path(reader, pool, member);
     }

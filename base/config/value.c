@@ -158,7 +158,7 @@ bool value_parse_cores(const struct schema_field *field, const char *text, uint3
     const char *rest;
     bool fits, to_fits = true;
     if (!parse_digits(text, &from, &rest, &fits))
-        return fail(fault, "not a core", remedy, field->most);
+        return fail(fault, text[0] ? "not a core" : "no value", remedy, field->most);
     to = from;
     if (*rest == '-' && !parse_digits(rest + 1, &to, &rest, &to_fits))
         return fail(fault, "not a range of cores", remedy, field->most);
@@ -274,6 +274,20 @@ static struct ip_address network_edge(const struct ip_prefix *prefix, bool ones)
     return edge;
 }
 
+const char *value_edge_fault(const struct ip_prefix *network, const struct ip_address *address)
+{
+    // RFC 3021 and RFC 6164: on a /31 or /127 both addresses are hosts.
+    if (network->length >= 127)
+        return NULL;
+    struct ip_address first = network_edge(network, false);
+    struct ip_address last = network_edge(network, true);
+    if (ip_equal(address, &first))
+        return "the network's own address";
+    if (ip_is_v4(address) && ip_equal(address, &last))
+        return "the network's broadcast address";
+    return NULL;
+}
+
 static bool parse_own(const char *text, void *to, struct value_fault *fault)
 {
     struct ip_prefix own;
@@ -284,15 +298,9 @@ static bool parse_own(const char *text, void *to, struct value_fault *fault)
         (own.length == 96 && ip_is_v4(&own.address)))
         return fail(fault, "not the address of one machine",
                     "unspecified, loopback, multicast and broadcast addresses do not work here");
-    struct ip_address network = network_edge(&own, false);
-    struct ip_address last = network_edge(&own, true);
-    // RFC 3021 and RFC 6164: on a /31 or /127 both addresses are hosts.
-    bool has_edges = own.length < 127;
-    if (has_edges && ip_equal(&own.address, &network))
-        return fail(fault, "the network's own address",
-                    "write the address of this machine, with the length of its network");
-    if (has_edges && ip_is_v4(&own.address) && ip_equal(&own.address, &last))
-        return fail(fault, "the network's broadcast address",
+    const char *edge = value_edge_fault(&own, &own.address);
+    if (edge)
+        return fail(fault, edge,
                     "write the address of this machine, with the length of its network");
     memcpy(to, &own, sizeof(own));
     return true;
@@ -318,8 +326,8 @@ static bool parse_network(const char *text, void *to, struct value_fault *fault)
     return true;
 }
 
-bool value_parse(const struct schema_field *field, const char *text, struct arena *arena, void *to,
-                 struct value_fault *fault)
+static bool parse_any(const struct schema_field *field, const char *text, struct arena *arena,
+                      void *to, struct value_fault *fault)
 {
     uint64_t number;
     switch (field->type) {
@@ -353,6 +361,20 @@ bool value_parse(const struct schema_field *field, const char *text, struct aren
     }
     CHECK(false); // not a value
     return false;
+}
+
+// What is wrong with nothing is that it is nothing.
+static bool name_nothing(const char *text, struct value_fault *fault)
+{
+    if (text[0] == '\0')
+        snprintf(fault->message, sizeof(fault->message), "no value");
+    return false;
+}
+
+bool value_parse(const struct schema_field *field, const char *text, struct arena *arena, void *to,
+                 struct value_fault *fault)
+{
+    return parse_any(field, text, arena, to, fault) || name_nothing(text, fault);
 }
 
 static const char *text_at(const void *at)

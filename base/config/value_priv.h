@@ -23,6 +23,10 @@ bool value_parse_cores(const struct schema_field *field, const char *text, uint3
 // The longest text of a value or of a list of values, with its terminator.
 #define VALUE_TEXT_SIZE 1024
 
+// What keeps an address of a network from being a machine's: it is the network's own or its
+// broadcast address. NULL: nothing.
+const char *value_edge_fault(const struct ip_prefix *network, const struct ip_address *address);
+
 // Writes the canonical text of the value at `at` (one item of a list).
 void value_format(const struct schema_field *field, const void *at, const struct config *config,
                   char out[static VALUE_TEXT_SIZE]);

@@ -1,5 +1,7 @@
 """Changes under load: reloads, drained, removed and dead members. What is established goes on."""
 
+import os
+
 import harness
 from harness import Hold
 from lab import wait_until
@@ -148,6 +150,44 @@ class Changes(harness.LabTest):
         self.assertEqual(before, plane.revision())
         report = self.client(self.network.client, "connect", 10, self.network.vip[4], 80)
         self.assertEqual([], report["failed"])
+
+    def test_every_problem_of_a_bad_file_is_told(self):
+        plane = self.plane(self.network, self.config(), self.driver)
+        bad = self.config()
+        bad["pools"][0]["balancer"] = "magle"
+        bad["vips"][0]["prot"] = 80
+        plane.write(bad)
+        checked = plane.check().stderr
+        self.assertIn("`magle`", checked)
+        self.assertIn("`prot`", checked)
+        refused = plane.ctl("reload", check=False)
+        self.assertEqual(1, refused.returncode)
+        self.assertIn(checked, refused.stderr)
+        self.assertIn("goes on unchanged", refused.stderr)
+        for words in ("magle", "prot"):
+            self.assertIn(words, plane.process.said())
+        os.remove(plane.file)
+        refused = plane.ctl("reload", check=False).stderr
+        self.assertIn(f"{plane.file}: cannot open the file", refused)
+        self.assertNotIn(":0:0", refused)
+        self.client(self.network.client, "connect", 5, self.network.vip[4], 80)
+
+    def test_keys_that_take_a_restart_are_all_named(self):
+        plane = self.plane(self.network, self.config(), self.driver)
+        before = plane.revision()
+        config = self.config(weight=7, memory="777MiB")
+        config["node"]["flows"] = {"per-worker": 2048}
+        for port in config["ports"]:
+            port["descriptors"] = 256
+        plane.write(config)
+        refused = plane.ctl("reload", check=False)
+        self.assertEqual(1, refused.returncode)
+        names = ["node.memory", "node.flows.per-worker"] + sorted(
+            f"ports.{port['name']}.descriptors" for port in config["ports"])
+        self.assertIn("only a restart can change " + ", ".join(names), refused.stderr)
+        self.assertIn("restart weir-dataplane", refused.stderr)
+        self.assertEqual(before, plane.revision())
+        self.client(self.network.client, "connect", 5, self.network.vip[4], 80)
 
 
 if __name__ == "__main__":

@@ -56,11 +56,11 @@ static void generate_node(struct generator *g)
 
 static void generate_port(struct generator *g, uint32_t port)
 {
-    static const char *const devices[] = {"net_af_xdp%u,iface=x", "0000:0%u:00.0", "net_null%u",
+    static const char *const devices[] = {"net_af_xdp%u,iface=x%u", "0000:0%u:00.0", "net_null%u",
                                           "net_ring%u,nodeaction='r0:0:CREATE'"};
     char device[64];
     _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wformat-nonliteral\"");
-    snprintf(device, sizeof(device), choose(g, devices, 4), port);
+    snprintf(device, sizeof(device), choose(g, devices, 4), port, port);
     _Pragma("GCC diagnostic pop");
     fprintf(g->out, "  - name: port%u\n    device: \"%s\"\n    addresses: [10.%u.0.1/16, ", port,
             device, port);

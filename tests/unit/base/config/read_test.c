@@ -201,6 +201,15 @@ static const struct wrong wrong_files[] = {
      "10000/s"},
     {NODE "ports: [{name: p, device: net_null0, mtu: 1500B}]\n",
      "2:43 not a whole number: `1500B` | write a whole number from 68 to 9000"},
+    // Nothing is told as nothing, whatever was due.
+    {NODE "ports: [{name: p, device: net_null0, mtu: }]\n",
+     "2:38 no value | write a whole number from 68 to 9000"},
+    {"node: {name: n, cores: ['']}\n" PORTS,
+     "1:26 no value | write a processor's number or a range such as 0-3, up to 1023"},
+    {"node: {name: n, cores: 0, poll: ''}\n" PORTS, "1:34 no value | write adaptive or busy"},
+    {NODE PORTS "pools: [{name: w}]\nvips: [{name: v, address: 192.0.2.1, port: 80, protocol: tcp, "
+                "pool: }]\n",
+     "4:63 no value | name one of the list `pools`"},
     {NODE "ports: [{name: p, device: net_null0, mtu: -1}]\n",
      "2:43 not a whole number: `-1` | write a whole number from 68 to 9000"},
     {NODE "ports: [{name: p, device: net_null0, mtu: 0100}]\n",

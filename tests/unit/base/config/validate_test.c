@@ -64,6 +64,10 @@ static const struct relation relations[] = {
      "4:37 a network that overlaps another port's, at line 3: `10.9.0.3/8`"},
     {"node: {name: n, cores: 0}\nports: [{name: a, device: x, mtu: 1279, addresses: fd00::1/64}]\n",
      "2:35 too small for IPv6: `1279`"},
+    {"node: {name: n, cores: 0}\nports:\n  - {name: a, device: 'net_af_xdp0,iface=x,queue=1'}\n"
+     "  - {name: b, device: 'net_af_packet1,q=1,iface=x'}\n  - {name: c, device: "
+     "'net_af_xdp2,iface=xy'}\n",
+     "4:24 the interface of another port's device, as at line 3: `net_af_packet1,q=1,iface=x`"},
     // Routes.
     {"node: {name: n, cores: 0}\nports:\n  - name: a\n    device: x\n    addresses: 10.0.0.1/24\n"
      "    gateway: 10.1.0.1\n"
@@ -99,6 +103,19 @@ static const struct relation relations[] = {
                "vips: [" VIP("v", "10.0.0.9", "80", "w") "]\n",
      "5:39 a virtual address: `10.0.0.9`\n"
      "5:60 a port's own address: `10.1.0.1`"},
+    {BEGINNING
+     "pools: [{name: w, members: [{address: 10.1.0.0}, {address: 10.1.0.255}]}]\n"
+     "vips: [" VIP("v", "10.0.0.0", "80", "w") ", " VIP("u", "10.0.0.255", "80", "w") "]\n",
+     "5:39 the network's own address: `10.1.0.0`\n"
+     "5:60 the network's broadcast address: `10.1.0.255`\n"
+     "6:27 the network's own address: `10.0.0.0`\n"
+     "6:91 the network's broadcast address: `10.0.0.255`"},
+    // RFC 3021: a /31 has neither. IPv6 has no broadcast.
+    {"node: {name: n, cores: 0}\nports: [{name: a, device: x, addresses: [10.0.0.1/31, "
+     "fd00::1/64]}]\n"
+     "pools: [{name: w, members: [{address: 10.0.0.0}]}, {name: x, members: [{address: "
+     "'fd00::ffff:ffff:ffff:ffff'}]}]\n",
+     ""},
     {BEGINNING "pools: [{name: w, members: [{address: 2001:db8::1}, {address: 198.51.100.1}]}]\n",
      "5:39 a member that no port reaches: `2001:db8::1`"},
     {BEGINNING "pools: [{name: w, forward: direct, members: [{address: 198.51.100.1}]}]\n",
