@@ -26,12 +26,12 @@ const struct option_rule option_rules[OPTION_IDS] = {
                       "show it again every INTERVAL, until interrupted [1s]"},
     [OPTION_ALL] = {"--all", NULL, OPTION_FLAG, 0, "reasons that dropped nothing, too"},
     [OPTION_LIMIT] = {"--limit", "N", OPTION_NUMBER, 100,
-                      "at most N flows, up to " TEXT_OF(IPC_FLOWS_MAX) " [100]", IPC_FLOWS_MAX},
+                      "at most N flows, up to " TEXT_OF(IPC_FLOWS_MAX) " [100]"},
     [OPTION_VIP] = {"--vip", "NAME", OPTION_TEXT, 0, "only flows to this virtual address"},
     [OPTION_POOL] = {"--pool", "NAME", OPTION_TEXT, 0, "only flows to this pool"},
     [OPTION_MEMBER] = {"--member", "NAME", OPTION_TEXT, 0, "only flows to members of this name"},
     [OPTION_CLIENT] = {"--client", "ADDRESS", OPTION_ADDRESS, 0, "only flows of this client"},
-    [OPTION_COUNT] = {"--count", "N", OPTION_NUMBER, 0, "end after N lines", COUNT_MAX},
+    [OPTION_COUNT] = {"--count", "N", OPTION_NUMBER, 0, "end after N lines"},
     [OPTION_INTERVAL] = {"--interval", "INTERVAL", OPTION_DURATION, 1000,
                          "time from one line to the next [1s]"},
     [OPTION_VERSION] = {"--version", NULL, OPTION_FLAG, 0, "the same as `weirctl version`"},
@@ -95,6 +95,7 @@ static enum error read_value(enum option_id id, const char *text, struct options
 {
     const struct option_rule *rule = &option_rules[id];
     uint64_t number = 0;
+    uint64_t most = id == OPTION_LIMIT ? IPC_FLOWS_MAX : COUNT_MAX;
     const char *end;
     struct ip_address address;
     switch (rule->kind) {
@@ -109,9 +110,9 @@ static enum error read_value(enum option_id id, const char *text, struct options
             return refuse(why, "%s takes an IPv4 or IPv6 address, not `%s`", rule->name, text);
         break;
     case OPTION_NUMBER:
-        if (!read_digits(text, &number, &end) || *end != '\0' || number < 1 || number > rule->most)
+        if (!read_digits(text, &number, &end) || *end != '\0' || number < 1 || number > most)
             return refuse(why, "%s takes a number from 1 to %" PRIu64 ", not `%s`", rule->name,
-                          rule->most, text);
+                          most, text);
         break;
     case OPTION_DURATION:
     case OPTION_DURATION_MAYBE: {

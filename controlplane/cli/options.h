@@ -47,7 +47,6 @@ struct option_rule {
     enum option_kind kind;
     uint64_t preset; // where the option is not given; durations in milliseconds
     const char *help;
-    uint64_t most; // OPTION_NUMBER
 };
 
 // By enum option_id.
