@@ -192,8 +192,8 @@ enum error plane_create(const struct config *config, struct plane **plane, char 
         goto failed;
     struct siphash_key neighbour_key;
     random_os_bytes(&neighbour_key, sizeof(neighbour_key));
-    error = neighbour_table_create(CONFIG_MEMBERS_MAX + NEIGHBOURS_DYNAMIC, neighbour_key,
-                                   &created->neighbours);
+    error = neighbour_table_create(CONFIG_MEMBERS_MAX + NEIGHBOURS_DYNAMIC, NEIGHBOURS_DYNAMIC,
+                                   neighbour_key, &created->neighbours);
     if (error) {
         fail(why, error, "the neighbour table");
         goto failed;
