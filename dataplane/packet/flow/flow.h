@@ -63,10 +63,10 @@ struct flow {
     uint32_t expires_ms; // the first millisecond at which it is no longer wanted
     uint32_t service;    // slot of the service
     uint32_t member;     // slot of the member
-    uint32_t neighbour;  // cached next hop of a reply, 0: none yet
+    uint32_t way;        // the caller's: how to reach where it goes, 0: not known yet
     uint8_t state;       // enum flow_state; of a NAT flow both entries bear the same
     uint8_t direction;   // enum flow_direction
-    uint16_t generation; // of `neighbour`
+    uint16_t way_port;   // the caller's: the port `way` leads out of
 };
 _Static_assert(sizeof(struct flow) == 64, "a flow is one cache line");
 
