@@ -27,6 +27,9 @@
 #define FLOW_CAPACITY_MAX (1u << 27)
 #define FLOW_NONE         0u // entry number 0 is never used
 
+// What one flow_walk() reads at most.
+#define FLOW_WALK_BUCKETS 256u
+
 // All 40 bytes count: the unused ones must be zero. Ports in network byte order.
 struct flow_key {
     struct ip_address source;
@@ -136,8 +139,10 @@ uint32_t flow_table_used(const struct flow_table *table);     // entries, expire
 uint32_t flow_table_capacity(const struct flow_table *table); // entries
 uint64_t flow_table_bytes(const struct flow_table *table);    // memory
 
-// Walks the live entries from `*position` (0 at first) and calls `visit` until it returns false or
-// `limit` were visited. Returns true while there is more. An entry that is in the table all along
-// is visited once, unless an insert between two calls moved it to its other bucket.
+// Walks the live entries from `*position` (0 at first) and calls `visit` until it returns false,
+// `limit` were visited or FLOW_WALK_BUCKETS buckets were read, so that a worker's packets do not
+// wait for a big table. Returns true while there is more, also when this call found none. An entry
+// that is in the table all along is visited once, unless an insert between two calls moved it to
+// its other bucket.
 bool flow_walk(struct flow_table *table, uint32_t *position, uint32_t limit, uint32_t now_ms,
                bool (*visit)(void *context, const struct flow *), void *context);
