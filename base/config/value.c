@@ -329,7 +329,7 @@ static bool parse_network(const char *text, void *to, struct value_fault *fault)
 static bool parse_any(const struct schema_field *field, const char *text, struct arena *arena,
                       void *to, struct value_fault *fault)
 {
-    uint64_t number;
+    uint64_t number = 0;
     switch (field->type) {
     case SCHEMA_COUNT:
     case SCHEMA_DURATION:

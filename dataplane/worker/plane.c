@@ -18,8 +18,9 @@
 #define HELD_SLOTS         512
 #define HANDOFF_SLOTS      1024
 #define NEIGHBOURS_DYNAMIC 4096 // besides a next hop for each member
-_Static_assert(CONFIG_MEMBERS_MAX + NEIGHBOURS_DYNAMIC <= UINT16_MAX,
-               "a flow remembers its neighbour in 16 bits");
+#define NEIGHBOURS         (CONFIG_MEMBERS_MAX + NEIGHBOURS_DYNAMIC)
+_Static_assert(NEIGHBOUR_SLOTS(NEIGHBOURS) <= UINT16_MAX,
+               "a flow remembers its neighbour's slot in 16 bits");
 
 static enum error fail(char *why, enum error error, const char *what)
 {
@@ -192,8 +193,8 @@ enum error plane_create(const struct config *config, struct plane **plane, char 
         goto failed;
     struct siphash_key neighbour_key;
     random_os_bytes(&neighbour_key, sizeof(neighbour_key));
-    error = neighbour_table_create(CONFIG_MEMBERS_MAX + NEIGHBOURS_DYNAMIC, neighbour_key,
-                                   &created->neighbours);
+    error =
+        neighbour_table_create(NEIGHBOURS, NEIGHBOURS_DYNAMIC, neighbour_key, &created->neighbours);
     if (error) {
         fail(why, error, "the neighbour table");
         goto failed;
@@ -201,6 +202,7 @@ enum error plane_create(const struct config *config, struct plane **plane, char 
     if ((error = open_ports(created, why)) || (error = create_workers(created, why)) ||
         (error = plane_publish(created, config, why)) || (error = launch_workers(created, why)))
         goto failed;
+    plane_announce(created);
     *plane = created;
     return ERROR_NONE;
 

@@ -30,7 +30,8 @@ struct plane {
     struct stats *stats;
     struct stats_reader *reader;
     struct counters counters; // the main thread's own slots
-    uint32_t announced;       // how many of the announcements due were sent
+    uint32_t announced;       // how many announcements of this round were sent
+    uint32_t announce_rounds; // how many rounds are still to come
     uint64_t looked_after_ns; // links and counters, about once a second
     bool link_up[CONFIG_PORTS_MAX];
     uint64_t drops_told[DROP_REASONS];

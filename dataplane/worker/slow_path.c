@@ -11,6 +11,7 @@
 
 #define CONTROL_BURST          256 // messages of a mailbox a turn
 #define ANNOUNCE_BURST         16  // announcements a turn
+#define ANNOUNCE_ROUNDS        3   // a second apart: a switch may not forward yet
 #define NEIGHBOUR_TICK_NS      (100ull * NANOSECONDS_PER_MILLISECOND)
 #define LOOK_AFTER_INTERVAL_NS ((uint64_t)NANOSECONDS_PER_SECOND)
 
@@ -95,6 +96,15 @@ static void announce(struct plane *plane, uint32_t port, const struct ip_address
 
 void plane_announce(struct plane *plane)
 {
+    plane->announced = 0;
+    plane->announce_rounds = ANNOUNCE_ROUNDS - 1;
+}
+
+static void announce_again(struct plane *plane)
+{
+    if (plane->announce_rounds == 0)
+        return;
+    plane->announce_rounds--;
     plane->announced = 0;
 }
 
@@ -187,10 +197,12 @@ static void watch_links(struct plane *plane)
         if (up == plane->link_up[p])
             continue;
         plane->link_up[p] = up;
-        if (up)
-            log_info("link up", LOG_STRING("port", port->name), LOG_UINT("mbps", speed_mbps));
-        else
+        if (!up) {
             log_warning("link down", LOG_STRING("port", port->name));
+            continue;
+        }
+        log_info("link up", LOG_STRING("port", port->name), LOG_UINT("mbps", speed_mbps));
+        plane_announce(plane);
     }
 }
 
@@ -228,6 +240,7 @@ bool plane_turn(struct plane *plane, uint64_t now_ns)
     announce_some(plane);
     if (now_ns - plane->looked_after_ns >= LOOK_AFTER_INTERVAL_NS) {
         plane->looked_after_ns = now_ns;
+        announce_again(plane);
         watch_links(plane);
         tell_drops(plane);
     }

@@ -6,14 +6,11 @@
 #include <sys/prctl.h>
 #include <time.h>
 
-#include "base/clock.h"
+#include "dataplane/worker/idle.h"
 
 #define PUNT_BURST     STAGE_BURST
 #define SWEEP_BUCKETS  8
-#define SWEEP_TURNS    64   // a busy worker sweeps once in so many turns
-#define SPIN_TURNS     64   // an idle worker spins so long before it first sleeps
-#define SLEEP_FIRST_NS 1000 // then sleeps, twice as long each SLEEP_TURNS turns
-#define SLEEP_TURNS    16
+#define SWEEP_TURNS    64 // a busy worker sweeps once in so many turns
 #define TIMER_SLACK_NS 1000
 
 static uint32_t receive_port(struct worker *worker, uint16_t index)
@@ -115,24 +112,15 @@ static void account(struct worker *worker, uint64_t began_tsc, uint32_t packets)
     stats_add(counters->busy_cycles, now_tsc - began_tsc);
 }
 
-static uint64_t sleep_ns(const struct worker *worker)
-{
-    uint64_t longest = worker->stage.tables->sleep_max_ns;
-    uint32_t doublings = (worker->idle_turns - SPIN_TURNS) / SLEEP_TURNS;
-    if (doublings > 20)
-        return longest;
-    uint64_t wanted = (uint64_t)SLEEP_FIRST_NS << doublings;
-    return wanted < longest ? wanted : longest;
-}
-
-// An idle worker spins a while, then sleeps longer the longer nothing comes.
 static void rest(struct worker *worker)
 {
-    if (worker->idle_turns < SPIN_TURNS || worker->stage.tables->busy_poll) {
+    const struct tables *tables = worker->stage.tables;
+    uint64_t sleep_ns = idle_sleep_ns(worker->idle_turns, tables->busy_poll, tables->sleep_max_ns);
+    if (sleep_ns == 0) {
         rte_pause();
         return;
     }
-    struct timespec pause = {.tv_nsec = (long)sleep_ns(worker)};
+    struct timespec pause = {.tv_nsec = (long)sleep_ns}; // the schema keeps it below a second
     stats_add(worker->stage.counters.sleeps, 1);
     epoch_offline(&worker->shared->epoch, worker->index);
     nanosleep(&pause, NULL);
@@ -150,7 +138,7 @@ int worker_run(void *argument)
         uint64_t began_tsc = rte_rdtsc();
         uint32_t packets = worker_turn(worker);
         account(worker, began_tsc, packets);
-        worker->idle_turns = packets ? 0 : worker->idle_turns + 1;
+        worker->idle_turns = packets ? 0 : worker->idle_turns + (worker->idle_turns < UINT32_MAX);
         if (!packets)
             rest(worker);
     }

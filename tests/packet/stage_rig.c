@@ -107,7 +107,8 @@ void rig_open(struct stage_rig *rig, const char *yaml)
     CHECK(registry_create(16, &rig->services) == ERROR_NONE);
     CHECK(registry_create(16, &rig->pools) == ERROR_NONE);
     CHECK(registry_create(64, &rig->members) == ERROR_NONE);
-    CHECK(neighbour_table_create(256, (struct siphash_key){5, 6}, &rig->neighbours) == ERROR_NONE);
+    CHECK(neighbour_table_create(256, 256, (struct siphash_key){5, 6}, &rig->neighbours) ==
+          ERROR_NONE);
     CHECK(stats_create(counter_families, COUNTERS, 1, &rig->stats) == ERROR_NONE);
 
     for (uint32_t p = 0; p < rig->config->port_count; p++) {

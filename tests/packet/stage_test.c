@@ -639,6 +639,101 @@ static void with_several_workers_both_directions_meet_at_one(void **state)
     assert_in_range(handed, 16, 48);
 }
 
+#define TWO_WORKERS                                                    \
+    "node: {name: test, cores: [0, 1], flows: {per-worker: 4096}}\n"   \
+    "ports:\n"                                                         \
+    "  - {name: front, device: net_null0, addresses: [10.1.0.1/24]}\n" \
+    "  - {name: back, device: net_null1, addresses: [10.2.0.1/24], punt: {interface: p1}}\n"
+
+static const char two_workers[] =
+    TWO_WORKERS "pools: [{name: p, members: [{name: a, address: 10.2.0.11, port: 8080},\n"
+                "                            {name: b, address: 10.2.0.12, port: 8080}]}]\n" VIP;
+static const char two_workers_only_b[] =
+    TWO_WORKERS "pools: [{name: p, members: [{name: b, address: 10.2.0.12, port: 8080}]}]\n" VIP;
+static const char two_workers_no_vip[] =
+    TWO_WORKERS "pools: [{name: p, members: [{name: a, address: 10.2.0.11, port: 8080}]}]\n";
+static const char two_workers_ipip[] =
+    TWO_WORKERS "pools: [{name: p, forward: ipip, members: [{name: b, address: 10.2.0.12}]}]\n" VIP;
+
+// What is another worker's before a change must be handed to it after, whatever has gone.
+static void a_change_does_not_part_packets_from_the_worker_that_knows_their_flow(void **state)
+{
+    static const char *const changes[] = {two_workers_only_b, two_workers_no_vip, two_workers_ipip};
+    for (size_t c = 0; c < sizeof(changes) / sizeof(changes[0]); c++) {
+        rig_close(&rig);
+        rig_open(&rig, two_workers);
+        rig_neighbour(&rig, BACK, "10.2.0.11", member_mac);
+        rig_neighbour(&rig, BACK, "10.2.0.12", member_mac);
+        bool elsewhere[64];
+        struct frame_spec request = from_client("10.1.0.100", 80, SYN);
+        for (uint16_t i = 0; i < 64; i++) {
+            request.source_port = (uint16_t)(1000 + i);
+            elsewhere[i] = put(FRONT, request).kind == OUTCOME_HANDED;
+        }
+        rig_reload(&rig, changes[c]);
+        request.tcp_flags = ACK;
+        for (uint16_t i = 0; i < 64; i++) {
+            if (!elsewhere[i])
+                continue;
+            request.source_port = (uint16_t)(1000 + i);
+            assert_int_equal(put(FRONT, request).kind, OUTCOME_HANDED);
+            struct frame_spec reply = from_member("10.2.0.11", (uint16_t)(1000 + i), ACK);
+            assert_int_equal(put(BACK, reply).kind, OUTCOME_HANDED);
+        }
+    }
+}
+
+static void an_outsiders_segments_do_not_move_a_flow(void **state)
+{
+    open_two_members();
+    uint16_t port = 1000;
+    while (member_of(port, SYN) != 11)
+        port++;
+    rig_drain(&rig, "p/a"); // a new choice would be the other one
+    assert_int_equal(member_of(port, RST), 11);
+    assert_int_equal(member_of(port, SYN), 11);
+    assert_int_equal(member_of(port, ACK), 11);
+}
+
+static void a_members_fragments_and_icmp_errors_do_not_leave_as_they_are(void **state)
+{
+    struct frame_spec fragment = from_member("10.2.0.11", 40000, 0);
+    fragment.protocol = IPPROTO_UDP;
+    fragment.more_fragments = true;
+    fragment.payload_size = 32;
+    assert_dropped(put(BACK, fragment), DROP_FRAGMENT);
+    struct frame_spec error = from_client("10.1.0.100", 0, 0);
+    error.protocol = IPPROTO_ICMP;
+    error.icmp_type = 3;
+    error.icmp_code = 4;
+    assert_dropped(put(FRONT, error), DROP_ICMP);
+}
+
+static void an_answer_is_used_up_where_the_kernel_has_no_interface(void **state)
+{
+    struct frame_spec answer = {
+        .destination_mac = back_mac,
+        .source_mac = other_mac,
+        .source = "10.2.0.77",
+        .destination = "10.2.0.1",
+        .arp_operation = 2,
+        .arp_target_mac = back_mac,
+    };
+    struct outcome outcome = put(BACK, answer);
+    assert_int_equal(outcome.kind, OUTCOME_CONSUMED);
+    assert_true(outcome.learned);
+}
+
+static void gateways_are_needed_as_members_next_hops_are(void **state)
+{
+    struct ip_address gateway;
+    ip_parse("10.1.0.254", &gateway);
+    bool found = false;
+    for (uint32_t i = 0; i < rig.tables->hop_count; i++)
+        found |= ip_equal(&rig.tables->hops[i].address, &gateway);
+    assert_true(found);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, open_rig, close_rig)
@@ -667,6 +762,11 @@ int main(void)
         CASE(slots_are_used_again_once_their_flows_are_gone),
         CASE(counters_follow_flows),
         CASE(with_several_workers_both_directions_meet_at_one),
+        CASE(a_change_does_not_part_packets_from_the_worker_that_knows_their_flow),
+        CASE(an_outsiders_segments_do_not_move_a_flow),
+        CASE(a_members_fragments_and_icmp_errors_do_not_leave_as_they_are),
+        CASE(an_answer_is_used_up_where_the_kernel_has_no_interface),
+        CASE(gateways_are_needed_as_members_next_hops_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

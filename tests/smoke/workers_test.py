@@ -32,6 +32,20 @@ class Workers(harness.LabTest):
         self.assertTrue(all(worker["packets"] > 0 for worker in workers), workers)
         self.assertGreater(sum(worker["handoffs"] for worker in workers), 0, workers)
 
+    def test_a_busy_worker_never_sleeps_and_an_adaptive_one_does(self):
+        network = Routed(self.lab, members=1)
+        Nginx(network.members["s1"], "s1")
+        for poll in ("busy", "adaptive"):
+            with self.subTest(poll=poll):
+                config = network.configuration(TAP, cores=[0], poll=poll)
+                network.serve(config, "web", 80)
+                plane = self.plane(network, config, TAP)
+                report = self.client(network.client, "connect", 5, network.vip[4], 80)
+                self.assertEqual([], report["failed"])
+                sleeps = plane.ask("show", "workers")["workers"][0]["sleeps"]
+                self.assertEqual(poll == "adaptive", sleeps > 0)
+                self.assertEqual(0, plane.stop())
+
 
 if __name__ == "__main__":
     harness.main()

@@ -403,8 +403,11 @@ bool flow_walk(struct flow_table *table, uint32_t *position, uint32_t limit, uin
                bool (*visit)(void *context, const struct flow *), void *context)
 {
     uint32_t slots = flow_table_buckets(table) * BUCKET_SLOTS;
+    uint32_t end = *position + FLOW_WALK_BUCKETS * BUCKET_SLOTS;
+    if (end > slots)
+        end = slots;
     uint32_t visited = 0;
-    while (*position < slots && visited < limit) {
+    while (*position < end && visited < limit) {
         const struct bucket *bucket = &table->buckets[*position / BUCKET_SLOTS];
         uint32_t slot = (*position)++ % BUCKET_SLOTS;
         if (bucket->tags[slot] == BUCKET_TAG_NONE)

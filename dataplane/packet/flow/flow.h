@@ -27,6 +27,9 @@
 #define FLOW_CAPACITY_MAX (1u << 27)
 #define FLOW_NONE         0u // entry number 0 is never used
 
+// What one flow_walk() reads at most.
+#define FLOW_WALK_BUCKETS 256u
+
 // All 40 bytes count: the unused ones must be zero. Ports in network byte order.
 struct flow_key {
     struct ip_address source;
@@ -63,10 +66,10 @@ struct flow {
     uint32_t expires_ms; // the first millisecond at which it is no longer wanted
     uint32_t service;    // slot of the service
     uint32_t member;     // slot of the member
-    uint32_t neighbour;  // cached next hop of a reply, 0: none yet
+    uint32_t way;        // the caller's: how to reach where it goes, 0: not known yet
     uint8_t state;       // enum flow_state; of a NAT flow both entries bear the same
     uint8_t direction;   // enum flow_direction
-    uint16_t generation; // of `neighbour`
+    uint16_t way_port;   // the caller's: the port `way` leads out of
 };
 _Static_assert(sizeof(struct flow) == 64, "a flow is one cache line");
 
@@ -136,8 +139,10 @@ uint32_t flow_table_used(const struct flow_table *table);     // entries, expire
 uint32_t flow_table_capacity(const struct flow_table *table); // entries
 uint64_t flow_table_bytes(const struct flow_table *table);    // memory
 
-// Walks the live entries from `*position` (0 at first) and calls `visit` until it returns false or
-// `limit` were visited. Returns true while there is more. An entry that is in the table all along
-// is visited once, unless an insert between two calls moved it to its other bucket.
+// Walks the live entries from `*position` (0 at first) and calls `visit` until it returns false,
+// `limit` were visited or FLOW_WALK_BUCKETS buckets were read, so that a worker's packets do not
+// wait for a big table. Returns true while there is more, also when this call found none. An entry
+// that is in the table all along is visited once, unless an insert between two calls moved it to
+// its other bucket.
 bool flow_walk(struct flow_table *table, uint32_t *position, uint32_t limit, uint32_t now_ms,
                bool (*visit)(void *context, const struct flow *), void *context);

@@ -7,9 +7,6 @@
 // table could only leave tombstones behind, and a peer that makes neighbours come and go (a scan of
 // a connected network will do) would fill it with them until each miss of a worker walked all of
 // it. A chain's length depends on the live neighbours alone.
-//
-// There are twice as many slots as neighbours, so that churn within one grace period is not
-// refused.
 #include "dataplane/packet/route/neighbour.h"
 
 #include <stdatomic.h>
@@ -65,12 +62,13 @@ enum pin {
     PIN_SET,
 };
 
-// Neighbours that may make room for another, in the order in which they do. The last ones give way
-// only to a pinned one.
+// Neighbours that may make room for another: all that are not pinned.
 enum evictable {
+    EVICTABLE_NOT,
     EVICTABLE_FAILED,
     EVICTABLE_INCOMPLETE,
-    EVICTABLE_KNOWN,
+    EVICTABLE_UNCONFIRMED,
+    EVICTABLE_CONFIRMED,
     EVICTABLE_COUNT,
 };
 
@@ -81,16 +79,22 @@ struct held {
 
 // What only the writer knows of a slot.
 struct neighbour {
-    struct timer timer; // first, so that a timer is its neighbour
-    uint8_t phase;      // enum phase
-    uint8_t pin;        // enum pin
-    uint8_t asked;      // requests without an answer in this phase
-    struct held held;   // only while INCOMPLETE
-    struct neighbour_queue *queue;
+    struct timer timer;          // first, so that a timer is its neighbour
+    uint8_t phase;               // enum phase
+    uint8_t pin;                 // enum pin
+    uint8_t asked;               // requests without an answer in this phase
+    uint8_t evictable;           // enum evictable: where it is queued
+    bool confirmed;              // a reply told its MAC
+    struct held held;            // only while INCOMPLETE
     TAILQ_ENTRY(neighbour) link; // of its queue
 };
 
 TAILQ_HEAD(neighbour_queue, neighbour);
+
+struct evictable_queue {
+    struct neighbour_queue queue; // the first to go first
+    uint32_t count;
+};
 
 struct neighbour_table {
     // For readers; these pointers never change.
@@ -103,15 +107,18 @@ struct neighbour_table {
     _Alignas(CACHE_LINE) struct neighbour *neighbours; // by slot
     uint32_t slot_count;                               // with slot 0
     uint32_t capacity;
+    uint32_t dynamic_max;
     uint32_t used;
-    bool lapsed; // some pin is PIN_LAPSED
+    uint32_t dynamic; // of them in a queue of `evictable`
+    uint32_t held;    // packets, of all
+    bool lapsed;      // some pin is PIN_LAPSED
     uint64_t refused;
     struct random random;
     struct timer_wheel wheel;
     struct neighbour_queue free;
     struct neighbour_queue retired; // freed since the last reclaim: a reader may stand on them
     struct neighbour_queue waiting; // freed before it: free at the next one
-    struct neighbour_queue evictable[EVICTABLE_COUNT]; // unpinned, the oldest first
+    struct evictable_queue evictable[EVICTABLE_COUNT]; // EVICTABLE_NOT: unused
 };
 
 // What the callbacks of the wheel need.
@@ -139,11 +146,12 @@ static void *allocate_lines(size_t size)
     return lines ? memset(lines, 0, whole) : NULL;
 }
 
-enum error neighbour_table_create(uint32_t capacity, struct siphash_key key,
+enum error neighbour_table_create(uint32_t capacity, uint32_t dynamic_max, struct siphash_key key,
                                   struct neighbour_table **table)
 {
     CHECK(capacity > 0 && capacity <= NEIGHBOUR_CAPACITY_MAX);
-    uint32_t slot_count = 2 * capacity + 1;
+    CHECK(dynamic_max > 0 && dynamic_max <= capacity);
+    uint32_t slot_count = NEIGHBOUR_SLOTS(capacity);
     uint32_t bucket_count = 1;
     while (bucket_count < 2 * capacity)
         bucket_count *= 2;
@@ -163,6 +171,7 @@ enum error neighbour_table_create(uint32_t capacity, struct siphash_key key,
     made->bucket_mask = bucket_count - 1;
     made->slot_count = slot_count;
     made->capacity = capacity;
+    made->dynamic_max = dynamic_max;
     // The jitter shows on the wire; a hash by the key does not give the key away.
     made->random = random_from_seed(siphash24(key, NULL, 0));
     timer_wheel_init(&made->wheel, TICK_NS, 0);
@@ -170,7 +179,7 @@ enum error neighbour_table_create(uint32_t capacity, struct siphash_key key,
     TAILQ_INIT(&made->retired);
     TAILQ_INIT(&made->waiting);
     for (int i = 0; i < EVICTABLE_COUNT; i++)
-        TAILQ_INIT(&made->evictable[i]);
+        TAILQ_INIT(&made->evictable[i].queue);
     for (uint32_t slot = NEIGHBOUR_NONE + 1; slot < slot_count; slot++) {
         struct neighbour *neighbour = &made->neighbours[slot];
         timer_init(&neighbour->timer, fire_timeout);
@@ -256,20 +265,34 @@ static void unpublish_slot(struct neighbour_table *table, uint32_t slot)
     atomic_store_explicit(link, next, memory_order_release);
 }
 
-// Puts the neighbour at the end of the queue that its phase and pin ask for.
+static enum evictable evictable_as(const struct neighbour *neighbour)
+{
+    if (neighbour->phase == PHASE_FREE || neighbour->pin != PIN_NONE)
+        return EVICTABLE_NOT;
+    if (neighbour->phase == PHASE_INCOMPLETE)
+        return EVICTABLE_INCOMPLETE;
+    if (neighbour->phase == PHASE_FAILED)
+        return EVICTABLE_FAILED;
+    return neighbour->confirmed ? EVICTABLE_CONFIRMED : EVICTABLE_UNCONFIRMED;
+}
+
+// Puts the neighbour into the queue where it belongs. Only a confirmation makes it the youngest of
+// the same queue again: probes and what others claim do not.
 static void requeue(struct neighbour_table *table, struct neighbour *neighbour)
 {
-    static const enum evictable by_phase[] = {
-        [PHASE_INCOMPLETE] = EVICTABLE_INCOMPLETE, [PHASE_FRESH] = EVICTABLE_KNOWN,
-        [PHASE_STALE] = EVICTABLE_KNOWN,           [PHASE_PROBE] = EVICTABLE_KNOWN,
-        [PHASE_FAILED] = EVICTABLE_FAILED,
-    };
-    if (neighbour->queue)
-        TAILQ_REMOVE(neighbour->queue, neighbour, link);
-    neighbour->queue = NULL;
-    if (neighbour->phase != PHASE_FREE && neighbour->pin == PIN_NONE) {
-        neighbour->queue = &table->evictable[by_phase[neighbour->phase]];
-        TAILQ_INSERT_TAIL(neighbour->queue, neighbour, link);
+    enum evictable from = neighbour->evictable, to = evictable_as(neighbour);
+    if (from == to && neighbour->phase != PHASE_FRESH)
+        return;
+    if (from != EVICTABLE_NOT) {
+        TAILQ_REMOVE(&table->evictable[from].queue, neighbour, link);
+        table->evictable[from].count--;
+        table->dynamic--;
+    }
+    neighbour->evictable = (uint8_t)to;
+    if (to != EVICTABLE_NOT) {
+        TAILQ_INSERT_TAIL(&table->evictable[to].queue, neighbour, link);
+        table->evictable[to].count++;
+        table->dynamic++;
     }
 }
 
@@ -283,11 +306,13 @@ static void enter(struct neighbour_table *table, struct neighbour *neighbour, en
         [PHASE_FAILED] = NEIGHBOUR_FAILED,
     };
     uint32_t slot = slot_of(table, neighbour);
-    struct neighbour_view view = {.state = state_by_phase[phase],
-                                  .generation = view_of(table, neighbour).generation};
+    struct neighbour_view old = view_of(table, neighbour);
+    struct neighbour_view view = {.state = state_by_phase[phase], .generation = old.generation};
     if (mac)
         memcpy(view.mac, mac, sizeof(view.mac));
     write_view(table, slot, view);
+    bool same = memcmp(view.mac, old.mac, sizeof(view.mac)) == 0;
+    neighbour->confirmed = phase == PHASE_FRESH || (neighbour->confirmed && same);
     neighbour->phase = (uint8_t)phase;
     neighbour->asked = 0;
     timer_start(&table->wheel, &neighbour->timer, deadline_ns);
@@ -318,9 +343,10 @@ static void forget(struct neighbour_table *table, struct neighbour *neighbour)
     table->used--;
 }
 
-static struct held take_held(struct neighbour *neighbour)
+static struct held take_held(struct neighbour_table *table, struct neighbour *neighbour)
 {
     struct held held = neighbour->held;
+    table->held -= held.count;
     neighbour->held.count = 0;
     return held;
 }
@@ -331,19 +357,26 @@ static void drop_all(const struct held *held, bool failed, const struct neighbou
         actions->drop(actions->context, held->packets[i], failed);
 }
 
-// Makes room for one more. Returns the packets that the one who gave way had held.
-static struct held evict_one(struct neighbour_table *table, bool for_pin)
+// Makes room for one more; something is evictable. Returns the packets that the one who gave way
+// had held.
+static struct held evict_one(struct neighbour_table *table)
 {
-    struct held held = {.count = 0};
-    int last = for_pin ? EVICTABLE_KNOWN : EVICTABLE_INCOMPLETE;
-    for (int i = 0; i <= last; i++) {
-        struct neighbour *oldest = TAILQ_FIRST(&table->evictable[i]);
-        if (oldest) {
-            held = take_held(oldest);
-            forget(table, oldest);
-            break;
-        }
-    }
+    const struct evictable_queue *queues = table->evictable;
+    uint32_t incomplete = queues[EVICTABLE_INCOMPLETE].count;
+    uint32_t unconfirmed = queues[EVICTABLE_UNCONFIRMED].count;
+    enum evictable kind;
+    if (queues[EVICTABLE_FAILED].count > 0)
+        kind = EVICTABLE_FAILED;
+    else if (incomplete == 0 && unconfirmed == 0)
+        kind = EVICTABLE_CONFIRMED;
+    else
+        // A scan makes us ask for many, forged requests tell us of many. Either must not cost the
+        // other kind: least of all a neighbour just asked for, before it can answer.
+        kind = incomplete >= unconfirmed ? EVICTABLE_INCOMPLETE : EVICTABLE_UNCONFIRMED;
+    struct neighbour *first = TAILQ_FIRST(&queues[kind].queue);
+    CHECK(first);
+    struct held held = take_held(table, first);
+    forget(table, first);
     return held;
 }
 
@@ -355,12 +388,14 @@ static struct neighbour *create_neighbour(struct neighbour_table *table, uint32_
 {
     struct neighbour *neighbour = TAILQ_FIRST(&table->free);
     evicted->count = 0;
-    if (neighbour && table->used == table->capacity)
-        *evicted = evict_one(table, pin == PIN_SET);
-    if (!neighbour || table->used == table->capacity) {
+    bool full =
+        table->used == table->capacity || (pin == PIN_NONE && table->dynamic >= table->dynamic_max);
+    if (!neighbour || (full && table->dynamic == 0)) {
         table->refused++;
         return NULL;
     }
+    if (full)
+        *evicted = evict_one(table);
     TAILQ_REMOVE(&table->free, neighbour, link);
     table->used++;
 
@@ -422,12 +457,20 @@ void neighbour_unpin_all(struct neighbour_table *table)
 }
 
 // RFC 4861 section 7.2.2: when a queue overflows, the new arrival replaces the oldest entry.
-static void append_held(struct held *held, void *packet, struct held *dropped)
+static void append_held(struct neighbour_table *table, struct held *held, void *packet,
+                        struct held *dropped)
 {
-    if (held->count == NEIGHBOUR_HELD_MAX) {
+    bool full = held->count == NEIGHBOUR_HELD_MAX || table->held == NEIGHBOUR_HELD_TOTAL_MAX;
+    if (full && held->count == 0) {
+        dropped->packets[dropped->count++] = packet;
+        return;
+    }
+    if (full) {
         dropped->packets[dropped->count++] = held->packets[0];
         held->count--;
         memmove(held->packets, held->packets + 1, held->count * sizeof(held->packets[0]));
+    } else {
+        table->held++;
     }
     held->packets[held->count++] = packet;
 }
@@ -435,7 +478,7 @@ static void append_held(struct held *held, void *packet, struct held *dropped)
 void neighbour_hold(struct neighbour_table *table, uint32_t port, const struct ip_address *address,
                     void *packet, uint64_t now_ns, const struct neighbour_actions *actions)
 {
-    // Packets of one that was evicted, or one pushed out: never both.
+    // Packets of one that was evicted, or one for which there is no room: never both.
     struct held dropped = {.count = 0};
     struct neighbour *neighbour = find_neighbour(table, port, address);
     bool ask = false;
@@ -451,7 +494,7 @@ void neighbour_hold(struct neighbour_table *table, uint32_t port, const struct i
     }
     struct neighbour_view view = view_of(table, neighbour);
     if (packet && view.state == NEIGHBOUR_INCOMPLETE)
-        append_held(&neighbour->held, packet, &dropped);
+        append_held(table, &neighbour->held, packet, &dropped);
 
     if (ask)
         actions->ask(actions->context, port, address, NULL);
@@ -513,7 +556,7 @@ void neighbour_learn(struct neighbour_table *table, uint32_t port, const struct 
         enter_fresh(table, neighbour, mac, now_ns);
     else
         enter(table, neighbour, PHASE_STALE, mac, now_ns + DELAY_NS);
-    struct held waiting = take_held(neighbour);
+    struct held waiting = take_held(table, neighbour);
 
     drop_all(&evicted, false, actions);
     for (uint32_t i = 0; i < waiting.count; i++)
@@ -534,7 +577,7 @@ static void fail(struct neighbour_table *table, struct neighbour *neighbour, uin
                  const struct neighbour_actions *actions)
 {
     bool pinned = neighbour->pin != PIN_NONE;
-    struct held held = take_held(neighbour);
+    struct held held = take_held(table, neighbour);
     enter(table, neighbour, PHASE_FAILED, NULL, now_ns + (pinned ? FAILED_RETRY_NS : FAILED_NS));
     drop_all(&held, true, actions);
 }
@@ -588,9 +631,11 @@ static void fire_timeout(struct timer *timer, uint64_t now_ns, void *context)
     }
 }
 
-// What was not pinned again becomes a neighbour like others.
-static void end_lapsed_pins(struct neighbour_table *table, uint64_t now_ns)
+// What was not pinned again becomes a neighbour like others, the youngest, within their limit.
+static void end_lapsed_pins(struct neighbour_table *table, uint64_t now_ns,
+                            const struct neighbour_actions *actions)
 {
+    table->lapsed = false;
     for (uint32_t slot = 1; slot < table->slot_count; slot++) {
         struct neighbour *neighbour = &table->neighbours[slot];
         if (neighbour->pin != PIN_LAPSED)
@@ -600,14 +645,17 @@ static void end_lapsed_pins(struct neighbour_table *table, uint64_t now_ns)
         if (neighbour->phase == PHASE_FAILED)
             timer_start(&table->wheel, &neighbour->timer, now_ns + FAILED_NS);
     }
-    table->lapsed = false;
+    while (table->dynamic > table->dynamic_max) {
+        struct held evicted = evict_one(table);
+        drop_all(&evicted, false, actions);
+    }
 }
 
 void neighbour_tick(struct neighbour_table *table, uint64_t now_ns,
                     const struct neighbour_actions *actions)
 {
     if (table->lapsed)
-        end_lapsed_pins(table, now_ns);
+        end_lapsed_pins(table, now_ns, actions);
     struct turn turn = {.table = table, .actions = actions};
     timer_wheel_advance(&table->wheel, now_ns, &turn);
 }

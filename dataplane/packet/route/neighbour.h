@@ -9,6 +9,12 @@
 // generation too and compares. A slot that was found may be NEIGHBOUR_FREE by the time it is
 // viewed.
 //
+// Peers decide how many neighbours and held packets there would be, so all of it has limits. The
+// configuration's next hops are pinned and never give way; the others share `dynamic_max` places,
+// where a new one takes the place of a failed one, else of the oldest of the more numerous of those
+// being asked for and those only heard of (forged requests, or a scan, push out their own kind),
+// else of the least recently confirmed.
+//
 // Actions are called while the table is consistent: they may call every function here except
 // neighbour_tick() and neighbour_table_destroy().
 #pragma once
@@ -21,8 +27,15 @@
 #include "base/siphash.h"
 
 #define NEIGHBOUR_NONE         0u // slot 0 is never used
-#define NEIGHBOUR_HELD_MAX     8  // packets that wait for one; a newer one pushes the oldest out
 #define NEIGHBOUR_CAPACITY_MAX (1u << 20)
+// Slot numbers that readers may see are less than this. There are twice as many slots as
+// neighbours, so that churn within one grace period is not refused.
+#define NEIGHBOUR_SLOTS(capacity) (2u * (capacity) + 1u)
+
+// Packets that wait for one neighbour, and for all. At either limit a new packet pushes out the
+// oldest that waits for the same neighbour; if none does, it is dropped itself.
+#define NEIGHBOUR_HELD_MAX       8
+#define NEIGHBOUR_HELD_TOTAL_MAX 1024
 
 enum neighbour_state {
     NEIGHBOUR_FREE,
@@ -40,10 +53,11 @@ struct neighbour_view {
 
 struct neighbour_table;
 
-// `capacity` is how many neighbours it holds at once, 1 to NEIGHBOUR_CAPACITY_MAX. `key` is random
+// `capacity` is how many neighbours it holds at once, 1 to NEIGHBOUR_CAPACITY_MAX; of them
+// `dynamic_max`, 1 to `capacity`, may be unpinned: the rest is reserved for pins. `key` is random
 // and secret: peers choose the addresses that are hashed with it. The jitter of the timers follows
 // from it too. ERROR_NO_MEMORY.
-enum error neighbour_table_create(uint32_t capacity, struct siphash_key key,
+enum error neighbour_table_create(uint32_t capacity, uint32_t dynamic_max, struct siphash_key key,
                                   struct neighbour_table **table);
 // Packets still held are forgotten: they go with their pool.
 void neighbour_table_destroy(struct neighbour_table *table);
@@ -60,7 +74,7 @@ struct neighbour_actions {
     void (*ask)(void *context, uint32_t port, const struct ip_address *address, const uint8_t *mac);
     // A held packet may go: the neighbour is reachable at `mac`.
     void (*send)(void *context, uint32_t port, const uint8_t *mac, void *packet);
-    // A held packet must be dropped: `failed`, or the queue was full.
+    // A held packet must be dropped: `failed`, or a limit was reached.
     void (*drop)(void *context, void *packet, bool failed);
     void *context;
 };
@@ -74,7 +88,8 @@ enum error neighbour_pin(struct neighbour_table *table, uint32_t port,
 // timers.
 void neighbour_unpin_all(struct neighbour_table *table);
 
-// Writer. A packet waits for a next hop; `packet` is taken (NULL: only resolve).
+// Writer. A packet waits for a next hop; `packet` is taken (NULL: only resolve). The next hop is
+// asked for even when there is no room for the packet.
 void neighbour_hold(struct neighbour_table *table, uint32_t port, const struct ip_address *address,
                     void *packet, uint64_t now_ns, const struct neighbour_actions *actions);
 
@@ -86,16 +101,18 @@ void neighbour_learn(struct neighbour_table *table, uint32_t port, const struct 
                      const uint8_t *mac, bool solicited, bool override, bool create,
                      uint64_t now_ns, const struct neighbour_actions *actions);
 
-// Writer. Timers: asks again, probes stale ones, fails, forgets unused ones. Call about every 100
-// ms.
+// Writer. Timers: asks again, probes stale ones, fails, forgets those that are silent. Those that
+// answer are kept, used or not, while there is room. Call about every 100 ms.
 void neighbour_tick(struct neighbour_table *table, uint64_t now_ns,
                     const struct neighbour_actions *actions);
 
 // Writer. All workers have passed a quiescent state since the last call: slots that were freed
-// before that call may be reused.
+// before that call may be reused. An owner with several grace periods under way calls this only
+// when all it has asked for have passed: one that began before the last call proves nothing.
 void neighbour_reclaim(struct neighbour_table *table);
 
-// Writer. How many neighbours were refused since creation because the table was full.
+// Writer. How many neighbours were refused since creation: no slot was free, or none could be
+// evicted.
 uint64_t neighbour_table_refused(const struct neighbour_table *table);
 
 // Writer: visits every slot in use.

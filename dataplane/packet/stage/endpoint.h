@@ -24,6 +24,7 @@ struct endpoint {
     uint16_t port;    // network byte order; 0 where any
     uint8_t protocol; // 0 where any
     uint8_t kind;     // enum endpoint_kind
+    bool kept;        // no longer configured, but flows may need it
     uint32_t value;
 };
 

@@ -136,12 +136,12 @@ static uint32_t way_pack(uint32_t slot, uint8_t slot_generation, uint8_t route_g
 
 static bool way_recall(const struct stage *stage, const struct flow *flow, struct way *way)
 {
-    uint32_t slot = flow->neighbour & 0xffff;
-    if (slot == NEIGHBOUR_NONE || flow->neighbour >> 24 != stage->tables->route_generation)
+    uint32_t slot = flow->way & 0xffff;
+    if (slot == NEIGHBOUR_NONE || flow->way >> 24 != stage->tables->route_generation)
         return false;
     way->view = neighbour_view(stage->neighbours, slot);
-    way->out_port = flow->generation;
-    return way->view.generation == (uint8_t)(flow->neighbour >> 16);
+    way->out_port = flow->way_port;
+    return way->view.generation == (uint8_t)(flow->way >> 16);
 }
 
 // Where a packet to an address goes. DROP_NONE: `way` is filled, its view may be of no known
@@ -160,8 +160,8 @@ static enum drop_reason way_find(const struct stage *stage, const struct ip_addr
         return DROP_NONE;
     way->view = neighbour_view(stage->neighbours, slot);
     if (way->view.state == NEIGHBOUR_REACHABLE && slot <= UINT16_MAX) {
-        flow->neighbour = way_pack(slot, way->view.generation, stage->tables->route_generation);
-        flow->generation = way->out_port;
+        flow->way = way_pack(slot, way->view.generation, stage->tables->route_generation);
+        flow->way_port = way->out_port;
     }
     return DROP_NONE;
 }

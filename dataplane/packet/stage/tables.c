@@ -422,11 +422,16 @@ static void keep_removed_services(struct compiler *compiler)
     }
 }
 
-static bool is_kept(const struct tables *tables, const struct endpoint *endpoint)
+// Whether a flow may still be reached by an endpoint of the previous snapshot. One that was new
+// there stays once in any case, as slots do.
+static bool is_kept(const struct compiler *compiler, const struct endpoint *endpoint)
 {
+    const struct tables_context *context = compiler->context;
+    const struct tables *tables = compiler->tables;
     switch ((enum endpoint_kind)endpoint->kind) {
     case ENDPOINT_MEMBER:
-        return tables->members[endpoint->value].removed;
+        return tables->members[endpoint->value].used &&
+               (!endpoint->kept || context->member_flows(context->context, endpoint->value) > 0);
     case ENDPOINT_SERVICE:
         return tables->services[endpoint->value].removed;
     default:
@@ -434,21 +439,41 @@ static bool is_kept(const struct tables *tables, const struct endpoint *endpoint
     }
 }
 
-// What leads a packet of a kept slot to its flow's owner leaves with the slot, not before.
-static enum error keep_endpoints(struct compiler *compiler)
+// What leads a packet to its flow's owner leaves when the flows have, not before.
+static enum error keep_endpoints(struct compiler *compiler, const struct endpoint_set *configured)
 {
     if (!compiler->context->previous)
         return ERROR_NONE;
     uint32_t count;
     const struct endpoint *items = endpoint_items(compiler->context->previous->endpoints, &count);
     for (uint32_t i = 0; i < count; i++) {
-        enum error error = ERROR_NONE;
-        if (is_kept(compiler->tables, &items[i]))
-            error = add_endpoint(compiler, items[i]);
+        struct endpoint item = items[i];
+        if (!is_kept(compiler, &item) ||
+            endpoint_find(configured, &item.address, item.port, item.protocol))
+            continue;
+        item.kept = true;
+        enum error error = add_endpoint(compiler, item);
         if (error)
             return error;
     }
     return ERROR_NONE;
+}
+
+// The set of what is configured, then of that and what is kept besides.
+static enum error compile_endpoints(struct compiler *compiler)
+{
+    struct endpoint_set *configured;
+    enum error error =
+        endpoint_set_create(compiler->endpoints, compiler->endpoint_count, &configured);
+    if (error)
+        return fail_memory(compiler);
+    error = keep_endpoints(compiler, configured);
+    endpoint_set_destroy(configured);
+    if (error)
+        return error;
+    error = endpoint_set_create(compiler->endpoints, compiler->endpoint_count,
+                                &compiler->tables->endpoints);
+    return error ? fail_memory(compiler) : ERROR_NONE;
 }
 
 // The port whose connected network holds a vip answers for it on the link.
@@ -637,14 +662,9 @@ enum error tables_compile(const struct config *config, const struct tables_conte
         (error = keep_removed_members(&compiler)))
         goto failed;
     keep_removed_services(&compiler);
-    error = keep_endpoints(&compiler);
+    error = compile_endpoints(&compiler);
     if (error)
         goto failed;
-    error = endpoint_set_create(compiler.endpoints, compiler.endpoint_count, &created->endpoints);
-    if (error) {
-        fail_memory(&compiler);
-        goto failed;
-    }
     release_slots(context->previous, created, context);
     free(compiler.endpoints);
     *tables = created;

@@ -84,7 +84,8 @@ static enum drop_reason read_arp(struct span frame, const struct wire_packet *pa
         .request = operation == ARP_REQUEST,
         .reply = operation == ARP_REPLY,
         .sender_known = !probe,
-        .solicited = true,
+        // A request confirms nothing: whoever asks need not hear us.
+        .solicited = operation == ARP_REPLY,
         .override = true,
         .sender = sender,
         .target = ip_from_v4(arp + ARP_TARGET),

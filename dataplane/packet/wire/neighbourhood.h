@@ -12,7 +12,7 @@ struct neighbourhood_message {
     bool request;             // ARP request, neighbour solicitation
     bool reply;               // ARP reply, neighbour advertisement
     bool sender_known;        // `sender` and `sender_mac` are set (not a probe for duplicates)
-    bool solicited;           // the reply answers a request (ARP: always)
+    bool solicited;           // the reply answers a request (ARP: every reply)
     bool override;            // ND's flag; ARP: always
     struct ip_address sender; // who speaks (of an advertisement: the target)
     struct ip_address target; // who is asked for

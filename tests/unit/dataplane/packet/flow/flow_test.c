@@ -104,9 +104,9 @@ static void fills_only_key_and_time_of_a_new_entry(void **state)
         assert_true(flow_at(table, flow_number(table, flow)) == flow);
         assert_int_not_equal(flow_number(table, flow), FLOW_NONE);
         assert_int_equal(add(table, 4, 7, &again), ERROR_EXISTS);
-        flow->service = flow->member = flow->neighbour = 0xffffffff;
+        flow->service = flow->member = flow->way = 0xffffffff;
         flow->state = flow->direction = 0xff;
-        flow->generation = 0xffff;
+        flow->way_port = 0xffff;
         flow_remove(table, flow);
         assert_null(look(table, 4, 7));
         assert_int_equal(flow_table_used(table), 0);
@@ -316,6 +316,28 @@ static void walks_each_live_entry_once_in_portions(void **state)
     flow_table_destroy(table);
 }
 
+static void walks_a_big_table_with_few_entries_in_bounded_portions(void **state)
+{
+    struct flow_table *table = table_of(100000);
+    uint32_t buckets = flow_table_buckets(table);
+    struct walked walked = {.stop = false};
+    for (uint32_t n = 0; n < 3; n++) {
+        struct flow *flow;
+        assert_int_equal(add(table, n, 0, &flow), ERROR_NONE);
+        flow->member = n;
+    }
+    uint32_t position = 0, portions = 1;
+    for (bool more = true; more; portions += more) {
+        uint32_t before = position;
+        more = flow_walk(table, &position, 100, 0, note_visit, &walked);
+        assert_int_equal(position - before, FLOW_WALK_BUCKETS * BUCKET_SLOTS);
+    }
+    assert_int_equal(portions, buckets / FLOW_WALK_BUCKETS);
+    for (uint32_t n = 0; n < 3; n++)
+        assert_int_equal(walked.visits[n], 1);
+    flow_table_destroy(table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -331,6 +353,7 @@ int main(void)
         cmocka_unit_test(replaces_expired_entries_when_full),
         cmocka_unit_test(finds_a_million_flows_in_bursts),
         cmocka_unit_test(walks_each_live_entry_once_in_portions),
+        cmocka_unit_test(walks_a_big_table_with_few_entries_in_bounded_portions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

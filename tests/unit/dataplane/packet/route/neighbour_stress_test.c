@@ -28,6 +28,7 @@ static void mac_of(unsigned number, uint8_t *mac)
 
 #define HAMMER_ADDRESSES 24
 #define HAMMER_CAPACITY  8
+#define HAMMER_DYNAMIC   5
 #define HAMMER_PACKETS   200000
 
 struct hammer {
@@ -38,7 +39,9 @@ struct hammer {
     uint32_t packets; // handed in so far
     uint8_t out[HAMMER_PACKETS];
     uint32_t walked;
-    uint32_t pinned;
+    uint32_t pinned; // in all walks
+    uint32_t dynamic;
+    bool unpinned; // since the tick began
 };
 
 static void hammer_once(struct hammer *hammer);
@@ -91,8 +94,10 @@ static void hammer_once(struct hammer *hammer)
         neighbour_pin(hammer->table, PORT, &address, hammer->now_ns, &slot, &actions);
         break;
     case 1:
-        if (random_below(random, 8) == 0)
+        if (random_below(random, 8) == 0) {
             neighbour_unpin_all(hammer->table);
+            hammer->unpinned = true;
+        }
         break;
     case 2:
     case 3:
@@ -115,6 +120,7 @@ static void check_entry(void *context, const struct neighbour_entry *entry)
     struct hammer *hammer = context;
     hammer->walked++;
     hammer->pinned += entry->pinned;
+    hammer->dynamic += !entry->pinned;
     assert_true(entry->held <= NEIGHBOUR_HELD_MAX);
     assert_true(entry->held == 0 || entry->state == NEIGHBOUR_INCOMPLETE);
     assert_int_equal(entry->mac[0], entry->state == NEIGHBOUR_REACHABLE ? 2 : 0);
@@ -128,14 +134,18 @@ static void every_packet_comes_out_once_whatever_happens(void **state)
     static struct hammer hammer;
     const struct neighbour_actions actions = {hammer_ask, hammer_send, hammer_drop, &hammer};
     hammer.random = random_from_seed(11);
-    assert_int_equal(neighbour_table_create(HAMMER_CAPACITY, test_key, &hammer.table), ERROR_NONE);
+    assert_int_equal(
+        neighbour_table_create(HAMMER_CAPACITY, HAMMER_DYNAMIC, test_key, &hammer.table),
+        ERROR_NONE);
     while (hammer.packets < HAMMER_PACKETS - 1000) {
         hammer_once(&hammer);
         hammer.now_ns += random_below(&hammer.random, 500) * MILLISECOND;
+        hammer.unpinned = false;
         neighbour_tick(hammer.table, hammer.now_ns, &actions);
-        hammer.walked = 0;
+        hammer.walked = hammer.dynamic = 0;
         neighbour_walk(hammer.table, check_entry, &hammer);
         assert_true(hammer.walked <= HAMMER_CAPACITY);
+        assert_true(hammer.dynamic <= HAMMER_DYNAMIC || hammer.unpinned);
     }
     assert_true(hammer.pinned > 0);
 
@@ -226,7 +236,9 @@ static void await_quiescence(struct shared *shared)
 static void readers_never_see_a_slot_change_its_name(void **state)
 {
     struct shared shared = {.stop = false};
-    assert_int_equal(neighbour_table_create(SHARED_CAPACITY, test_key, &shared.table), ERROR_NONE);
+    assert_int_equal(
+        neighbour_table_create(SHARED_CAPACITY, SHARED_CAPACITY, test_key, &shared.table),
+        ERROR_NONE);
     pthread_t threads[READERS];
     struct reader readers[READERS];
     for (unsigned i = 0; i < READERS; i++) {

@@ -21,6 +21,7 @@ static const struct siphash_key test_key = {1, 2};
 //   answer A m             short for "solicited override"
 //   request A m            short for "override create"
 //   tick | until MS        a tick now; ticks every 100 ms until something happens, MS at most
+//   reclaim                workers pass two grace periods
 //   show A                 not an event: the state of A
 //
 // and what comes of them: "ask A" (all), "ask A at m", "send p to m", "drop p", "drop p failed",
@@ -132,6 +133,9 @@ static void play_event(struct trace *trace, const char *event)
             trace->now_ns += UINT64_C(100) * MILLISECOND;
             neighbour_tick(trace->table, trace->now_ns, &actions);
         }
+    } else if (strcmp(verb, "reclaim") == 0) {
+        neighbour_reclaim(trace->table);
+        neighbour_reclaim(trace->table);
     } else if (strcmp(verb, "show") == 0 && named) {
         say_state(trace, &address);
     } else {
@@ -139,10 +143,11 @@ static void play_event(struct trace *trace, const char *event)
     }
 }
 
-static void play(uint32_t capacity, const struct line *lines, size_t count)
+static void play(uint32_t capacity, uint32_t dynamic_max, const struct line *lines, size_t count)
 {
     struct trace trace = {.now_ns = UINT64_C(1234560000000)};
-    assert_int_equal(neighbour_table_create(capacity, test_key, &trace.table), ERROR_NONE);
+    assert_int_equal(neighbour_table_create(capacity, dynamic_max, test_key, &trace.table),
+                     ERROR_NONE);
     for (size_t i = 0; i < count; i++) {
         trace.now_ns += (uint64_t)lines[i].after_ms * MILLISECOND;
         trace.actions[0] = '\0';
@@ -154,7 +159,7 @@ static void play(uint32_t capacity, const struct line *lines, size_t count)
     neighbour_table_destroy(trace.table);
 }
 
-#define PLAY(capacity, lines) play(capacity, lines, sizeof(lines) / sizeof((lines)[0]))
+#define PLAY(capacity, lines) play(capacity, capacity, lines, sizeof(lines) / sizeof((lines)[0]))
 
 // RFC 4861 section 7.2.2.
 static void asks_three_times_a_second_apart_then_fails(void **state)
@@ -461,25 +466,126 @@ static void a_full_table_lets_the_failed_then_the_oldest_question_go(void **stat
     PLAY(3, lines);
 }
 
-static void only_a_pin_makes_a_known_neighbour_give_way(void **state)
+static void questions_and_hearsay_push_out_the_more_numerous_of_their_kinds(void **state)
 {
     static const struct line lines[] = {
         {0, "request 10.0.0.1 m1", ""},
         {0, "request 10.0.0.2 m2", ""},
         {0, "request 10.0.0.3 m3", ""},
+        {0, "hold 10.0.0.4 p4", "ask 10.0.0.4"},
+        // Forged requests do not cost the one that is being asked for its place.
+        {0, "request 10.0.0.5 m5", ""},
+        {0, "request 10.0.0.6 m6", ""},
+        {0, "request 10.0.0.7 m7", ""},
         {0, "show 10.0.0.3", "unknown"},
-        {0, "hold 10.0.0.3 p3", "drop p3"},
-        {0, "pin 10.0.0.4", "ask 10.0.0.4"},
-        {0, "show 10.0.0.1", "unknown"},
-        {0, "pin 10.0.0.5", "ask 10.0.0.5"},
-        {0, "show 10.0.0.2", "unknown"},
-        // Pinned ones never give way.
-        {0, "pin 10.0.0.6", "full"},
-        {0, "hold 10.0.0.6 p6", "drop p6"},
+        {0, "show 10.0.0.5", "reachable m5"},
         {0, "show 10.0.0.4", "incomplete"},
-        {0, "show 10.0.0.5", "incomplete"},
+        {0, "reclaim", ""},
+        // When as many are asked for, the oldest question goes.
+        {0, "hold 10.0.0.8 p8", "ask 10.0.0.8"},
+        {0, "hold 10.0.0.9 p9", "ask 10.0.0.9; drop p4"},
+        {0, "request 10.0.0.1 m1", "drop p8"},
+        {0, "show 10.0.0.6", "reachable m6"},
+        {0, "show 10.0.0.9", "incomplete"},
+    };
+    PLAY(4, lines);
+}
+
+static void a_neighbour_that_answered_outlives_those_only_heard_of(void **state)
+{
+    static const struct line lines[] = {
+        {0, "hold 10.0.0.1", "ask 10.0.0.1"},
+        {0, "answer 10.0.0.1 m1", ""},
+        {0, "request 10.0.0.2 m2", ""},
+        {0, "request 10.0.0.3 m3", ""},
+        {0, "show 10.0.0.2", "unknown"},
+        {0, "reclaim", ""},
+        // Nor does a claim that only casts doubt, or a probe, cost it its place.
+        {0, "learn 10.0.0.1 m9", ""},
+        {0, "request 10.0.0.4 m4", ""},
+        {5010, "tick", "ask 10.0.0.1 at m1; ask 10.0.0.4 at m4"},
+        {0, "request 10.0.0.5 m5", ""},
+        {0, "show 10.0.0.4", "unknown"},
+        {0, "show 10.0.0.1", "reachable m1"},
+        {0, "reclaim", ""},
+        // Another MAC, told unasked, is hearsay again.
+        {0, "learn 10.0.0.1 m9 override", ""},
+        {0, "request 10.0.0.6 m6", ""},
+        {0, "request 10.0.0.7 m7", ""},
+        {0, "show 10.0.0.1", "unknown"},
     };
     PLAY(2, lines);
+}
+
+static void the_least_recently_confirmed_goes_last_of_all(void **state)
+{
+    static const struct line lines[] = {
+        {0, "hold 10.0.0.1", "ask 10.0.0.1"},
+        {0, "hold 10.0.0.2", "ask 10.0.0.2"},
+        {0, "answer 10.0.0.1 m1", ""},
+        {0, "answer 10.0.0.2 m2", ""},
+        {0, "answer 10.0.0.1 m1", ""},
+        {0, "hold 10.0.0.3 p3", "ask 10.0.0.3"},
+        {0, "show 10.0.0.2", "unknown"},
+        {0, "show 10.0.0.1", "reachable m1"},
+        {0, "hold 10.0.0.4", "ask 10.0.0.4; drop p3"},
+    };
+    PLAY(2, lines);
+}
+
+static void doubt_does_not_make_a_neighbour_younger(void **state)
+{
+    static const struct line lines[] = {
+        {0, "hold 10.0.0.1", "ask 10.0.0.1"}, {0, "hold 10.0.0.2", "ask 10.0.0.2"},
+        {0, "answer 10.0.0.1 m1", ""},        {0, "answer 10.0.0.2 m2", ""},
+        {0, "learn 10.0.0.1 m9", ""},         {0, "hold 10.0.0.3", "ask 10.0.0.3"},
+        {0, "show 10.0.0.1", "unknown"},      {0, "show 10.0.0.2", "reachable m2"},
+    };
+    PLAY(2, lines);
+}
+
+static void others_never_take_the_places_of_pins(void **state)
+{
+    static const struct line lines[] = {
+        {0, "request 10.0.0.1 m1", ""},
+        {0, "request 10.0.0.2 m2", ""},
+        {0, "request 10.0.0.3 m3", ""},
+        {0, "show 10.0.0.1", "unknown"},
+        {0, "pin 10.0.0.4", "ask 10.0.0.4"},
+        {0, "pin 10.0.0.5", "ask 10.0.0.5"},
+        {0, "show 10.0.0.2", "reachable m2"},
+        // Beyond what is reserved for them, pins push out the others, one by one.
+        {0, "pin 10.0.0.6", "ask 10.0.0.6"},
+        {0, "show 10.0.0.2", "unknown"},
+        {0, "pin 10.0.0.7", "ask 10.0.0.7"},
+        {0, "show 10.0.0.3", "unknown"},
+        {0, "pin 10.0.0.8", "full"},
+        {0, "hold 10.0.0.8 p8", "drop p8"},
+        {0, "show 10.0.0.4", "incomplete"},
+    };
+    play(4, 2, lines, sizeof(lines) / sizeof(lines[0]));
+}
+
+static void pins_that_end_are_held_to_the_limit_of_the_others(void **state)
+{
+    static const struct line lines[] = {
+        {0, "pin 10.0.0.1", "ask 10.0.0.1"},
+        {0, "answer 10.0.0.1 m1", ""},
+        {0, "pin 10.0.0.2", "ask 10.0.0.2"},
+        {0, "hold 10.0.0.2 p2", ""},
+        {0, "request 10.0.0.3 m3", ""},
+        {0, "unpin", ""},
+        {0, "pin 10.0.0.1", ""},
+        {10, "tick", "drop p2"},
+        {0, "show 10.0.0.1", "reachable m1"},
+        {0, "show 10.0.0.2", "unknown"},
+        {0, "show 10.0.0.3", "reachable m3"},
+        {0, "unpin", ""},
+        {10, "tick", ""},
+        {0, "show 10.0.0.1", "reachable m1"},
+        {0, "show 10.0.0.3", "unknown"},
+    };
+    play(3, 1, lines, sizeof(lines) / sizeof(lines[0]));
 }
 
 static void a_late_tick_does_not_make_up_for_lost_ones(void **state)
@@ -491,139 +597,6 @@ static void a_late_tick_does_not_make_up_for_lost_ones(void **state)
         {1010, "tick", "ask 10.0.0.1"},
     };
     PLAY(4, lines);
-}
-
-static void ignore_ask(void *context, uint32_t port, const struct ip_address *address,
-                       const uint8_t *mac)
-{
-}
-
-static void ignore_send(void *context, uint32_t port, const uint8_t *mac, void *packet)
-{
-}
-
-static void ignore_drop(void *context, void *packet, bool failed)
-{
-}
-
-static const struct neighbour_actions ignore = {ignore_ask, ignore_send, ignore_drop, NULL};
-
-static struct ip_address address_number(uint32_t number)
-{
-    const uint8_t bytes[4] = {10, (uint8_t)(number >> 16), (uint8_t)(number >> 8), (uint8_t)number};
-    return ip_from_v4(bytes);
-}
-
-static void believes_no_multicast_mac_or_address(void **state)
-{
-    static const struct {
-        const char *address;
-        uint8_t mac[6];
-    } cases[] = {
-        {"10.0.0.1", {0xff, 0xff, 0xff, 0xff, 0xff, 0xff}},
-        {"10.0.0.1", {0x01, 0, 0x5e, 0, 0, 1}},
-        {"10.0.0.1", {0}},
-        {"224.0.0.1", {2, 0, 0, 0, 0, 1}},
-        {"0.0.0.0", {2, 0, 0, 0, 0, 1}},
-        {"::", {2, 0, 0, 0, 0, 1}},
-        {"ff02::1", {2, 0, 0, 0, 0, 1}},
-    };
-    struct neighbour_table *table;
-    assert_int_equal(neighbour_table_create(4, test_key, &table), ERROR_NONE);
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct ip_address address;
-        assert_int_equal(ip_parse(cases[i].address, &address), ERROR_NONE);
-        neighbour_learn(table, PORT, &address, cases[i].mac, true, true, true, 0, &ignore);
-        assert_int_equal(neighbour_find(table, PORT, &address), NEIGHBOUR_NONE);
-    }
-    neighbour_table_destroy(table);
-}
-
-static void one_address_on_many_ports_is_many_neighbours(void **state)
-{
-    enum {
-        PORTS = 200
-    }; // enough that some share a chain
-    struct neighbour_table *table;
-    assert_int_equal(neighbour_table_create(PORTS, test_key, &table), ERROR_NONE);
-    struct ip_address address = address_number(1);
-    uint8_t mac[6];
-    for (unsigned port = 0; port < PORTS; port++) {
-        mac_of(port + 1, mac);
-        neighbour_learn(table, port, &address, mac, true, true, true, 0, &ignore);
-    }
-    for (unsigned port = 0; port < PORTS; port++) {
-        uint32_t slot = neighbour_find(table, port, &address);
-        assert_int_not_equal(slot, NEIGHBOUR_NONE);
-        assert_int_equal(neighbour_view(table, slot).mac[5], port + 1);
-    }
-    assert_int_equal(neighbour_find(table, PORTS, &address), NEIGHBOUR_NONE);
-    neighbour_table_destroy(table);
-}
-
-static void a_freed_slot_is_used_again_after_two_reclaims_with_a_new_generation(void **state)
-{
-    struct neighbour_table *table;
-    assert_int_equal(neighbour_table_create(1, test_key, &table), ERROR_NONE);
-    // One neighbour, two slots. Each new one evicts the one before.
-    struct ip_address address = address_number(1);
-    neighbour_hold(table, PORT, &address, NULL, 0, &ignore);
-    uint32_t first = neighbour_find(table, PORT, &address);
-    uint8_t generation = neighbour_view(table, first).generation;
-    address = address_number(2);
-    neighbour_hold(table, PORT, &address, NULL, 0, &ignore);
-    assert_int_not_equal(neighbour_find(table, PORT, &address), first);
-    assert_int_equal(neighbour_view(table, first).state, NEIGHBOUR_FREE);
-    assert_int_not_equal(neighbour_view(table, first).generation, generation);
-
-    // Workers may have passed their quiescent state before the slot was freed.
-    for (uint32_t reclaims = 0; reclaims < 2; reclaims++) {
-        address = address_number(3);
-        neighbour_hold(table, PORT, &address, NULL, 0, &ignore);
-        assert_int_equal(neighbour_find(table, PORT, &address), NEIGHBOUR_NONE);
-        assert_true(neighbour_table_refused(table) == reclaims + 1);
-        neighbour_reclaim(table);
-    }
-    neighbour_hold(table, PORT, &address, NULL, 0, &ignore);
-    assert_int_equal(neighbour_find(table, PORT, &address), first);
-    assert_int_equal(neighbour_view(table, first).state, NEIGHBOUR_INCOMPLETE);
-    assert_int_not_equal(neighbour_view(table, first).generation, generation);
-    neighbour_table_destroy(table);
-}
-
-static void collect_entry(void *context, const struct neighbour_entry *entry)
-{
-    struct neighbour_entry **next = context;
-    *(*next)++ = *entry;
-}
-
-static void a_walk_shows_each_neighbour(void **state)
-{
-    struct neighbour_table *table;
-    assert_int_equal(neighbour_table_create(4, test_key, &table), ERROR_NONE);
-    struct ip_address known = address_number(1), wanted = address_number(2);
-    uint8_t mac[6];
-    mac_of(9, mac);
-    uint32_t slot;
-    neighbour_learn(table, 5, &known, mac, true, true, true, 0, &ignore);
-    neighbour_pin(table, 6, &wanted, 0, &slot, &ignore);
-    int packet;
-    neighbour_hold(table, 6, &wanted, &packet, 0, &ignore);
-
-    struct neighbour_entry entries[4], *end = entries;
-    neighbour_walk(table, collect_entry, &end);
-    assert_int_equal(end - entries, 2);
-    assert_int_equal(entries[0].port, 5);
-    assert_true(ip_equal(&entries[0].address, &known));
-    assert_memory_equal(entries[0].mac, mac, sizeof(mac));
-    assert_int_equal(entries[0].state, NEIGHBOUR_REACHABLE);
-    assert_false(entries[0].pinned);
-    assert_int_equal(entries[0].held, 0);
-    assert_int_equal(entries[1].port, 6);
-    assert_int_equal(entries[1].state, NEIGHBOUR_INCOMPLETE);
-    assert_true(entries[1].pinned);
-    assert_int_equal(entries[1].held, 1);
-    neighbour_table_destroy(table);
 }
 
 int main(void)
@@ -647,12 +620,13 @@ int main(void)
         cmocka_unit_test(an_unsolicited_message_that_says_nothing_new_confirms_nothing),
         cmocka_unit_test(a_failed_neighbour_that_speaks_is_known_again),
         cmocka_unit_test(a_full_table_lets_the_failed_then_the_oldest_question_go),
-        cmocka_unit_test(only_a_pin_makes_a_known_neighbour_give_way),
+        cmocka_unit_test(questions_and_hearsay_push_out_the_more_numerous_of_their_kinds),
+        cmocka_unit_test(a_neighbour_that_answered_outlives_those_only_heard_of),
+        cmocka_unit_test(the_least_recently_confirmed_goes_last_of_all),
+        cmocka_unit_test(doubt_does_not_make_a_neighbour_younger),
+        cmocka_unit_test(others_never_take_the_places_of_pins),
+        cmocka_unit_test(pins_that_end_are_held_to_the_limit_of_the_others),
         cmocka_unit_test(a_late_tick_does_not_make_up_for_lost_ones),
-        cmocka_unit_test(believes_no_multicast_mac_or_address),
-        cmocka_unit_test(one_address_on_many_ports_is_many_neighbours),
-        cmocka_unit_test(a_freed_slot_is_used_again_after_two_reclaims_with_a_new_generation),
-        cmocka_unit_test(a_walk_shows_each_neighbour),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,115 @@
+// Connections as traces: C is a segment of the client, M one of the member, each with its flags.
+#include "dataplane/packet/stage/tcp.h"
+
+#include <string.h>
+
+#include "dataplane/packet/wire/parse.h"
+#include "tests/test.h"
+
+static uint8_t flags_of(const char *letters)
+{
+    uint8_t flags = 0;
+    for (; *letters; letters++) {
+        flags |= *letters == 'S' ? WIRE_TCP_SYN : 0;
+        flags |= *letters == 'A' ? WIRE_TCP_ACK : 0;
+        flags |= *letters == 'F' ? WIRE_TCP_FIN : 0;
+        flags |= *letters == 'R' ? WIRE_TCP_RST : 0;
+    }
+    return flags;
+}
+
+// Walks "C:S M:SA C:A" and so on; "+" before a segment: a second of silence.
+static enum flow_state after(const char *trace, bool both)
+{
+    char copy[128];
+    strcpy(copy, trace);
+    enum flow_state state = FLOW_UDP;
+    for (char *token = strtok(copy, " "); token; token = strtok(NULL, " ")) {
+        uint32_t silent_ms = *token == '+' ? TCP_PICK_UP_MS : 0;
+        token += *token == '+';
+        enum flow_direction direction = *token == 'C' ? FLOW_FORWARD : FLOW_REPLY;
+        uint8_t flags = flags_of(token + 2);
+        state = state == FLOW_UDP ? tcp_first_state(flags)
+                                  : tcp_next_state(state, direction, flags, both, silent_ms);
+    }
+    return state;
+}
+
+struct trace {
+    const char *segments;
+    enum flow_state state;
+};
+
+static void assert_traces(const struct trace *traces, size_t count, bool both)
+{
+    for (size_t i = 0; i < count; i++) {
+        enum flow_state state = after(traces[i].segments, both);
+        if (state != traces[i].state)
+            fail_msg("%s: state %d, not %d", traces[i].segments, state, traces[i].state);
+    }
+}
+
+static void with_nat_both_ends_are_heard(void **state)
+{
+    static const struct trace traces[] = {
+        {"C:S", FLOW_TCP_OPENING},
+        {"C:S C:S", FLOW_TCP_OPENING},
+        {"C:S C:A", FLOW_TCP_OPENING}, // who made up a SYN can make up an ACK
+        {"C:S M:SA", FLOW_TCP_ANSWERED},
+        {"C:S M:SA C:A", FLOW_TCP_ESTABLISHED},
+        {"C:S M:SA C:A M:A C:A", FLOW_TCP_ESTABLISHED},
+        {"C:S M:R", FLOW_TCP_RESET},
+        // A table that was lost.
+        {"C:A", FLOW_TCP_PICKED_UP},
+        {"C:A +C:A", FLOW_TCP_PICKED_UP},
+        {"C:A M:A C:A", FLOW_TCP_ESTABLISHED},
+        // Half-close: the other end goes on for as long as it likes.
+        {"C:S M:SA C:A C:FA", FLOW_TCP_CLIENT_CLOSED},
+        {"C:S M:SA C:A C:FA M:A M:A", FLOW_TCP_CLIENT_CLOSED},
+        {"C:S M:SA C:A M:FA", FLOW_TCP_MEMBER_CLOSED},
+        {"C:S M:SA C:A M:FA M:FA", FLOW_TCP_MEMBER_CLOSED},
+        {"C:S M:SA C:A C:FA M:FA", FLOW_TCP_CLOSING},
+        {"C:S M:SA C:A M:FA C:FA M:A", FLOW_TCP_CLOSING},
+        {"C:S M:SA C:A M:FA C:FA C:R", FLOW_TCP_CLOSING},
+        // A RST may be made up: the connection goes on, for as long as it speaks.
+        {"C:S M:SA C:A C:R", FLOW_TCP_RESET},
+        {"C:S M:SA C:A C:R C:A M:A", FLOW_TCP_RESET},
+    };
+    assert_traces(traces, sizeof(traces) / sizeof(traces[0]), true);
+}
+
+static void without_replies_the_client_alone_is_heard(void **state)
+{
+    static const struct trace traces[] = {
+        {"C:S", FLOW_TCP_OPENING},
+        {"C:S C:A", FLOW_TCP_ESTABLISHED},
+        {"C:S C:A C:FA", FLOW_TCP_CLOSING},
+        {"C:S C:A C:FA C:A", FLOW_TCP_CLOSING},
+        {"C:S C:A C:R", FLOW_TCP_RESET},
+        // Picked up: two segments in one breath are cheap to make up.
+        {"C:A C:A C:A", FLOW_TCP_PICKED_UP},
+        {"C:A +C:A", FLOW_TCP_ESTABLISHED},
+    };
+    assert_traces(traces, sizeof(traces) / sizeof(traces[0]), false);
+}
+
+static void only_a_connection_both_ends_closed_is_opened_anew(void **state)
+{
+    for (int from = 0; from < FLOW_STATES; from++) {
+        bool closed = from == FLOW_TCP_CLOSING;
+        assert_int_equal(tcp_reopens((enum flow_state)from, FLOW_FORWARD, WIRE_TCP_SYN), closed);
+        assert_false(tcp_reopens((enum flow_state)from, FLOW_REPLY, WIRE_TCP_SYN));
+        assert_false(tcp_reopens((enum flow_state)from, FLOW_FORWARD, WIRE_TCP_SYN | WIRE_TCP_ACK));
+        assert_false(tcp_reopens((enum flow_state)from, FLOW_FORWARD, WIRE_TCP_ACK));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(with_nat_both_ends_are_heard),
+        cmocka_unit_test(without_replies_the_client_alone_is_heard),
+        cmocka_unit_test(only_a_connection_both_ends_closed_is_opened_anew),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
