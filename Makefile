@@ -26,7 +26,11 @@ lint: packages
 
 bench: packages build-bench/build.ninja
 	@ninja -C build-bench
+	@mkdir -p build-bench/results
+	@find build-bench/results -name '*.json' ! -name '*.previous.json' -exec \
+		sh -c 'mv "$$1" "$${1%.json}.previous.json"' - {} \;
 	@meson test --benchmark --verbose -C build-bench
+	@bench/compare
 
 clean:
 	@rm -rf build build-*/
@@ -36,7 +40,7 @@ $(BUILD)/build.ninja: | packages
 	@meson setup $(BUILD)
 
 build-bench/build.ninja: | packages
-	@meson setup --buildtype=release build-bench
+	@meson setup --buildtype=release -Db_ndebug=true build-bench
 
 packages:
 	@tools/install-packages

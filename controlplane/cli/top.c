@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
@@ -10,10 +11,11 @@
 #include "base/stats.h"
 #include "controlplane/cli/rates.h"
 #include "controlplane/cli/request.h"
+#include "controlplane/cli/screen.h"
 
-#define TERMINAL_CLEAR        "\033[H\033[J"
-#define TERMINAL_ROWS_DEFAULT 24
-#define TERMINAL_ROWS_AROUND  6 // headings, the line, the remark below, the cursor
+#define TERMINAL_ROWS_DEFAULT    24
+#define TERMINAL_COLUMNS_DEFAULT 80
+#define TERMINAL_ROWS_AROUND     6 // headings, the line, the remark below, the cursor
 
 enum top_form {
     TOP_SCREEN, // a terminal, redrawn
@@ -38,25 +40,46 @@ static enum cli_exit map_segment(struct ipc_client *client, struct stats_reader 
     return error ? request_not_understood("statistics") : CLI_OK;
 }
 
-static size_t terminal_rows(void)
+// What of the terminal is ours. LINES in the environment leaves the rows above to who set it.
+static void terminal_size(size_t *rows, size_t *columns)
 {
     struct winsize size;
-    size_t rows = TERMINAL_ROWS_DEFAULT;
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0)
-        rows = size.ws_row;
-    return rows > TERMINAL_ROWS_AROUND ? rows - TERMINAL_ROWS_AROUND : 1;
+    bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
+    *rows = known && size.ws_row > 0 ? size.ws_row : TERMINAL_ROWS_DEFAULT;
+    *columns = known && size.ws_col > 0 ? size.ws_col : TERMINAL_COLUMNS_DEFAULT;
+    const char *lines = getenv("LINES");
+    size_t ours = lines ? strtoul(lines, NULL, 10) : 0;
+    if (ours > 0 && ours < *rows)
+        *rows = ours;
 }
 
-static enum cli_exit print(const struct rates *rates, enum top_form form)
+static enum error paint(const struct rates *rates, struct screen *screen)
+{
+    char *text = NULL;
+    size_t length, rows, columns;
+    FILE *frame = open_memstream(&text, &length);
+    if (!frame)
+        return ERROR_NO_MEMORY;
+    terminal_size(&rows, &columns);
+    if (rates_print_headings(rates, frame))
+        rates_print_line(rates, frame);
+    fputc('\n', frame);
+    size_t left = rows > TERMINAL_ROWS_AROUND ? rows - TERMINAL_ROWS_AROUND : 1;
+    enum error error = rates_print_table(rates, left, frame);
+    if (fclose(frame) != 0)
+        error = ERROR_NO_MEMORY;
+    if (!error)
+        screen_paint(screen, text, rows, columns, stdout);
+    free(text);
+    return error;
+}
+
+static enum cli_exit print(const struct rates *rates, enum top_form form, struct screen *screen)
 {
     enum error error = ERROR_NONE;
     switch (form) {
     case TOP_SCREEN:
-        fputs(TERMINAL_CLEAR, stdout);
-        if (rates_print_headings(rates, stdout))
-            rates_print_line(rates, stdout);
-        fputc('\n', stdout);
-        error = rates_print_table(rates, terminal_rows(), stdout);
+        error = paint(rates, screen);
         break;
     case TOP_LINES:
         rates_print_line(rates, stdout);
@@ -93,6 +116,7 @@ static enum cli_exit watch(struct ipc_client *client, struct rates *rates, enum 
     if (form == TOP_LINES && !rates_print_headings(rates, stdout))
         return request_not_understood("statistics");
     fflush(stdout);
+    struct screen screen = {.painted = 0};
     uint64_t next_ns = clock_monotonic_ns();
     for (uint64_t i = 0; count == 0 || i < count; i++) {
         next_ns += interval_ns;
@@ -101,7 +125,7 @@ static enum cli_exit watch(struct ipc_client *client, struct rates *rates, enum 
         if (!rates_turn(rates, clock_monotonic_ns()))
             result = check_alive(client);
         if (result == CLI_OK)
-            result = print(rates, form);
+            result = print(rates, form, &screen);
         if (result != CLI_OK)
             return result;
         if (fflush(stdout) != 0)

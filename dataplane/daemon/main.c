@@ -30,7 +30,12 @@ static const char usage[] =
     "  --help         print this\n"
     "\n"
     "exit status: 0 stopped as told or FILE is right, 1 could not start or FILE is wrong, 2 "
-    "usage\n";
+    "usage\n"
+    "or not root\n";
+
+static const char not_root[] =
+    "weir-dataplane: must run as root: it opens devices and binds memory; try: sudo "
+    "weir-dataplane --config FILE\n";
 
 struct options {
     const char *config_path;
@@ -201,6 +206,11 @@ int main(int argc, char **argv)
         printf("%s: right\n", options.config_path);
         config_destroy(daemon.config);
         return EXIT_SUCCESS;
+    }
+    if (geteuid() != 0) {
+        fputs(not_root, stderr);
+        config_destroy(daemon.config);
+        return EXIT_USAGE;
     }
     const struct config_node *node = &daemon.config->node;
     log_configure((enum log_level)node->log_level, node->log_format == CONFIG_LOG_JSON,

@@ -1,12 +1,19 @@
 """The demonstration shows what it promises, and leaves the machine as it found it."""
 
+import fcntl
 import os
+import pty
 import re
+import select
 import signal
+import struct
+import subprocess
+import termios
+import time
 import unittest
 
 import harness
-from lab import PROGRAMS, Lab, run
+from lab import PROGRAMS, Lab, die_with_parent, run
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(PROGRAMS)))
 PROMPT = "Ctrl-C ends it"
@@ -21,6 +28,27 @@ def footprint():
     with open("/proc/meminfo", encoding="utf-8") as file:
         pages = [line for line in file if line.startswith("HugePages")]
     return namespaces, mounts, pages, os.path.exists("/run/weir-demo")
+
+
+def screen(said, rows):
+    """The lines that stand on a terminal after this: of its language, what the demonstration
+    speaks. Any other sequence is an error."""
+    lines, row = [""], 0
+    for part in re.findall(r"\x1b\[\d*[A-Za-z]|\r|\n|[^\x1b\r\n]+", said):
+        if part == "\n":
+            row += 1
+            lines += [""] * (row + 1 - len(lines))
+            gone = max(0, len(lines) - rows)
+            lines, row = lines[gone:], row - gone
+        elif part == "\x1b[J":
+            lines[row:] = [""]
+        elif re.fullmatch(r"\x1b\[\d+A", part):
+            row = max(0, row - int(part[2:-1]))
+        elif part.startswith("\x1b"):
+            raise AssertionError(f"not known here: {part!r}")
+        elif part != "\r":
+            lines[row] += part
+    return lines
 
 
 class Demo(unittest.TestCase):
@@ -52,6 +80,30 @@ class Demo(unittest.TestCase):
         demo.signal(signal.SIGINT)
         self.assertEqual(0, demo.wait(30), demo.said())
         self.assertEqual(self.before, footprint())
+
+    def test_its_text_stays_above_the_counters_on_a_terminal(self):
+        rows, columns = 24, 100
+        ours, its = pty.openpty()
+        self.addCleanup(os.close, ours)
+        fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        demo = subprocess.Popen([os.path.join(ROOT, "tools", "demo"), harness.BUILD],
+                                stdin=subprocess.DEVNULL, stdout=its, stderr=its,
+                                start_new_session=True, preexec_fn=die_with_parent)
+        os.close(its)
+        said = b""
+        try:
+            deadline = time.monotonic() + 90
+            # At the third erasure, two refreshes have been painted whole.
+            while said.count(b"\x1b[J") < 3 and time.monotonic() < deadline:
+                if select.select([ours], [], [], 1)[0]:
+                    said += os.read(ours, 65536)
+        finally:
+            demo.send_signal(signal.SIGINT)
+            self.assertEqual(0, demo.wait(30))
+        stands = "\n".join(screen(said.decode(), rows))
+        for words in ("weir-client ", "curl http://10.1.0.100/", "show pools", "drain web s1",
+                      PROMPT):
+            self.assertIn(words, stands)
 
     def test_sigterm_while_it_starts_removes_everything(self):
         demo = self.start("demo")

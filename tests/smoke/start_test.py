@@ -3,6 +3,7 @@ leaves nothing."""
 
 import glob
 import os
+import shutil
 
 import harness
 from lab import PROGRAMS, run
@@ -51,6 +52,24 @@ class Starting(harness.LabTest):
             said = run([self.binary, *arguments], check=False)
             self.assertGreater(said.returncode, 0)
             self.assertIn(words, said.stderr)
+
+    def test_who_is_not_root_is_told_so_before_anything_is_opened(self):
+        sample = os.path.join(ROOT, "configs", "demo.yaml")
+        # Copies, because nobody may not be able to reach the build folder.
+        copy = self.lab.path("weir-dataplane")
+        shutil.copy(self.binary, copy)
+        config = self.lab.path("demo.yaml")
+        shutil.copy(sample, config)
+        socket = self.lab.path("nobody.sock")
+        nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", copy]
+        said = run([*nobody, "--config", config, "--socket", socket], check=False)
+        self.assertEqual(2, said.returncode, said.stderr)
+        self.assertEqual("weir-dataplane: must run as root: it opens devices and binds memory; "
+                         "try: sudo weir-dataplane --config FILE\n", said.stderr)
+        self.assertFalse(os.path.exists(socket))
+        for arguments in (["--config", config, "--check"], ["--help"], ["--version"]):
+            said = run([*nobody, *arguments], check=False)
+            self.assertEqual(0, said.returncode, said.stderr)
 
     def test_weirctl_says_when_nothing_listens(self):
         nowhere = self.lab.path("nowhere.sock")

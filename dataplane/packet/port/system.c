@@ -204,6 +204,33 @@ enum error system_huge_pages_choose(const struct config_node *node,
     return *warn ? ERROR_NONE : ERROR_NO_MEMORY;
 }
 
+uint64_t system_memory_available_read(const char *path)
+{
+    FILE *in = fopen(path, "re");
+    if (!in)
+        return 0;
+    char line[128];
+    uint64_t kibibytes = 0;
+    while (fgets(line, sizeof(line), in)) {
+        if (sscanf(line, "MemAvailable: %" SCNu64 " kB", &kibibytes) == 1)
+            break;
+    }
+    fclose(in);
+    return kibibytes * 1024;
+}
+
+enum error system_memory_check(const struct config_node *node, uint64_t available_bytes, char *why)
+{
+    if (available_bytes == 0 || node->memory_bytes <= available_bytes)
+        return ERROR_NONE;
+    snprintf(why, PORT_WHY_SIZE,
+             "node.memory is %" PRIu64 " MiB, but %" PRIu64
+             " MiB of ordinary memory are available: set node.memory to less, or end what holds "
+             "the rest",
+             node->memory_bytes / MEBIBYTE, available_bytes / MEBIBYTE);
+    return ERROR_NO_MEMORY;
+}
+
 // The EAL makes a runtime directory even if it keeps nothing there. It gets one of its own, which
 // is empty and removed as soon as the EAL stands, so that nothing is left in /var/run/dpdk.
 static int start_eal(struct system_args *args)
@@ -241,10 +268,13 @@ enum error port_system_start(const struct config *config, char *why)
     struct system_huge_pages pages = system_huge_pages_read("/sys/kernel/mm/hugepages");
     bool huge_pages, warn;
     enum error error = system_huge_pages_choose(&config->node, &pages, &huge_pages, &warn, why);
+    if (!error && warn)
+        log_warning("no huge pages, ordinary memory is slower", LOG_STRING("why", why));
+    if (!error && !huge_pages)
+        error =
+            system_memory_check(&config->node, system_memory_available_read("/proc/meminfo"), why);
     if (error)
         return error;
-    if (warn)
-        log_warning("no huge pages, ordinary memory is slower", LOG_STRING("why", why));
 
     cpu_set_t allowed;
     CHECK(sched_getaffinity(0, sizeof(allowed), &allowed) == 0);

@@ -38,3 +38,10 @@ struct system_huge_pages system_huge_pages_read(const char *directory);
 enum error system_huge_pages_choose(const struct config_node *node,
                                     const struct system_huge_pages *pages, bool *use, bool *warn,
                                     char *why);
+
+// What the kernel can give out without swapping, of /proc/meminfo or a file like it. 0: it does not
+// say.
+uint64_t system_memory_available_read(const char *path);
+
+// ERROR_NO_MEMORY where ordinary memory cannot hold node.memory: the machine would swap, or kill.
+enum error system_memory_check(const struct config_node *node, uint64_t available_bytes, char *why);

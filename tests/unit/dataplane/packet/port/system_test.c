@@ -190,6 +190,44 @@ static void huge_pages_are_chosen_by_what_is_free_and_what_is_asked(void **state
     }
 }
 
+static void available_memory_is_what_the_kernel_says(void **state)
+{
+    char path[] = "/tmp/weir-port-test-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    FILE *out = fdopen(fd, "w");
+    assert_non_null(out);
+    fputs("MemTotal:       8000000 kB\nMemFree:         100 kB\nMemAvailable:    2048 kB\n", out);
+    fclose(out);
+    assert_int_equal(system_memory_available_read(path), 2u << 20);
+    unlink(path);
+    assert_int_equal(system_memory_available_read(path), 0);
+    assert_true(system_memory_available_read("/proc/meminfo") > 0);
+}
+
+static void more_ordinary_memory_than_there_is_is_refused(void **state)
+{
+    static const struct {
+        uint64_t available_mebibytes;
+        enum error error;
+        const char *why;
+    } table[] = {
+        {513, ERROR_NONE, ""},
+        {512, ERROR_NONE, ""},
+        {511, ERROR_NO_MEMORY,
+         "node.memory is 512 MiB, but 511 MiB of ordinary memory are available: set node.memory to "
+         "less, or end what holds the rest"},
+        {0, ERROR_NONE, ""}, // a kernel that does not say
+    };
+    struct config_node node = {.memory_bytes = 512u << 20};
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        char why[PORT_WHY_SIZE] = "";
+        assert_int_equal(system_memory_check(&node, table[i].available_mebibytes << 20, why),
+                         table[i].error);
+        assert_string_equal(why, table[i].why);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +235,8 @@ int main(void)
         cmocka_unit_test(a_core_that_is_not_there_is_named_with_those_that_are),
         cmocka_unit_test(huge_pages_of_all_sizes_are_summed),
         cmocka_unit_test(huge_pages_are_chosen_by_what_is_free_and_what_is_asked),
+        cmocka_unit_test(available_memory_is_what_the_kernel_says),
+        cmocka_unit_test(more_ordinary_memory_than_there_is_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
