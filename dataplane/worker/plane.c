@@ -249,6 +249,8 @@ void plane_destroy(struct plane *plane)
     for (uint32_t i = 0; i < plane->worker_count; i++)
         destroy_worker(plane->workers[i]);
     for (uint32_t p = 0; p < plane->shared.port_count; p++)
+        port_stop(plane->shared.ports[p]);
+    for (uint32_t p = 0; p < plane->shared.port_count; p++)
         port_close(plane->shared.ports[p]);
     tables_destroy((void *)(uintptr_t)plane->tables);
     registry_destroy(plane->services);

@@ -248,11 +248,17 @@ enum error port_start(struct port *port, char *why)
     return ERROR_NONE;
 }
 
-void port_close(struct port *port)
+void port_stop(struct port *port)
 {
-    // The TAP interface borrows the port's mbufs.
+    CHECK(!port->stopped);
     port_punt_close(port);
     port_device_detach(port->id);
+    port->stopped = true;
+}
+
+void port_close(struct port *port)
+{
+    CHECK(port->stopped);
     rte_mempool_free(port->buffers);
     free(port);
 }

@@ -69,6 +69,12 @@ static inline struct port *fixture_open(struct fixture *fixture, uint32_t index,
     return port;
 }
 
+static inline void fixture_close(struct port *port)
+{
+    port_stop(port);
+    port_close(port);
+}
+
 // Why there can be no network namespace with a TAP interface; NULL if there can.
 static inline const char *fixture_enter_namespace(void)
 {
