@@ -44,14 +44,15 @@ struct port {
 };
 
 // Opens the device of config->ports[index] with queues for `workers`, its mbuf pool on the device's
-// NUMA node, and its punt interface, whose MAC becomes the port's, which is brought up and gets the
-// port's addresses so that the kernel answers on them. Fewer queues than workers is no error: see
-// rx_queues. With a punt interface real-time signals must not be blocked in every thread: DPDK's
-// net_tap receives only after one, and it may interrupt any sleep. ERROR_NOT_FOUND for a device
-// that is not there, ERROR_EXISTS for one that another port or for a punt interface that somebody
-// has, ERROR_DEVICE with what DPDK said.
+// NUMA node, with `extra_buffers` for those mbufs that may be in hand, in mailboxes or waiting,
+// besides those in queues, and its punt interface, whose MAC becomes the port's, which is brought
+// up and gets the port's addresses so that the kernel answers on them. Fewer queues than workers is
+// no error: see rx_queues. With a punt interface real-time signals must not be blocked in every
+// thread: DPDK's net_tap receives only after one, and it may interrupt any sleep. ERROR_NOT_FOUND
+// for a device that is not there, ERROR_EXISTS for one that another port or for a punt interface
+// that somebody has, ERROR_DEVICE with what DPDK said.
 enum error port_open(const struct config *config, uint32_t index, uint32_t workers,
-                     struct port **port, char *why);
+                     uint32_t extra_buffers, struct port **port, char *why);
 enum error port_start(struct port *port, char *why);
 // Stops, closes and unplugs the device, started or not, and the punt interface: leaves no TAP
 // interface and no XDP program, and no queue of this port holds an mbuf of any pool. No worker may

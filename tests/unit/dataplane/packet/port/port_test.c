@@ -5,6 +5,7 @@
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <rte_ether.h>
+#include <rte_malloc.h>
 #include <rte_ring.h>
 #include <sys/socket.h>
 
@@ -101,13 +102,15 @@ static void what_a_device_cannot_do_is_said_and_leaves_it_free(void **state)
     fixture_add_port(fixture, "null", "net_null2");
     struct port *port = NULL;
     fixture->ports[0].mtu = 20;
-    assert_int_equal(port_open(&fixture->config, 0, 1, &port, fixture->why), ERROR_UNSUPPORTED);
+    assert_int_equal(port_open(&fixture->config, 0, 1, FIXTURE_EXTRA_BUFFERS, &port, fixture->why),
+                     ERROR_UNSUPPORTED);
     assert_non_null(strstr(fixture->why, "mtu 20 is not possible: the device takes 46 to 65535"));
 
     fixture->ports[0].mtu = 1500;
     fixture->ports[0].descriptors = 60000;
-    assert_int_equal(port_open(&fixture->config, 0, 4, &port, fixture->why), ERROR_NO_MEMORY);
-    assert_non_null(strstr(fixture->why, "node.memory is 256 MiB"));
+    assert_int_equal(port_open(&fixture->config, 0, 4, FIXTURE_EXTRA_BUFFERS, &port, fixture->why),
+                     ERROR_NO_MEMORY);
+    assert_non_null(strstr(fixture->why, "(about 1886 MiB): node.memory is 256 MiB"));
     assert_null(port);
 
     fixture->ports[0].descriptors = 512;
@@ -182,7 +185,8 @@ static void a_port_that_never_started_closes_with_those_that_did(void **state)
         assert_int_equal(port_start(started, fixture->why), ERROR_NONE);
         struct port *opened = fixture_open(fixture, 1, 1);
         struct port *refused = NULL;
-        assert_int_equal(port_open(&fixture->config, 2, 1, &refused, fixture->why), ERROR_EXISTS);
+        assert_int_equal(port_open(&fixture->config, 2, 1, 0, &refused, fixture->why),
+                         ERROR_EXISTS);
         assert_null(refused);
         uint16_t ids[] = {started->id, opened->id};
         port_stop(started);
@@ -192,6 +196,36 @@ static void a_port_that_never_started_closes_with_those_that_did(void **state)
         port_close(started);
         port_close(opened);
     }
+}
+
+// The lab's node: two ports, two workers. What a worker asks for beside the queues is there.
+static void two_ports_of_two_workers_fit_into_256_mebibytes(void **state)
+{
+    const uint32_t extra = 6720; // dataplane/worker's for this node
+    struct fixture *fixture = *state;
+    assert_int_equal(fixture->config.node.memory_bytes, 256u << 20);
+    fixture->config.port_count = 0;
+    fixture_add_port(fixture, "outside", "net_null6");
+    fixture_add_port(fixture, "inside", "net_null7");
+    fixture->ports[0].descriptors = fixture->ports[1].descriptors = 1024;
+    struct port *lean = fixture_open(fixture, 0, 2);
+    uint32_t buffers = lean->buffers->size - FIXTURE_EXTRA_BUFFERS;
+    fixture_close(lean);
+
+    struct port *ports[2];
+    for (uint32_t p = 0; p < 2; p++) {
+        if (port_open(&fixture->config, p, 2, extra, &ports[p], fixture->why))
+            fail_msg("%s", fixture->why);
+        assert_int_equal(ports[p]->buffers->size, buffers + extra);
+    }
+    struct rte_malloc_socket_stats memory;
+    assert_int_equal(rte_malloc_get_socket_stats(0, &memory), 0);
+    // A page of ordinary memory each: 158 MiB, and some for the rest of DPDK.
+    assert_in_range(memory.heap_allocsz_bytes, 158u << 20, 192u << 20);
+    for (uint32_t p = 0; p < 2; p++)
+        port_stop(ports[p]);
+    for (uint32_t p = 0; p < 2; p++)
+        port_close(ports[p]);
 }
 
 static int open_peer(const char *interface)
@@ -304,7 +338,8 @@ static void af_xdp_refuses_an_mtu_over_a_page(void **state)
     fixture_add_port(fixture, "xdp", "net_af_xdp0,iface=xdp0");
     fixture->ports[0].mtu = 9000;
     struct port *port = NULL;
-    assert_int_equal(port_open(&fixture->config, 0, 1, &port, fixture->why), ERROR_UNSUPPORTED);
+    assert_int_equal(port_open(&fixture->config, 0, 1, FIXTURE_EXTRA_BUFFERS, &port, fixture->why),
+                     ERROR_UNSUPPORTED);
     assert_non_null(strstr(fixture->why, "mtu 9000 is not possible: the device takes 68 to "));
 }
 
@@ -338,6 +373,7 @@ int main(void)
         cmocka_unit_test_prestate(
             buffers_in_the_queues_of_another_port_outlive_the_stop_of_their_own, &fixture),
         cmocka_unit_test_prestate(a_port_that_never_started_closes_with_those_that_did, &fixture),
+        cmocka_unit_test_prestate(two_ports_of_two_workers_fit_into_256_mebibytes, &fixture),
         cmocka_unit_test_prestate(af_xdp_carries_frames_and_leaves_nothing, &fixture),
         cmocka_unit_test_prestate(af_xdp_refuses_an_mtu_over_a_page, &fixture),
     };

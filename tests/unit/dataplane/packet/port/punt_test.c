@@ -113,7 +113,9 @@ static void an_interface_that_exists_is_not_taken(void **state)
     uint32_t index = add_port(fixture);
     assert_true(fixture_shell("ip tuntap add weir-outside0 mode tap"));
     struct port *port = NULL;
-    assert_int_equal(port_open(&fixture->config, index, 2, &port, fixture->why), ERROR_EXISTS);
+    assert_int_equal(
+        port_open(&fixture->config, index, 2, FIXTURE_EXTRA_BUFFERS, &port, fixture->why),
+        ERROR_EXISTS);
     assert_string_equal(fixture->why, "port outside: punt interface weir-outside0 exists already: "
                                       "ip link delete weir-outside0, or give another name");
     assert_true(fixture_shell("ip link delete weir-outside0"));
