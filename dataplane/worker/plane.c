@@ -17,6 +17,7 @@
 #define NEWS_SLOTS         4096
 #define HELD_SLOTS         512
 #define HANDOFF_SLOTS      1024
+#define WAITING_BUFFERS    1024 // packets that wait for neighbours, all together
 #define NEIGHBOURS_DYNAMIC 4096 // besides a next hop for each member
 #define NEIGHBOURS         (CONFIG_MEMBERS_MAX + NEIGHBOURS_DYNAMIC)
 _Static_assert(NEIGHBOUR_SLOTS(NEIGHBOURS) <= UINT16_MAX,
@@ -65,12 +66,25 @@ static enum error create_statistics(struct plane *plane, char *why)
     return ERROR_NONE;
 }
 
+// Mbufs of one port that may be elsewhere than in queues of devices. A worker has a burst in hand
+// and bursts for each port and punt interface; it empties all inboxes a little each turn, so that
+// few are full at once.
+static uint32_t count_extra_buffers(const struct plane *plane)
+{
+    const uint32_t outbox = RTE_DIM(((struct outbox *)NULL)->packets);
+    uint32_t in_hand = STAGE_BURST + plane->config->port_count * 2 * outbox;
+    uint32_t full_inboxes = RTE_MIN(plane->worker_count, 2u);
+    return plane->worker_count * (in_hand + full_inboxes * HANDOFF_SLOTS + HELD_SLOTS) +
+           WAITING_BUFFERS;
+}
+
 static enum error open_ports(struct plane *plane, char *why)
 {
     const struct config *config = plane->config;
     for (uint32_t p = 0; p < config->port_count; p++) {
         struct port *port;
-        enum error error = port_open(config, p, plane->worker_count, &port, why);
+        enum error error =
+            port_open(config, p, plane->worker_count, count_extra_buffers(plane), &port, why);
         if (error)
             return error;
         plane->shared.ports[plane->shared.port_count++] = port;
@@ -250,6 +264,8 @@ void plane_destroy(struct plane *plane)
     neighbour_table_destroy(plane->neighbours);
     for (uint32_t i = 0; i < plane->worker_count; i++)
         destroy_worker(plane->workers[i]);
+    for (uint32_t p = 0; p < plane->shared.port_count; p++)
+        port_stop(plane->shared.ports[p]);
     for (uint32_t p = 0; p < plane->shared.port_count; p++)
         port_close(plane->shared.ports[p]);
     tables_destroy((void *)(uintptr_t)plane->tables);

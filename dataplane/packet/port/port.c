@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <net/if.h>
+#include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_lcore.h>
 #include <stdio.h>
@@ -19,10 +20,8 @@
 // Around an IP packet in a frame: Ethernet, two VLAN tags, FCS.
 #define FRAME_OVERHEAD ((uint32_t)RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN + RTE_ETHER_CRC_LEN)
 
-// Mbufs that a lcore's cache may keep to itself (mempool lets it grow to one and a half times), and
-// that a worker has in hand, in its hand-over mailboxes and waiting for neighbours.
-#define CACHE_BUFFERS       256
-#define WORKER_HELD_BUFFERS 1024
+// Mbufs that a lcore's cache may keep to itself (mempool lets it grow to one and a half times).
+#define CACHE_BUFFERS 256
 
 // net_af_xdp keeps rings of its own of this size below a queue, whatever descriptors say.
 #define QUEUE_BUFFERS_MIN 2048u
@@ -32,6 +31,7 @@ struct opening {
     const struct config *config;
     const struct config_port *want;
     uint32_t workers;
+    uint32_t extra_buffers;
     struct rte_eth_dev_info info;
     struct port *port;
     char *why;
@@ -99,9 +99,19 @@ static uint32_t count_buffers(const struct opening *opening)
     uint32_t buffers = opening->port->rx_queues * own;
     for (uint32_t i = 0; i < opening->config->port_count; i++)
         buffers += workers * RTE_MAX(opening->config->ports[i].descriptors, QUEUE_BUFFERS_MIN);
-    buffers += workers * WORKER_HELD_BUFFERS;
+    if (opening->want->punt.interface[0] != '\0')
+        buffers += workers * PORT_PUNT_DESCRIPTORS;
+    buffers += opening->extra_buffers;
     buffers += (workers + 1) * (CACHE_BUFFERS + CACHE_BUFFERS / 2);
     return buffers;
+}
+
+// Ordinary memory has small pages, and no mbuf lies across two if it fits into one.
+static uint64_t buffer_bytes(uint32_t room)
+{
+    uint64_t bytes = sizeof(struct rte_mempool_objhdr) + sizeof(struct rte_mbuf) + room;
+    uint64_t page = (uint64_t)getpagesize();
+    return rte_eal_has_hugepages() || bytes > page ? bytes : page / (page / bytes);
 }
 
 static enum error create_buffers(const struct opening *opening)
@@ -123,8 +133,7 @@ static enum error create_buffers(const struct opening *opening)
     snprintf(opening->why, PORT_WHY_SIZE,
              "port %s: no memory for %" PRIu32 " packet buffers (about %" PRIu64
              " MiB): node.memory is %" PRIu64 " MiB for all ports, raise it, or lower descriptors",
-             port->name, count,
-             (uint64_t)count * (room + sizeof(struct rte_mbuf) + RTE_CACHE_LINE_SIZE) / mebibyte,
+             port->name, count, count * buffer_bytes(room) / mebibyte,
              opening->config->node.memory_bytes / mebibyte);
     return ERROR_NO_MEMORY;
 }
@@ -191,12 +200,13 @@ static enum error configure(const struct opening *opening)
 }
 
 enum error port_open(const struct config *config, uint32_t index, uint32_t workers,
-                     struct port **port, char *why)
+                     uint32_t extra_buffers, struct port **port, char *why)
 {
     CHECK(index < config->port_count && workers > 0 && workers <= CONFIG_WORKERS_MAX);
     struct opening opening = {.config = config,
                               .want = &config->ports[index],
                               .workers = workers,
+                              .extra_buffers = extra_buffers,
                               .port = calloc(1, sizeof(*opening.port)),
                               .why = why};
     CHECK(opening.port);
@@ -248,11 +258,17 @@ enum error port_start(struct port *port, char *why)
     return ERROR_NONE;
 }
 
-void port_close(struct port *port)
+void port_stop(struct port *port)
 {
-    // The TAP interface borrows the port's mbufs.
+    CHECK(!port->stopped);
     port_punt_close(port);
     port_device_detach(port->id);
+    port->stopped = true;
+}
+
+void port_close(struct port *port)
+{
+    CHECK(port->stopped);
     rte_mempool_free(port->buffers);
     free(port);
 }

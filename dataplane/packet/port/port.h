@@ -1,6 +1,10 @@
 // Ports: DPDK devices, made ready from the configuration, with what they can do written on them.
-// The main thread opens, starts and closes; workers call rte_eth_rx_burst() and rte_eth_tx_burst()
-// on their own queues.
+// The main thread opens, starts, stops and closes; workers call rte_eth_rx_burst() and
+// rte_eth_tx_burst() on their own queues.
+//
+// A packet leaves by another port than it came from, and a device keeps what it sent until it needs
+// the place: so any port's queues may hold mbufs of every other's pool. The end therefore has two
+// steps: port_stop() for all, then port_close() for all.
 #pragma once
 
 #include <rte_ethdev.h>
@@ -31,6 +35,7 @@ struct port {
     bool rx_checks_l4;
     bool tx_ipv4_checksum; // the device can fill in IPv4 header checksums
     bool punts;
+    bool stopped;
     uint16_t punt_id;            // DPDK port of the TAP interface
     uint16_t punt_queues;        // worker i uses queue i; with fewer, others hand over
     uint32_t kernel_interface;   // index of the kernel interface below the device, 0 without one
@@ -39,17 +44,22 @@ struct port {
 };
 
 // Opens the device of config->ports[index] with queues for `workers`, its mbuf pool on the device's
-// NUMA node, and its punt interface, whose MAC becomes the port's, which is brought up and gets the
-// port's addresses so that the kernel answers on them. Fewer queues than workers is no error: see
-// rx_queues. With a punt interface real-time signals must not be blocked in every thread: DPDK's
-// net_tap receives only after one, and it may interrupt any sleep. ERROR_NOT_FOUND for a device
-// that is not there, ERROR_EXISTS for one that another port or for a punt interface that somebody
-// has, ERROR_DEVICE with what DPDK said.
+// NUMA node, with `extra_buffers` for those mbufs that may be in hand, in mailboxes or waiting,
+// besides those in queues, and its punt interface, whose MAC becomes the port's, which is brought
+// up and gets the port's addresses so that the kernel answers on them. Fewer queues than workers is
+// no error: see rx_queues. With a punt interface real-time signals must not be blocked in every
+// thread: DPDK's net_tap receives only after one, and it may interrupt any sleep. ERROR_NOT_FOUND
+// for a device that is not there, ERROR_EXISTS for one that another port or for a punt interface
+// that somebody has, ERROR_DEVICE with what DPDK said.
 enum error port_open(const struct config *config, uint32_t index, uint32_t workers,
-                     struct port **port, char *why);
+                     uint32_t extra_buffers, struct port **port, char *why);
 enum error port_start(struct port *port, char *why);
-// Leaves no TAP interface and no XDP program. No worker may use the port, and no other port may
-// still hold its mbufs in a transmit queue: stop the workers, then close all ports.
+// Stops, closes and unplugs the device, started or not, and the punt interface: leaves no TAP
+// interface and no XDP program, and no queue of this port holds an mbuf of any pool. No worker may
+// use the port. Only port_close() may follow.
+void port_stop(struct port *port);
+// Frees the pool and the port. Only after port_stop() of all ports, and when nobody will touch an
+// mbuf of it any more.
 void port_close(struct port *port);
 
 // Whether the device has a link, and its speed: 0 where the device does not know.

@@ -29,7 +29,9 @@ bool port_device_pci_address(const char *device, char *address);
 void port_xdp_sockets_note(uint16_t id);
 void port_xdp_sockets_close(uint16_t id);
 
-// punt.c: the TAP interface of a port; port->mac, mtu and buffers are set.
+// punt.c: mbufs of the port that each receive queue of the TAP interface keeps.
+#define PORT_PUNT_DESCRIPTORS 256
+// The TAP interface of a port; port->mac, mtu and buffers are set.
 enum error port_punt_open(const struct config_port *config, uint32_t workers, struct port *port,
                           char *why);
 void port_punt_close(struct port *port);

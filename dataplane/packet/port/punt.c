@@ -11,8 +11,6 @@
 #include "base/log.h"
 #include "dataplane/packet/port/port_priv.h"
 
-#define TAP_DESCRIPTORS 256
-
 static enum error fail(const struct config_port *config, const char *what, int result, char *why)
 {
     const char *said = port_eal_log_first_error();
@@ -31,10 +29,11 @@ static enum error configure(const struct config_port *config, const struct rte_e
     const unsigned any_socket = (unsigned)SOCKET_ID_ANY;
     int result = rte_eth_dev_configure(port->punt_id, port->punt_queues, port->punt_queues, &conf);
     for (uint16_t i = 0; i < port->punt_queues && result == 0; i++) {
-        result = rte_eth_rx_queue_setup(port->punt_id, i, TAP_DESCRIPTORS, any_socket, NULL,
+        result = rte_eth_rx_queue_setup(port->punt_id, i, PORT_PUNT_DESCRIPTORS, any_socket, NULL,
                                         port->buffers);
         if (result == 0)
-            result = rte_eth_tx_queue_setup(port->punt_id, i, TAP_DESCRIPTORS, any_socket, NULL);
+            result =
+                rte_eth_tx_queue_setup(port->punt_id, i, PORT_PUNT_DESCRIPTORS, any_socket, NULL);
     }
     if (result < 0)
         return fail(config, "its queues are refused", result, why);

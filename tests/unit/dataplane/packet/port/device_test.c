@@ -60,7 +60,9 @@ static void a_device_that_is_not_there_gives_a_sentence(void **state)
         struct port *port = NULL;
         fixture->config.port_count = 0;
         fixture_add_port(fixture, "outside", table[i].device);
-        assert_int_equal(port_open(&fixture->config, 0, 2, &port, fixture->why), table[i].error);
+        assert_int_equal(
+            port_open(&fixture->config, 0, 2, FIXTURE_EXTRA_BUFFERS, &port, fixture->why),
+            table[i].error);
         assert_null(port);
         assert_memory_equal(fixture->why, "port outside: ", 14);
         assert_string_equal(fixture->why + 14, why);

@@ -13,7 +13,8 @@
 #include "base/log.h"
 #include "dataplane/packet/port/port.h"
 
-#define FIXTURE_PORTS 8
+#define FIXTURE_PORTS         8
+#define FIXTURE_EXTRA_BUFFERS 1024
 
 struct fixture {
     struct config config;
@@ -63,10 +64,17 @@ static inline void fixture_start(struct fixture *fixture)
 static inline struct port *fixture_open(struct fixture *fixture, uint32_t index, uint32_t workers)
 {
     struct port *port = NULL;
-    enum error error = port_open(&fixture->config, index, workers, &port, fixture->why);
+    enum error error =
+        port_open(&fixture->config, index, workers, FIXTURE_EXTRA_BUFFERS, &port, fixture->why);
     if (error)
         fail_msg("%s", fixture->why);
     return port;
+}
+
+static inline void fixture_close(struct port *port)
+{
+    port_stop(port);
+    port_close(port);
 }
 
 // Why there can be no network namespace with a TAP interface; NULL if there can.

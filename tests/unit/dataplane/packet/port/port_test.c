@@ -5,12 +5,17 @@
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <rte_ether.h>
+#include <rte_malloc.h>
+#include <rte_ring.h>
 #include <sys/socket.h>
 
 #include "tests/unit/dataplane/packet/port/fixture.h"
 
 // Local experimental EtherType (IEEE 802).
 #define EXPERIMENTAL 0x88b5
+
+// What net_ring attaches to, whatever is used.
+#define NET_RING_QUEUES 16
 
 static const char *no_af_xdp; // why not
 
@@ -40,7 +45,7 @@ static void queues_follow_the_workers_the_configuration_and_the_device(void **st
         assert_int_equal(port->mtu, 1500);
         assert_false(port->punts);
         assert_int_equal(port_start(port, fixture->why), ERROR_NONE);
-        port_close(port);
+        fixture_close(port);
     }
 }
 
@@ -67,7 +72,7 @@ static void what_a_worker_sends_is_counted(void **state)
     assert_int_equal(counters.tx_packets, 3);
     assert_int_equal(counters.rx_packets, 3);
     assert_int_equal(counters.rx_missed, 0);
-    port_close(port);
+    fixture_close(port);
 }
 
 static void buffers_hold_frames_of_the_mtu_with_headroom(void **state)
@@ -86,7 +91,7 @@ static void buffers_hold_frames_of_the_mtu_with_headroom(void **state)
         assert_true(room >= table[i].room_min + RTE_PKTMBUF_HEADROOM);
         assert_true(room < table[i].room_min + RTE_PKTMBUF_HEADROOM + 64);
         assert_int_equal(port->mtu, table[i].mtu);
-        port_close(port);
+        fixture_close(port);
     }
 }
 
@@ -97,17 +102,130 @@ static void what_a_device_cannot_do_is_said_and_leaves_it_free(void **state)
     fixture_add_port(fixture, "null", "net_null2");
     struct port *port = NULL;
     fixture->ports[0].mtu = 20;
-    assert_int_equal(port_open(&fixture->config, 0, 1, &port, fixture->why), ERROR_UNSUPPORTED);
+    assert_int_equal(port_open(&fixture->config, 0, 1, FIXTURE_EXTRA_BUFFERS, &port, fixture->why),
+                     ERROR_UNSUPPORTED);
     assert_non_null(strstr(fixture->why, "mtu 20 is not possible: the device takes 46 to 65535"));
 
     fixture->ports[0].mtu = 1500;
     fixture->ports[0].descriptors = 60000;
-    assert_int_equal(port_open(&fixture->config, 0, 4, &port, fixture->why), ERROR_NO_MEMORY);
-    assert_non_null(strstr(fixture->why, "node.memory is 256 MiB"));
+    assert_int_equal(port_open(&fixture->config, 0, 4, FIXTURE_EXTRA_BUFFERS, &port, fixture->why),
+                     ERROR_NO_MEMORY);
+    assert_non_null(strstr(fixture->why, "(about 1886 MiB): node.memory is 256 MiB"));
     assert_null(port);
 
     fixture->ports[0].descriptors = 512;
-    port_close(fixture_open(fixture, 0, 1));
+    fixture_close(fixture_open(fixture, 0, 1));
+}
+
+// For net_ring on rings of the test's own.
+static void create_rings(const char *node, struct rte_ring **rings)
+{
+    for (unsigned i = 0; i < NET_RING_QUEUES; i++) {
+        char name[RTE_RING_NAMESIZE];
+        snprintf(name, sizeof(name), "ETH_RXTX%u_%s", i, node);
+        rings[i] = rte_ring_create(name, 64, SOCKET_ID_ANY, 0);
+        assert_non_null(rings[i]);
+    }
+}
+
+static uint32_t free_queued(struct rte_ring *ring)
+{
+    uint32_t count = 0;
+    for (void *mbuf; rte_ring_dequeue(ring, &mbuf) == 0; count++)
+        rte_pktmbuf_free(mbuf);
+    return count;
+}
+
+// A NIC keeps what it has sent and gives it back when it is stopped. net_ring leaves it in the
+// ring, so the test gives it back in its place.
+static void buffers_in_the_queues_of_another_port_outlive_the_stop_of_their_own(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->config.port_count = 0;
+    fixture_add_port(fixture, "first", "net_ring10,nodeaction=net_ring10:0:ATTACH");
+    fixture_add_port(fixture, "second", "net_ring11,nodeaction=net_ring11:0:ATTACH");
+    struct rte_ring *rings[2][NET_RING_QUEUES];
+    create_rings("net_ring10", rings[0]);
+    create_rings("net_ring11", rings[1]);
+    struct port *ports[2];
+    for (uint32_t p = 0; p < 2; p++) {
+        ports[p] = fixture_open(fixture, p, 1);
+        assert_int_equal(port_start(ports[p], fixture->why), ERROR_NONE);
+    }
+    // Each sends what the other received.
+    for (uint32_t p = 0; p < 2; p++) {
+        struct rte_mbuf *mbufs[5];
+        assert_int_equal(rte_pktmbuf_alloc_bulk(ports[p]->buffers, mbufs, 5), 0);
+        assert_int_equal(rte_eth_tx_burst(ports[1 - p]->id, 0, mbufs, 5), 5);
+        assert_int_equal(rte_mempool_in_use_count(ports[p]->buffers), 5);
+    }
+    for (uint32_t p = 0; p < 2; p++) {
+        port_stop(ports[p]);
+        assert_int_equal(free_queued(rings[p][0]), 5);
+        assert_int_equal(rte_mempool_in_use_count(ports[1 - p]->buffers), 0);
+    }
+    for (uint32_t p = 0; p < 2; p++)
+        port_close(ports[p]);
+    for (uint32_t p = 0; p < 2; p++) {
+        for (uint32_t i = 0; i < NET_RING_QUEUES; i++)
+            rte_ring_free(rings[p][i]);
+    }
+}
+
+// A device that was opened and never started, and one that could not be opened.
+static void a_port_that_never_started_closes_with_those_that_did(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->config.port_count = 0;
+    fixture_add_port(fixture, "started", "net_null3");
+    fixture_add_port(fixture, "opened", "net_null4");
+    fixture_add_port(fixture, "refused", "net_null4");
+    for (int round = 0; round < 2; round++) {
+        struct port *started = fixture_open(fixture, 0, 1);
+        assert_int_equal(port_start(started, fixture->why), ERROR_NONE);
+        struct port *opened = fixture_open(fixture, 1, 1);
+        struct port *refused = NULL;
+        assert_int_equal(port_open(&fixture->config, 2, 1, 0, &refused, fixture->why),
+                         ERROR_EXISTS);
+        assert_null(refused);
+        uint16_t ids[] = {started->id, opened->id};
+        port_stop(started);
+        port_stop(opened);
+        for (size_t i = 0; i < 2; i++)
+            assert_false(rte_eth_dev_is_valid_port(ids[i]));
+        port_close(started);
+        port_close(opened);
+    }
+}
+
+// The lab's node: two ports, two workers. What a worker asks for beside the queues is there.
+static void two_ports_of_two_workers_fit_into_256_mebibytes(void **state)
+{
+    const uint32_t extra = 6720; // dataplane/worker's for this node
+    struct fixture *fixture = *state;
+    assert_int_equal(fixture->config.node.memory_bytes, 256u << 20);
+    fixture->config.port_count = 0;
+    fixture_add_port(fixture, "outside", "net_null6");
+    fixture_add_port(fixture, "inside", "net_null7");
+    fixture->ports[0].descriptors = fixture->ports[1].descriptors = 1024;
+    struct port *lean = fixture_open(fixture, 0, 2);
+    uint32_t buffers = lean->buffers->size - FIXTURE_EXTRA_BUFFERS;
+    fixture_close(lean);
+
+    struct port *ports[2];
+    for (uint32_t p = 0; p < 2; p++) {
+        if (port_open(&fixture->config, p, 2, extra, &ports[p], fixture->why))
+            fail_msg("%s", fixture->why);
+        assert_int_equal(ports[p]->buffers->size, buffers + extra);
+    }
+    struct rte_malloc_socket_stats memory;
+    assert_int_equal(rte_malloc_get_socket_stats(0, &memory), 0);
+    // A page of ordinary memory each: 158 MiB, and some for the rest of DPDK.
+    assert_in_range(memory.heap_allocsz_bytes, 158u << 20, 192u << 20);
+    for (uint32_t p = 0; p < 2; p++)
+        port_stop(ports[p]);
+    for (uint32_t p = 0; p < 2; p++)
+        port_close(ports[p]);
 }
 
 static int open_peer(const char *interface)
@@ -199,13 +317,13 @@ static void af_xdp_carries_frames_and_leaves_nothing(void **state)
         assert_true(fixture_shell("ip link set peer0 down"));
         assert_false(port_link_up(port, &speed));
         assert_true(fixture_shell("ip link set peer0 up"));
-        port_close(port);
+        fixture_close(port);
         assert_false(fixture_shell_prints("ip -d link show xdp0", "xdp "));
         assert_false(fixture_shell_prints("ip -d link show xdp0", "prog"));
     }
     // And at once.
     for (int round = 0; round < 4; round++)
-        port_close(fixture_open(fixture, 0, 2));
+        fixture_close(fixture_open(fixture, 0, 2));
 }
 
 // AF_XDP keeps a frame within a page of memory.
@@ -220,7 +338,8 @@ static void af_xdp_refuses_an_mtu_over_a_page(void **state)
     fixture_add_port(fixture, "xdp", "net_af_xdp0,iface=xdp0");
     fixture->ports[0].mtu = 9000;
     struct port *port = NULL;
-    assert_int_equal(port_open(&fixture->config, 0, 1, &port, fixture->why), ERROR_UNSUPPORTED);
+    assert_int_equal(port_open(&fixture->config, 0, 1, FIXTURE_EXTRA_BUFFERS, &port, fixture->why),
+                     ERROR_UNSUPPORTED);
     assert_non_null(strstr(fixture->why, "mtu 9000 is not possible: the device takes 68 to "));
 }
 
@@ -251,6 +370,10 @@ int main(void)
         cmocka_unit_test_prestate(what_a_worker_sends_is_counted, &fixture),
         cmocka_unit_test_prestate(buffers_hold_frames_of_the_mtu_with_headroom, &fixture),
         cmocka_unit_test_prestate(what_a_device_cannot_do_is_said_and_leaves_it_free, &fixture),
+        cmocka_unit_test_prestate(
+            buffers_in_the_queues_of_another_port_outlive_the_stop_of_their_own, &fixture),
+        cmocka_unit_test_prestate(a_port_that_never_started_closes_with_those_that_did, &fixture),
+        cmocka_unit_test_prestate(two_ports_of_two_workers_fit_into_256_mebibytes, &fixture),
         cmocka_unit_test_prestate(af_xdp_carries_frames_and_leaves_nothing, &fixture),
         cmocka_unit_test_prestate(af_xdp_refuses_an_mtu_over_a_page, &fixture),
     };

@@ -51,7 +51,7 @@ static void the_kernel_has_the_addresses_and_the_mac_of_the_port(void **state)
         assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
         close(fd);
     }
-    port_close(port);
+    fixture_close(port);
     assert_int_equal(if_nametoindex("weir-outside0"), 0);
 }
 
@@ -104,7 +104,7 @@ static void frames_go_to_the_kernel_and_come_from_it(void **state)
     assert_memory_equal(rte_pktmbuf_mtod(mbuf, uint8_t *), peer_mac, 6);
     rte_pktmbuf_free(mbuf);
     close(fd);
-    port_close(port);
+    fixture_close(port);
 }
 
 static void an_interface_that_exists_is_not_taken(void **state)
@@ -113,11 +113,13 @@ static void an_interface_that_exists_is_not_taken(void **state)
     uint32_t index = add_port(fixture);
     assert_true(fixture_shell("ip tuntap add weir-outside0 mode tap"));
     struct port *port = NULL;
-    assert_int_equal(port_open(&fixture->config, index, 2, &port, fixture->why), ERROR_EXISTS);
+    assert_int_equal(
+        port_open(&fixture->config, index, 2, FIXTURE_EXTRA_BUFFERS, &port, fixture->why),
+        ERROR_EXISTS);
     assert_string_equal(fixture->why, "port outside: punt interface weir-outside0 exists already: "
                                       "ip link delete weir-outside0, or give another name");
     assert_true(fixture_shell("ip link delete weir-outside0"));
-    port_close(fixture_open(fixture, index, 2));
+    fixture_close(fixture_open(fixture, index, 2));
 }
 
 static void a_kernel_without_ipv6_still_gets_the_other_addresses(void **state)
@@ -132,7 +134,7 @@ static void a_kernel_without_ipv6_still_gets_the_other_addresses(void **state)
     struct port *port = fixture_open(fixture, add_port(fixture), 1);
     assert_true(fixture_shell_prints("ip -4 addr show weir-outside0", "inet " ADDRESS_V4 "/24 "));
     assert_false(fixture_shell_prints("ip -6 addr show weir-outside0", "2001:db8::1"));
-    port_close(port);
+    fixture_close(port);
 }
 
 static void a_tap_device_serves_as_a_port_too(void **state)
@@ -151,7 +153,7 @@ static void a_tap_device_serves_as_a_port_too(void **state)
     assert_true(port_link_up(port, &speed));
     assert_true(fixture_shell("ip link set lab0 down"));
     assert_false(port_link_up(port, &speed));
-    port_close(port);
+    fixture_close(port);
     assert_int_equal(if_nametoindex("lab0"), 0);
 }
 
