@@ -3,6 +3,7 @@
 // by it), flows are asked for in random order. `parse` is the frame parser alone; `new` is packets
 // that each begin a flow.
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,8 @@
 #define BURSTS  16u
 #define PACKETS (BURSTS * STAGE_BURST) // of a turn
 
+#define ESTABLISHED_CAPACITY 2097152u
+
 // Written into a template, then each packet's own.
 #define CLIENT_AT (FRAME_IP_AT + 12)
 #define PORT_AT   FRAME_IPV4_L4
@@ -23,6 +26,7 @@
 
 // A new flow lives 10 s, and a burst comes each 5 ms: about 64 Ki flows are in the table.
 #define NEW_BURST_MS 5
+#define NEW_CAPACITY 262144u
 #define NEW_WARM_UP  (20000u / NEW_BURST_MS)
 
 static const uint8_t member_mac[6] = {2, 0, 0, 0, 1, 2};
@@ -30,7 +34,7 @@ static const uint8_t client_mac[6] = {2, 0, 0, 0, 1, 1};
 static const uint8_t front_mac[6] = {2, 0, 0, 0, 0, 0};
 
 static const char configuration[] =
-    "node: {name: bench, cores: [0], flows: {per-worker: 2097152, tcp-opening: 10s}}\n"
+    "node: {name: bench, cores: [0], flows: {per-worker: %u, tcp-opening: 10s}}\n"
     "ports:\n"
     "  - {name: front, device: net_null0, addresses: [10.1.0.1/16]}\n"
     "  - {name: back, device: net_null1, addresses: [10.2.0.1/24]}\n"
@@ -51,10 +55,12 @@ struct run {
     struct random random;
 };
 
-static void open_run(struct run *run, const char *vip, uint8_t tcp_flags)
+static void open_run(struct run *run, const char *vip, uint8_t tcp_flags, uint32_t capacity)
 {
+    char yaml[2048];
+    snprintf(yaml, sizeof(yaml), configuration, capacity);
     memset(run, 0, sizeof(*run));
-    rig_open(&run->rig, configuration);
+    rig_open(&run->rig, yaml);
     for (int host = 11; host <= 13; host++) {
         char address[16];
         snprintf(address, sizeof(address), "10.2.0.%d", host);
@@ -122,7 +128,7 @@ static void begin_flows(struct run *run, uint32_t flows)
 static void established(struct bench_state *state, const char *vip, int64_t flows)
 {
     static struct run run;
-    open_run(&run, vip, WIRE_TCP_ACK);
+    open_run(&run, vip, WIRE_TCP_ACK, ESTABLISHED_CAPACITY);
     begin_flows(&run, (uint32_t)flows);
     while (bench_next(state)) {
         bench_pause(state);
@@ -163,7 +169,7 @@ static void next_burst(struct run *run, uint32_t burst)
 static void begins(struct bench_state *state, const char *vip)
 {
     static struct run run;
-    open_run(&run, vip, WIRE_TCP_SYN);
+    open_run(&run, vip, WIRE_TCP_SYN, NEW_CAPACITY);
     uint32_t number = 0;
     for (uint32_t warm = 0; warm < NEW_WARM_UP; warm++) {
         for (uint32_t i = 0; i < STAGE_BURST; i++)
@@ -195,7 +201,7 @@ static void new_direct(struct bench_state *state, int64_t unused)
 static void parse(struct bench_state *state, int64_t unused)
 {
     static struct run run;
-    open_run(&run, "10.1.0.100", WIRE_TCP_ACK);
+    open_run(&run, "10.1.0.100", WIRE_TCP_ACK, NEW_CAPACITY);
     for (uint32_t i = 0; i < PACKETS; i++)
         fill(&run, run.packets[i], i);
     while (bench_next(state)) {
