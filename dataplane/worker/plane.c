@@ -17,7 +17,6 @@
 #define NEWS_SLOTS         4096
 #define HELD_SLOTS         512
 #define HANDOFF_SLOTS      1024
-#define WAITING_BUFFERS    1024 // packets that wait for neighbours, all together
 #define NEIGHBOURS_DYNAMIC 4096 // besides a next hop for each member
 #define NEIGHBOURS         (CONFIG_MEMBERS_MAX + NEIGHBOURS_DYNAMIC)
 _Static_assert(NEIGHBOUR_SLOTS(NEIGHBOURS) <= UINT16_MAX,
@@ -75,7 +74,7 @@ static uint32_t count_extra_buffers(const struct plane *plane)
     uint32_t in_hand = STAGE_BURST + plane->config->port_count * 2 * outbox;
     uint32_t full_inboxes = RTE_MIN(plane->worker_count, 2u);
     return plane->worker_count * (in_hand + full_inboxes * HANDOFF_SLOTS + HELD_SLOTS) +
-           WAITING_BUFFERS;
+           NEIGHBOUR_HELD_TOTAL_MAX;
 }
 
 static enum error open_ports(struct plane *plane, char *why)
