@@ -125,6 +125,7 @@ static void check_port_identities(struct reader *reader)
 
 static bool same_version(const struct ip_address *a, const struct ip_address *b)
 {
+    CHECK(a && b);
     return ip_is_v4(a) == ip_is_v4(b);
 }
 
@@ -296,6 +297,7 @@ static void find_pool(struct reader *reader, struct config_vip *vip)
     vip->pool = UINT32_MAX;
     if (bad(reader, &vip->pool) || bad(reader, &config->pools))
         return;
+    CHECK(node && node->text); // a value that was not refused has its place
     const char *names[CONFIG_POOLS_MAX];
     for (uint32_t i = 0; i < config->pool_count; i++) {
         if (strcmp(config->pools[i].name, node->text) == 0) {

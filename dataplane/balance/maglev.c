@@ -11,6 +11,8 @@
 
 #include <stdlib.h>
 
+#include "base/check.h"
+
 // Entries a member of the least weight should have: at most about 1 % of imbalance (section 5.3).
 #define ENTRIES_PER_SHARE 100u
 #define FREE_ENTRY        UINT16_MAX
@@ -132,8 +134,9 @@ static void fill(struct maglev *maglev, const struct live_member *live, uint32_t
             take_next_free(maglev, candidate, live[who].index);
             left--;
             candidate->turns++;
-            join_round(rounds, candidates, who,
-                       (uint64_t)candidate->turns * heaviest / live[who].weight);
+            uint32_t weight = live[who].weight;
+            CHECK(weight > 0); // members without it are not among them
+            join_round(rounds, candidates, who, (uint64_t)candidate->turns * heaviest / weight);
         }
     }
 }

@@ -96,8 +96,9 @@ static void write_sequence(struct weighted_round_robin *self, struct group *grou
         for (struct group *group = groups; group < groups + group_count; group++) {
             int64_t credit =
                 (int64_t)(pick + 1) * group->weight - (int64_t)group->cycles * self->count;
-            if (credit > most || (credit == most && group->members[group->at].index <
-                                                        best->members[best->at].index)) {
+            if (!best || credit > most ||
+                (credit == most &&
+                 group->members[group->at].index < best->members[best->at].index)) {
                 best = group;
                 most = credit;
             }
