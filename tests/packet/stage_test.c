@@ -5,6 +5,7 @@
 
 #include "base/byteorder.h"
 #include "dataplane/packet/wire/parse.h"
+#include "tests/packet/stage_configurations.h"
 #include "tests/packet/stage_rig.h"
 #include "tests/test.h"
 
@@ -15,33 +16,6 @@
 #define ACK WIRE_TCP_ACK
 #define FIN (WIRE_TCP_FIN | WIRE_TCP_ACK)
 #define RST WIRE_TCP_RST
-
-// Two legs; the pools in each forwarding mode have one member each, so that it is known who gets
-// what.
-static const char configuration[] =
-    "node: {name: test, cores: [0], flows: {per-worker: 1024, tcp-opening: 10s,\n"
-    "       tcp-established: 900s, tcp-closing: 30s, udp: 60s}}\n"
-    "ports:\n"
-    "  - {name: front, device: net_null0, mtu: 1500, addresses: [10.1.0.1/24, fd00:1::1/64],\n"
-    "     gateway: [10.1.0.254], punt: {interface: punt0, rate: 10/s}}\n"
-    "  - {name: back, device: net_null1, mtu: 1500, addresses: [10.2.0.1/24, fd00:2::1/64]}\n"
-    "pools:\n"
-    "  - {name: nat, forward: nat, members: [{name: n1, address: 10.2.0.11, port: 8080}]}\n"
-    "  - {name: nat6, forward: nat, members: [{name: n6, address: 'fd00:2::11', port: 8080}]}\n"
-    "  - {name: direct, forward: direct, members: [{name: d1, address: 10.1.0.21}]}\n"
-    "  - {name: ipip, forward: ipip, members: [{name: t1, address: 10.2.0.31}]}\n"
-    "  - {name: ipip6, forward: ipip, members: [{name: t6, address: 'fd00:2::31'}]}\n"
-    "  - {name: lost, forward: nat, members: [{name: l1, address: 10.2.0.99, port: 80}]}\n"
-    "  - {name: idle, forward: nat, members: [{name: i1, address: 10.2.0.12, weight: 0}]}\n"
-    "vips:\n"
-    "  - {name: nat, address: 10.1.0.100, port: 80, protocol: tcp, pool: nat}\n"
-    "  - {name: natu, address: 10.1.0.100, port: 53, protocol: udp, pool: nat}\n"
-    "  - {name: nat6, address: 'fd00:1::100', port: 80, protocol: tcp, pool: nat6}\n"
-    "  - {name: direct, address: 10.1.0.101, port: 80, protocol: tcp, pool: direct}\n"
-    "  - {name: ipip, address: 10.1.0.102, port: 80, protocol: tcp, pool: ipip}\n"
-    "  - {name: ipip6, address: 10.1.0.103, port: 80, protocol: tcp, pool: ipip6}\n"
-    "  - {name: lost, address: 10.1.0.104, port: 80, protocol: tcp, pool: lost}\n"
-    "  - {name: idle, address: 10.1.0.105, port: 80, protocol: tcp, pool: idle}\n";
 
 static const uint8_t front_mac[6] = {2, 0, 0, 0, 0, FRONT};
 static const uint8_t back_mac[6] = {2, 0, 0, 0, 0, BACK};
@@ -488,21 +462,6 @@ static void one_reply_cannot_belong_to_two_flows(void **state)
     assert_int_equal(put(FRONT, from_client("10.1.0.100", 80, ACK)).kind, OUTCOME_SENT);
 }
 
-#define TWO_MEMBERS                                                    \
-    "node: {name: test, cores: [0], flows: {per-worker: 4096}}\n"      \
-    "ports:\n"                                                         \
-    "  - {name: front, device: net_null0, addresses: [10.1.0.1/24]}\n" \
-    "  - {name: back, device: net_null1, addresses: [10.2.0.1/24]}\n"
-#define VIP "vips: [{name: v, address: 10.1.0.100, port: 80, protocol: tcp, pool: p}]\n"
-
-static const char both_members[] =
-    TWO_MEMBERS "pools: [{name: p, members: [{name: a, address: 10.2.0.11, port: 8080},\n"
-                "                            {name: b, address: 10.2.0.12, port: 8080}]}]\n" VIP;
-static const char only_b[] =
-    TWO_MEMBERS "pools: [{name: p, members: [{name: b, address: 10.2.0.12, port: 8080}]}]\n" VIP;
-static const char no_vip[] =
-    TWO_MEMBERS "pools: [{name: p, members: [{name: b, address: 10.2.0.12, port: 8080}]}]\n";
-
 // Which member a client port of the vip goes to: the last byte of its address.
 static int member_of(uint16_t client_port, uint8_t flags)
 {
@@ -639,22 +598,6 @@ static void with_several_workers_both_directions_meet_at_one(void **state)
     assert_in_range(handed, 16, 48);
 }
 
-#define TWO_WORKERS                                                    \
-    "node: {name: test, cores: [0, 1], flows: {per-worker: 4096}}\n"   \
-    "ports:\n"                                                         \
-    "  - {name: front, device: net_null0, addresses: [10.1.0.1/24]}\n" \
-    "  - {name: back, device: net_null1, addresses: [10.2.0.1/24], punt: {interface: p1}}\n"
-
-static const char two_workers[] =
-    TWO_WORKERS "pools: [{name: p, members: [{name: a, address: 10.2.0.11, port: 8080},\n"
-                "                            {name: b, address: 10.2.0.12, port: 8080}]}]\n" VIP;
-static const char two_workers_only_b[] =
-    TWO_WORKERS "pools: [{name: p, members: [{name: b, address: 10.2.0.12, port: 8080}]}]\n" VIP;
-static const char two_workers_no_vip[] =
-    TWO_WORKERS "pools: [{name: p, members: [{name: a, address: 10.2.0.11, port: 8080}]}]\n";
-static const char two_workers_ipip[] =
-    TWO_WORKERS "pools: [{name: p, forward: ipip, members: [{name: b, address: 10.2.0.12}]}]\n" VIP;
-
 // What is another worker's before a change must be handed to it after, whatever has gone.
 static void a_change_does_not_part_packets_from_the_worker_that_knows_their_flow(void **state)
 {
@@ -724,6 +667,46 @@ static void an_answer_is_used_up_where_the_kernel_has_no_interface(void **state)
     assert_true(outcome.learned);
 }
 
+static void a_client_without_a_route_gets_no_reply(void **state)
+{
+    open_two_members();
+    struct frame_spec request = from_client("10.1.0.100", 80, SYN);
+    request.source = "203.0.113.7"; // and there is no gateway
+    struct outcome outcome = put(FRONT, request);
+    assert_int_equal(outcome.kind, OUTCOME_SENT);
+    struct frame_spec reply = from_member("10.2.0.11", 40000, SYN | ACK);
+    reply.destination = "203.0.113.7";
+    if (outcome.frame.bytes[FRAME_IP_AT + 19] == 12)
+        reply.source = "10.2.0.12";
+    assert_dropped(put(BACK, reply), DROP_NO_ROUTE);
+}
+
+static void a_next_hop_that_does_not_answer_fails_by_name(void **state)
+{
+    for (uint32_t at_ms = 0; at_ms < 6000; at_ms += 100) {
+        rig_at(&rig, at_ms);
+        neighbour_tick(rig.neighbours, rig.now_ns, &rig.actions);
+    }
+    assert_dropped(put(FRONT, from_client("10.1.0.104", 80, SYN)), DROP_NEIGHBOUR_FAILED);
+}
+
+static void a_full_mailbox_drops_by_name(void **state)
+{
+    const struct hold_message held = {.packet = NULL};
+    while (mailbox_send(rig.stage.held, &held))
+        ;
+    assert_dropped(put(FRONT, from_client("10.1.0.104", 80, SYN)), DROP_CONTROL_FULL);
+    rig_close(&rig);
+    rig_open(&rig, two_workers);
+    struct frame_spec request = from_client("10.1.0.100", 80, SYN);
+    while (put(FRONT, request).kind != OUTCOME_HANDED)
+        request.source_port++;
+    const struct handoff_message handed = {.packet = NULL};
+    while (mailbox_send(rig.handoff[1], &handed))
+        ;
+    assert_dropped(put(FRONT, request), DROP_HANDOFF_FULL);
+}
+
 static void gateways_are_needed_as_members_next_hops_are(void **state)
 {
     struct ip_address gateway;
@@ -767,6 +750,9 @@ int main(void)
         CASE(a_members_fragments_and_icmp_errors_do_not_leave_as_they_are),
         CASE(an_answer_is_used_up_where_the_kernel_has_no_interface),
         CASE(gateways_are_needed_as_members_next_hops_are),
+        CASE(a_client_without_a_route_gets_no_reply),
+        CASE(a_next_hop_that_does_not_answer_fails_by_name),
+        CASE(a_full_mailbox_drops_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
