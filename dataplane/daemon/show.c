@@ -102,6 +102,7 @@ void show_ports(void *context, const json_t *arguments, struct ipc_reply *reply)
         json_object_set_new(item, "rx_errors", number(view.rx_errors));
         json_object_set_new(item, "tx_errors", number(view.tx_errors));
         json_object_set_new(item, "rx_no_buffer", number(view.rx_no_buffer));
+        json_object_set_new(item, "link_downs", counted(daemon, "weir_port_link_downs_total", p));
         json_array_append_new(ports, item);
     }
     reply->result = json_pack("{s:o}", "ports", ports);

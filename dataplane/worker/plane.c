@@ -95,9 +95,11 @@ static enum error open_ports(struct plane *plane, char *why)
         log_info("port ready", LOG_STRING("port", port->name), LOG_STRING("driver", port->driver),
                  LOG_UINT("rx-queues", port->rx_queues), LOG_UINT("tx-queues", port->tx_queues),
                  LOG_STRING("link", plane->link_up[p] ? "up" : "down"));
-        if (!plane->link_up[p])
+        if (!plane->link_up[p]) {
+            stats_add(&plane->counters.port_link_downs[p], 1);
             log_warning("port without link", LOG_STRING("port", port->name),
                         LOG_STRING("remedy", "plug it in; packets pass once the link is up"));
+        }
     }
     return ERROR_NONE;
 }

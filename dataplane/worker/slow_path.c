@@ -198,6 +198,7 @@ static void watch_links(struct plane *plane)
             continue;
         plane->link_up[p] = up;
         if (!up) {
+            stats_add(&plane->counters.port_link_downs[p], 1);
             log_warning("link down", LOG_STRING("port", port->name));
             continue;
         }

@@ -2,9 +2,10 @@
 port's address through the punt interface."""
 
 import harness
+from lab import wait_until
 from networks import Routed, address
 from plane import best_driver
-from servers import start_echo
+from servers import Nginx, start_echo
 
 PUNT = "weir-punt0"
 
@@ -26,6 +27,29 @@ class Kernel(harness.LabTest):
             self.assertEqual([], held.end()["failed"])
             report = self.client(network.client, "udp", 5, host, 53)
             self.assertEqual({"answered": {"plane": 5}, "lost": 0}, report)
+
+    def test_a_link_that_goes_is_told_and_counted_and_traffic_comes_back_with_it(self):
+        driver = best_driver()
+        network = Routed(self.lab)
+        Nginx(network.members["s1"], "s1")
+        Nginx(network.members["s2"], "s2")
+        config = network.configuration(driver)
+        network.serve(config, "web", 80)
+        plane = self.plane(network, config, driver)
+
+        def front():
+            return plane.ask("show", "ports")["ports"][0]
+
+        self.assertEqual(("up", 0), (front()["link"], front()["link_downs"]))
+        network.client.ip("link", "set", "eth0", "down")
+        wait_until(lambda: front()["link"] == "down" and front()["link_downs"] == 1, 10,
+                   "the lost link")
+        network.client.ip("link", "set", "eth0", "up")
+        network.client.gateway(address(1, 1))  # went with the link
+        wait_until(lambda: front()["link"] == "up", 10, "the link")
+        report = self.client(network.client, "connect", 5, network.vip[4], 80)
+        self.assertEqual([], report["failed"])
+        self.assertIn("link down", plane.process.said())
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@
       CONFIG_PORTS_MAX, "Bytes given to a port to send, Ethernet headers included.")               \
     X(COUNTER_PORT_PUNTED, port_punted, "weir_port_punted_packets_total", STATS_COUNTER,           \
       CONFIG_PORTS_MAX, "Packets of a port handed to the kernel.")                                 \
+    X(COUNTER_PORT_LINK_DOWNS, port_link_downs, "weir_port_link_downs_total", STATS_COUNTER,       \
+      CONFIG_PORTS_MAX, "Times a port was without link, at the start or after it had one.")        \
     X(COUNTER_PORT_INJECTED, port_injected, "weir_port_injected_packets_total", STATS_COUNTER,     \
       CONFIG_PORTS_MAX, "Packets of the kernel sent on a port.")                                   \
     X(COUNTER_VIP_PACKETS, vip_packets, "weir_vip_packets_total", STATS_COUNTER,                   \
