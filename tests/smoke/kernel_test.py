@@ -40,9 +40,11 @@ class Kernel(harness.LabTest):
         def front():
             return plane.ask("show", "ports")["ports"][0]
 
-        self.assertEqual(("up", 0), (front()["link"], front()["link_downs"]))
+        # A veth pair loses its carrier for a moment while XDP is attached: that may be counted too.
+        wait_until(lambda: front()["link"] == "up", 10, "the first link")
+        before = front()["link_downs"]
         network.client.ip("link", "set", "eth0", "down")
-        wait_until(lambda: front()["link"] == "down" and front()["link_downs"] == 1, 10,
+        wait_until(lambda: front()["link"] == "down" and front()["link_downs"] > before, 10,
                    "the lost link")
         network.client.ip("link", "set", "eth0", "up")
         network.client.gateway(address(1, 1))  # went with the link
