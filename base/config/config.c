@@ -32,11 +32,6 @@ const char *config_protocol_text(enum config_protocol protocol)
     return schema_words_protocol[protocol];
 }
 
-const char *config_member_state_text(enum config_member_state state)
-{
-    return schema_words_member_state[state];
-}
-
 void config_destroy(struct config *config)
 {
     if (!config)

@@ -64,4 +64,3 @@ void config_print_reference(FILE *out);
 const char *config_forward_text(enum config_forward forward);
 const char *config_balancer_text(enum config_balancer balancer);
 const char *config_protocol_text(enum config_protocol protocol);
-const char *config_member_state_text(enum config_member_state state);

@@ -8,14 +8,9 @@
 #include <stdlib.h>
 
 #include "dataplane/balance/members_priv.h"
+#include "dataplane/balance/order_priv.h"
 
 #define SEQUENCE_MAX 65536u
-
-struct weighted_round_robin {
-    struct balancer base;
-    uint32_t count;     // picks until the order repeats
-    uint16_t indices[]; // in that order
-};
 
 // Members of one weight. Their credits differ only by what they paid, so the next of them is who
 // was picked least, the first of equals: they take turns. Comparing one member a group is what
@@ -87,8 +82,7 @@ static uint32_t group_by_weight(struct live_member *live, uint32_t count, struct
     return made;
 }
 
-static void write_sequence(struct weighted_round_robin *self, struct group *groups,
-                           uint32_t group_count)
+static void write_sequence(struct order *self, struct group *groups, uint32_t group_count)
 {
     for (uint32_t pick = 0; pick < self->count; pick++) {
         struct group *best = NULL;
@@ -124,42 +118,23 @@ static enum error weighted_round_robin_create(const struct balance_member *membe
     struct group *groups = malloc((live_count + 1) * sizeof(*groups));
     if (!groups)
         goto free_live;
-    struct weighted_round_robin *made = malloc(sizeof(*made) + length * sizeof(made->indices[0]));
+    struct order *made = order_create(&balance_weighted_round_robin, length);
     if (!made)
-        goto free_classes;
-    made->base.ops = &balance_weighted_round_robin;
-    made->count = length;
+        goto free_groups;
     write_sequence(made, groups, group_by_weight(live, live_count, groups));
     *balancer = &made->base;
     error = ERROR_NONE;
 
-free_classes:
+free_groups:
     free(groups);
 free_live:
     free(live);
     return error;
 }
 
-static uint32_t weighted_round_robin_pick(const struct balancer *balancer,
-                                          struct balance_cursor *cursor, uint64_t hash)
-{
-    const struct weighted_round_robin *self = (const struct weighted_round_robin *)balancer;
-    if (self->count == 0)
-        return BALANCE_NONE;
-    // A cursor from a balancer with a longer order starts over.
-    uint64_t at = cursor->next < self->count ? cursor->next : 0;
-    cursor->next = at + 1;
-    return self->indices[at];
-}
-
-static void weighted_round_robin_destroy(struct balancer *balancer)
-{
-    free(balancer);
-}
-
 const struct balancer_ops balance_weighted_round_robin = {
     .name = "weighted-round-robin",
     .create = weighted_round_robin_create,
-    .pick = weighted_round_robin_pick,
-    .destroy = weighted_round_robin_destroy,
+    .pick = order_pick,
+    .destroy = order_destroy,
 };
