@@ -17,10 +17,11 @@
 #define NEWS_SLOTS         4096
 #define HELD_SLOTS         512
 #define HANDOFF_SLOTS      1024
-#define NEIGHBOURS_DYNAMIC 4096 // besides a next hop for each member
-#define NEIGHBOURS         (CONFIG_MEMBERS_MAX + NEIGHBOURS_DYNAMIC)
-_Static_assert(NEIGHBOUR_SLOTS(NEIGHBOURS) <= UINT16_MAX,
-               "a flow remembers its neighbour's slot in 16 bits");
+#define NEIGHBOURS_DYNAMIC 4096 // besides a next hop for each slot of a member
+#define GATEWAYS           (CONFIG_PORTS_MAX * CONFIG_ROUTES_MAX)
+#define NEIGHBOURS         (TABLES_MEMBER_SLOTS + 2 * GATEWAYS + NEIGHBOURS_DYNAMIC)
+_Static_assert(NEIGHBOUR_SLOTS(NEIGHBOURS) < 1u << STAGE_NEIGHBOUR_BITS,
+               "a flow remembers its neighbour's slot");
 
 static enum error fail(char *why, enum error error, const char *what)
 {
@@ -32,9 +33,9 @@ static enum error create_registries(struct plane *plane, char *why)
 {
     enum error error;
     // Twice as many slots as names: removed ones stay while their flows last.
-    if ((error = registry_create(CONFIG_VIPS_MAX * 2 - 1, &plane->services)) ||
-        (error = registry_create(CONFIG_POOLS_MAX * 2 - 1, &plane->pools)) ||
-        (error = registry_create(CONFIG_MEMBERS_MAX * 2 - 1, &plane->member_slots)))
+    if ((error = registry_create(TABLES_SERVICE_SLOTS - 1, &plane->services)) ||
+        (error = registry_create(TABLES_POOL_SLOTS - 1, &plane->pools)) ||
+        (error = registry_create(TABLES_MEMBER_SLOTS - 1, &plane->member_slots)))
         return fail(why, error, "the slots");
     return ERROR_NONE;
 }
@@ -141,7 +142,7 @@ static enum error create_worker(struct plane *plane, uint32_t index, struct siph
 
     struct siphash_key flow_key;
     random_os_bytes(&flow_key, sizeof(flow_key));
-    stage->cursors = calloc(CONFIG_POOLS_MAX * 2, sizeof(*stage->cursors));
+    stage->cursors = calloc(TABLES_POOL_SLOTS, sizeof(*stage->cursors));
     stage->handoff = calloc(plane->worker_count, sizeof(struct mailbox *));
     worker->page = calloc(1, sizeof(*worker->page));
     if (!stage->cursors || !stage->handoff || !worker->page)
@@ -215,7 +216,7 @@ enum error plane_create(const struct config *config, struct plane **plane, char 
         goto failed;
     }
     if ((error = open_ports(created, why)) || (error = create_workers(created, why)) ||
-        (error = plane_publish(created, config, why)) || (error = launch_workers(created, why)))
+        (error = plane_publish(created, config, 1, why)) || (error = launch_workers(created, why)))
         goto failed;
     plane_announce(created);
     *plane = created;

@@ -125,14 +125,15 @@ static void pin_hops(struct plane *plane, const struct tables *tables, uint64_t 
     }
 }
 
-enum error plane_publish(struct plane *plane, const struct config *config, char *why)
+enum error plane_publish(struct plane *plane, const struct config *config, uint64_t revision,
+                         char *why)
 {
     enum error error = wait_for_workers(plane, why);
     if (error)
         return error;
     const struct tables *old = plane->tables;
     struct tables_context context = {
-        .revision = old ? old->revision + 1 : 1,
+        .revision = revision,
         .previous = old,
         .services = plane->services,
         .pools = plane->pools,
@@ -160,6 +161,30 @@ enum error plane_publish(struct plane *plane, const struct config *config, char 
         epoch_retire(&plane->shared.epoch, tables_destroy, (void *)(uintptr_t)old);
     stats_set_revision(plane->stats, tables->revision);
     return ERROR_NONE;
+}
+
+// Slots that only flows kept, and which have none any more.
+static bool slots_are_idle(struct plane *plane)
+{
+    const struct tables *tables = plane->tables;
+    for (uint32_t slot = 1; slot < tables->member_limit; slot++) {
+        if (tables->members[slot].removed && member_flows(plane, slot) == 0)
+            return true;
+    }
+    for (uint32_t slot = 1; slot < tables->service_limit; slot++) {
+        if (tables->services[slot].removed && service_flows(plane, slot) == 0)
+            return true;
+    }
+    return false;
+}
+
+void plane_release_idle_slots(struct plane *plane)
+{
+    if (!slots_are_idle(plane))
+        return;
+    char why[PLANE_WHY_SIZE];
+    if (plane_publish(plane, plane->config, plane->tables->revision, why) != ERROR_NONE)
+        log_warning("slots of removed members stay", LOG_STRING("why", why));
 }
 
 static bool same_text(const char *a, const char *b)
@@ -204,7 +229,7 @@ enum error plane_change(struct plane *plane, const struct config *config, char *
 {
     if (!can_change(plane->config, config, why))
         return ERROR_UNSUPPORTED;
-    enum error error = plane_publish(plane, config, why);
+    enum error error = plane_publish(plane, config, plane->tables->revision + 1, why);
     if (error)
         return error;
     drains_prune(&plane->drains, config);
@@ -242,7 +267,7 @@ enum error plane_drain(struct plane *plane, const char *pool, const char *member
         snprintf(why, PLANE_WHY_SIZE, "out of memory");
         return error;
     }
-    error = plane_publish(plane, plane->config, why);
+    error = plane_publish(plane, plane->config, plane->tables->revision + 1, why);
     if (error)
         drains_set(&plane->drains, pool, member, !drain); // there is room: it was there before
     return error;

@@ -69,7 +69,8 @@ struct flow {
     uint32_t way;        // the caller's: how to reach where it goes, 0: not known yet
     uint8_t state;       // enum flow_state; of a NAT flow both entries bear the same
     uint8_t direction;   // enum flow_direction
-    uint16_t way_port;   // the caller's: the port `way` leads out of
+    uint8_t way_port;    // the caller's: the port `way` leads out of
+    uint8_t way_routes;  // the caller's: the generation of the routes that led to `way`
 };
 _Static_assert(sizeof(struct flow) == 64, "a flow is one cache line");
 

@@ -9,6 +9,12 @@
 #include "base/stats.h"
 #include "dataplane/packet/wire/drop.h"
 
+// Slots that services, members and pools have: as many as there may be and as many that left but
+// still have flows, slot 0 unused.
+#define TABLES_SERVICE_SLOTS (2 * CONFIG_VIPS_MAX + 1)
+#define TABLES_MEMBER_SLOTS  (2 * CONFIG_MEMBERS_MAX + 1)
+#define TABLES_POOL_SLOTS    (2 * CONFIG_POOLS_MAX + 1)
+
 // X(enumerator, field, name, type, capacity, help)
 #define COUNTER_LIST(X)                                                                            \
     X(COUNTER_DROPS, drops, "weir_drops_packets_total", STATS_COUNTER, DROP_REASONS,               \
@@ -28,21 +34,21 @@
     X(COUNTER_PORT_INJECTED, port_injected, "weir_port_injected_packets_total", STATS_COUNTER,     \
       CONFIG_PORTS_MAX, "Packets of the kernel sent on a port.")                                   \
     X(COUNTER_VIP_PACKETS, vip_packets, "weir_vip_packets_total", STATS_COUNTER,                   \
-      CONFIG_VIPS_MAX * 2, "Packets from clients to a virtual address that went to a member.")     \
-    X(COUNTER_VIP_BYTES, vip_bytes, "weir_vip_bytes_total", STATS_COUNTER, CONFIG_VIPS_MAX * 2,    \
+      TABLES_SERVICE_SLOTS, "Packets from clients to a virtual address that went to a member.")    \
+    X(COUNTER_VIP_BYTES, vip_bytes, "weir_vip_bytes_total", STATS_COUNTER, TABLES_SERVICE_SLOTS,   \
       "Bytes of those packets, Ethernet headers included.")                                        \
     X(COUNTER_VIP_FLOWS_CREATED, vip_flows_created, "weir_vip_flows_created_total", STATS_COUNTER, \
-      CONFIG_VIPS_MAX * 2, "Flows that began at a virtual address.")                               \
-    X(COUNTER_VIP_FLOWS, vip_flows, "weir_vip_flows", STATS_GAUGE, CONFIG_VIPS_MAX * 2,            \
+      TABLES_SERVICE_SLOTS, "Flows that began at a virtual address.")                              \
+    X(COUNTER_VIP_FLOWS, vip_flows, "weir_vip_flows", STATS_GAUGE, TABLES_SERVICE_SLOTS,           \
       "Flows of a virtual address.")                                                               \
     X(COUNTER_MEMBER_PACKETS, member_packets, "weir_member_packets_total", STATS_COUNTER,          \
-      CONFIG_MEMBERS_MAX * 2, "Packets from clients sent to a member.")                            \
+      TABLES_MEMBER_SLOTS, "Packets from clients sent to a member.")                               \
     X(COUNTER_MEMBER_BYTES, member_bytes, "weir_member_bytes_total", STATS_COUNTER,                \
-      CONFIG_MEMBERS_MAX * 2, "Bytes of those packets, Ethernet headers included.")                \
+      TABLES_MEMBER_SLOTS, "Bytes of those packets, Ethernet headers included.")                   \
     X(COUNTER_MEMBER_FLOWS_CREATED, member_flows_created, "weir_member_flows_created_total",       \
-      STATS_COUNTER, CONFIG_MEMBERS_MAX * 2, "Flows that were given to a member.")                 \
-    X(COUNTER_MEMBER_FLOWS, member_flows, "weir_member_flows", STATS_GAUGE,                        \
-      CONFIG_MEMBERS_MAX * 2, "Flows that a member has.")                                          \
+      STATS_COUNTER, TABLES_MEMBER_SLOTS, "Flows that were given to a member.")                    \
+    X(COUNTER_MEMBER_FLOWS, member_flows, "weir_member_flows", STATS_GAUGE, TABLES_MEMBER_SLOTS,   \
+      "Flows that a member has.")                                                                  \
     X(COUNTER_UNTRACKED, untracked, "weir_untracked_packets_total", STATS_COUNTER, 1,              \
       "Packets that a full flow table let pass by the balancer's choice alone.")                   \
     X(COUNTER_HANDOFFS, handoffs, "weir_worker_handoffs_total", STATS_COUNTER, 1,                  \

@@ -129,19 +129,22 @@ struct way {
     struct neighbour_view view;
 };
 
-static uint32_t way_pack(uint32_t slot, uint8_t slot_generation, uint8_t route_generation)
+_Static_assert(CONFIG_PORTS_MAX <= UINT8_MAX + 1, "a flow remembers its port in 8 bits");
+
+static uint32_t way_pack(uint32_t slot, uint8_t slot_generation)
 {
-    return slot | (uint32_t)slot_generation << 16 | (uint32_t)route_generation << 24;
+    DCHECK(slot >> STAGE_NEIGHBOUR_BITS == 0);
+    return slot | (uint32_t)slot_generation << STAGE_NEIGHBOUR_BITS;
 }
 
 static bool way_recall(const struct stage *stage, const struct flow *flow, struct way *way)
 {
-    uint32_t slot = flow->way & 0xffff;
-    if (slot == NEIGHBOUR_NONE || flow->way >> 24 != stage->tables->route_generation)
+    uint32_t slot = flow->way & ((1u << STAGE_NEIGHBOUR_BITS) - 1);
+    if (slot == NEIGHBOUR_NONE || flow->way_routes != stage->tables->route_generation)
         return false;
     way->view = neighbour_view(stage->neighbours, slot);
     way->out_port = flow->way_port;
-    return way->view.generation == (uint8_t)(flow->way >> 16);
+    return way->view.generation == flow->way >> STAGE_NEIGHBOUR_BITS;
 }
 
 // Where a packet to an address goes. DROP_NONE: `way` is filled, its view may be of no known
@@ -159,9 +162,10 @@ static enum drop_reason way_find(const struct stage *stage, const struct ip_addr
     if (slot == NEIGHBOUR_NONE)
         return DROP_NONE;
     way->view = neighbour_view(stage->neighbours, slot);
-    if (way->view.state == NEIGHBOUR_REACHABLE && slot <= UINT16_MAX) {
-        flow->way = way_pack(slot, way->view.generation, stage->tables->route_generation);
-        flow->way_port = way->out_port;
+    if (way->view.state == NEIGHBOUR_REACHABLE) {
+        flow->way = way_pack(slot, way->view.generation);
+        flow->way_port = (uint8_t)way->out_port;
+        flow->way_routes = stage->tables->route_generation;
     }
     return DROP_NONE;
 }

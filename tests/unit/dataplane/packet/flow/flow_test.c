@@ -106,7 +106,7 @@ static void fills_only_key_and_time_of_a_new_entry(void **state)
         assert_int_equal(add(table, 4, 7, &again), ERROR_EXISTS);
         flow->service = flow->member = flow->way = 0xffffffff;
         flow->state = flow->direction = 0xff;
-        flow->way_port = 0xffff;
+        flow->way_port = flow->way_routes = 0xff;
         flow_remove(table, flow);
         assert_null(look(table, 4, 7));
         assert_int_equal(flow_table_used(table), 0);
