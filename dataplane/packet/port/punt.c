@@ -2,7 +2,6 @@
 // kernel takes what is handed to it and answers from the right address. docs/decisions/0003 says
 // why a TAP interface.
 #include <errno.h>
-#include <net/if.h>
 #include <rte_errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -82,14 +81,6 @@ enum error port_punt_open(const struct config_port *config, uint32_t workers, st
                           char *why)
 {
     const char *interface = config->punt.interface;
-    // TUNSETIFF would join a TAP interface that somebody else made.
-    if (if_nametoindex(interface) != 0) {
-        snprintf(why, PORT_WHY_SIZE,
-                 "port %s: punt interface %s exists already: ip link delete %s, or give another "
-                 "name",
-                 config->name, interface, interface);
-        return ERROR_EXISTS;
-    }
     ignore_overflow_signal();
     const uint8_t *mac = port->mac.addr_bytes;
     char device[96];
@@ -98,7 +89,7 @@ enum error port_punt_open(const struct config_port *config, uint32_t workers, st
     char said[PORT_WHY_SIZE];
     enum error error = port_device_attach(device, &port->punt_id, said);
     if (error) {
-        snprintf(why, PORT_WHY_SIZE, "port %s: punt interface %s: %.*s", config->name, interface,
+        snprintf(why, PORT_WHY_SIZE, "port %s: punt interface: %.*s", config->name,
                  PORT_WHY_SIZE / 2, said);
         return error;
     }

@@ -116,8 +116,10 @@ static void an_interface_that_exists_is_not_taken(void **state)
     assert_int_equal(
         port_open(&fixture->config, index, 2, FIXTURE_EXTRA_BUFFERS, &port, fixture->why),
         ERROR_EXISTS);
-    assert_string_equal(fixture->why, "port outside: punt interface weir-outside0 exists already: "
-                                      "ip link delete weir-outside0, or give another name");
+    assert_string_equal(
+        fixture->why,
+        "port outside: punt interface: interface weir-outside0 exists already, perhaps another "
+        "data plane's: give another name, or ip link delete weir-outside0");
     assert_true(fixture_shell("ip link delete weir-outside0"));
     fixture_close(fixture_open(fixture, index, 2));
 }
