@@ -8,20 +8,26 @@ static enum flow_direction direction_of(const struct flow *flow)
     return (enum flow_direction)flow->direction;
 }
 
+// Since the flow was last touched. Below 0 where a change of configuration made its timeout
+// shorter.
+static int32_t silent_ms(const struct stage *stage, const struct flow *flow)
+{
+    uint32_t timeout_ms = stage->tables->timeouts_ms[flow->state];
+    return (int32_t)(stage->now_ms - (flow->expires_ms - timeout_ms));
+}
+
 // Keeps the flow for its state's time, and the state for what the packet says.
 static void refresh(struct stage *stage, const struct packet *packet, struct flow *flow)
 {
     const uint32_t *timeouts_ms = stage->tables->timeouts_ms;
     enum flow_state before = (enum flow_state)flow->state;
     enum flow_state after = before;
-    if (before != FLOW_UDP) {
-        uint32_t silent_ms = stage->now_ms - (flow->expires_ms - timeouts_ms[before]);
+    if (before != FLOW_UDP)
         after = tcp_next_state(before, direction_of(flow), packet->wire.tcp_flags,
-                               flow->peer != FLOW_NONE, silent_ms);
-    }
+                               flow->peer != FLOW_NONE, silent_ms(stage, flow));
     if (after != before)
         flow_set_state(stage->flows, flow, after, stage->now_ms, timeouts_ms[after]);
-    else
+    else if (!tcp_on_trial(after))
         flow_touch(flow, stage->now_ms, timeouts_ms[after]);
 }
 
@@ -57,7 +63,8 @@ void stage_established(struct stage *stage, struct burst *burst)
         if (!flow)
             continue;
         struct packet *packet = &burst->packets[burst->packet_of[k]];
-        if (tcp_reopens((enum flow_state)flow->state, direction_of(flow), packet->wire.tcp_flags))
+        if (tcp_reopens((enum flow_state)flow->state, direction_of(flow), packet->wire.tcp_flags,
+                        flow->peer != FLOW_NONE, silent_ms(stage, flow)))
             forget(stage, burst, k);
         else
             forward_established(stage, packet, flow);

@@ -422,6 +422,17 @@ static void keep_removed_services(struct compiler *compiler)
     }
 }
 
+// Clients of such a service still ask where its address is.
+static bool has_removed_service(const struct tables *tables, const struct ip_address *address)
+{
+    for (uint32_t slot = 1; slot < tables->service_limit; slot++) {
+        const struct tables_service *service = &tables->services[slot];
+        if (service->removed && ip_equal(&service->address, address))
+            return true;
+    }
+    return false;
+}
+
 // Whether a flow may still be reached by an endpoint of the previous snapshot. One that was new
 // there stays once in any case, as slots do.
 static bool is_kept(const struct compiler *compiler, const struct endpoint *endpoint)
@@ -434,6 +445,8 @@ static bool is_kept(const struct compiler *compiler, const struct endpoint *endp
                (!endpoint->kept || context->member_flows(context->context, endpoint->value) > 0);
     case ENDPOINT_SERVICE:
         return tables->services[endpoint->value].removed;
+    case ENDPOINT_VIP:
+        return has_removed_service(tables, &endpoint->address);
     default:
         return false;
     }
