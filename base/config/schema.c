@@ -73,7 +73,8 @@ static const struct schema_field flows_fields[] = {
      .initial = "262144",
      .restart = true,
      .help = "Flows one worker can hold. A NAT flow takes two, one a direction. Each takes 64 "
-             "bytes and its share of an index; memory is taken at start."},
+             "bytes and its share of an index. The memory must be there at start, and is taken as "
+             "flows come."},
     {.key = "tcp-opening",
      .type = SCHEMA_DURATION,
      AT(config_flows, tcp_opening_ns),

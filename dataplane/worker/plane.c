@@ -173,6 +173,15 @@ static enum error create_workers(struct plane *plane, char *why)
     return ERROR_NONE;
 }
 
+// Pages of a flow table are taken as flows come: there must be as many.
+static enum error reserve_flows(const struct plane *plane, char *why)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < plane->worker_count; i++)
+        bytes += flow_table_bytes(plane->workers[i]->stage.flows);
+    return port_system_reserve(bytes, "flow tables (node.flows.per-worker)", why);
+}
+
 static enum error launch_workers(struct plane *plane, char *why)
 {
     plane->running = true;
@@ -216,9 +225,11 @@ enum error plane_create(const struct config *config, struct plane **plane, char 
         goto failed;
     }
     if ((error = open_ports(created, why)) || (error = create_workers(created, why)) ||
-        (error = plane_publish(created, config, 1, why)) || (error = launch_workers(created, why)))
+        (error = reserve_flows(created, why)) || (error = plane_publish(created, config, 1, why)) ||
+        (error = launch_workers(created, why)))
         goto failed;
     plane_announce(created);
+    created->looked_after_ns = clock_monotonic_ns();
     *plane = created;
     return ERROR_NONE;
 

@@ -146,15 +146,18 @@ enum error plane_publish(struct plane *plane, const struct config *config, uint6
         .service_flows = service_flows,
         .context = plane,
     };
+    // New next hops are asked for at once, from the addresses that the ports have now.
+    const struct config *config_before = plane->config;
+    plane->config = config;
     struct tables *tables;
     error = tables_compile(config, &context, &tables, why);
     if (error) {
+        plane->config = config_before;
         pin_hops(plane, old, context.now_ns);
         return error;
     }
     label_counters(plane, old, tables);
     pin_hops(plane, tables, context.now_ns);
-    plane->config = config;
     plane->tables = tables;
     atomic_store_explicit(&plane->shared.tables, tables, memory_order_release);
     if (old)
@@ -225,13 +228,37 @@ static bool can_change(const struct config *from, const struct config *to, char 
     return count == 0;
 }
 
+// The first `count` ports' punt interfaces get their addresses. On an error those before the port
+// that failed have theirs back.
+static enum error change_addresses(struct plane *plane, const struct config *from,
+                                   const struct config *to, uint32_t count, char *why)
+{
+    for (uint32_t p = 0; p < count; p++) {
+        enum error error =
+            port_change_addresses(plane->shared.ports[p], &from->ports[p], &to->ports[p], why);
+        if (error) {
+            char ignored[PLANE_WHY_SIZE];
+            change_addresses(plane, to, from, p, ignored);
+            return error;
+        }
+    }
+    return ERROR_NONE;
+}
+
 enum error plane_change(struct plane *plane, const struct config *config, char *why)
 {
-    if (!can_change(plane->config, config, why))
+    const struct config *before = plane->config;
+    if (!can_change(before, config, why))
         return ERROR_UNSUPPORTED;
-    enum error error = plane_publish(plane, config, plane->tables->revision + 1, why);
+    enum error error = change_addresses(plane, before, config, config->port_count, why);
     if (error)
         return error;
+    error = plane_publish(plane, config, plane->tables->revision + 1, why);
+    if (error) {
+        char ignored[PLANE_WHY_SIZE];
+        change_addresses(plane, config, before, before->port_count, ignored);
+        return error;
+    }
     drains_prune(&plane->drains, config);
     plane_announce(plane);
     return ERROR_NONE;
