@@ -29,10 +29,9 @@ static uint64_t ordinary_bytes;
 static void args_add(struct system_args *args, const char *text)
 {
     CHECK(args->count < SYSTEM_ARGS_MAX);
-    char *copy = strdup(text);
-    CHECK(copy);
-    args->items[args->count++] = copy;
-    args->items[args->count] = NULL;
+    args->items[args->count] = strdup(text);
+    CHECK(args->items[args->count]);
+    args->items[++args->count] = NULL;
 }
 
 void system_args_fini(struct system_args *args)
