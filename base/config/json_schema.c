@@ -63,10 +63,6 @@ static json_t *value_schema(const struct schema_field *field)
         return string_like("^[^ ,][^ ]*$");
     case SCHEMA_COUNT:
         return count_schema(field);
-    case SCHEMA_CORES:
-        return json_pack("{s:[{s:s,s:i,s:I},{s:s,s:s}]}", "anyOf", "type", "integer", "minimum", 0,
-                         "maximum", (json_int_t)field->most, "type", "string", "pattern",
-                         "^[0-9]+(-[0-9]+)?$");
     case SCHEMA_DURATION:
     case SCHEMA_SIZE:
     case SCHEMA_RATE:
@@ -79,6 +75,11 @@ static json_t *value_schema(const struct schema_field *field)
     case SCHEMA_OWN:
     case SCHEMA_NETWORK:
         return string_like("^[0-9A-Fa-f.:]+/[0-9]{1,3}$");
+    case SCHEMA_CORES:
+    case SCHEMA_PORTS:
+        return json_pack("{s:[{s:s,s:i,s:I},{s:s,s:s}]}", "anyOf", "type", "integer", "minimum", 0,
+                         "maximum", (json_int_t)field->most, "type", "string", "pattern",
+                         "^[0-9]+(-[0-9]+)?$");
     case SCHEMA_RECORD:
         return json_pack("{s:o}", "$ref", json_sprintf("#/$defs/%s", field->record->name));
     }

@@ -19,6 +19,7 @@
 #define CONFIG_MEMBERS_MAX   16384 // in all pools together
 #define CONFIG_ROUTES_MAX    64    // of a port
 #define CONFIG_ADDRESSES_MAX 16    // of a port
+#define CONFIG_RULES_MAX     4096  // of the access list
 
 enum config_poll {
     CONFIG_POLL_ADAPTIVE, // sleep longer the longer nothing comes
@@ -132,6 +133,39 @@ struct config_pool {
     uint32_t member_count;
 };
 
+enum config_access_action {
+    CONFIG_ACCESS_ALLOW,
+    CONFIG_ACCESS_DENY,
+};
+
+enum config_access_protocol {
+    CONFIG_ACCESS_ANY,
+    CONFIG_ACCESS_TCP,
+    CONFIG_ACCESS_UDP,
+    CONFIG_ACCESS_ICMP, // of the packet's version
+};
+
+struct config_port_range {
+    uint16_t first;
+    uint16_t last; // included
+};
+
+// A rule of the access list. It matches a packet that has one of each list; an empty list matches
+// all. Ports match TCP and UDP only.
+struct config_access_rule {
+    char name[CONFIG_NAME_SIZE];
+    enum config_access_action action;
+    enum config_access_protocol protocol;
+    struct ip_prefix *from;                 // sources
+    uint32_t from_count;                    //
+    struct ip_prefix *to;                   // destinations
+    uint32_t to_count;                      //
+    struct config_port_range *source_ports; //
+    uint32_t source_port_count;             //
+    struct config_port_range *ports;        // of the destination
+    uint32_t port_count;                    //
+};
+
 struct config {
     struct config_node node;
     struct config_port *ports;
@@ -140,4 +174,6 @@ struct config {
     uint32_t pool_count;
     struct config_vip *vips;
     uint32_t vip_count;
+    struct config_access_rule *access_rules; // the first that matches decides
+    uint32_t access_rule_count;
 };

@@ -128,6 +128,8 @@ static const char *type_text(enum schema_type type)
         return "IP address/length";
     case SCHEMA_NETWORK:
         return "network/length";
+    case SCHEMA_PORTS:
+        return "port or range of ports";
     case SCHEMA_POOL:
         return "name of a pool";
     case SCHEMA_RECORD:
@@ -142,6 +144,7 @@ static void print_range(const struct schema_field *field, FILE *out)
     switch (field->type) {
     case SCHEMA_COUNT:
     case SCHEMA_CORES:
+    case SCHEMA_PORTS:
     case SCHEMA_DURATION:
     case SCHEMA_SIZE:
     case SCHEMA_RATE:
@@ -167,7 +170,8 @@ static void print_range(const struct schema_field *field, FILE *out)
         break;
     }
     if (field->list)
-        fprintf(out, "%s%s %" PRIu32, field->type == SCHEMA_CORES ? "; " : "", "at most",
+        fprintf(out, "%s%s %" PRIu32,
+                field->type == SCHEMA_CORES || field->type == SCHEMA_PORTS ? "; " : "", "at most",
                 field->items_max);
 }
 

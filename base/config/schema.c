@@ -20,6 +20,7 @@
 #define POOL_MEMBERS_MAX   CONFIG_MEMBERS_MAX
 #define PUNT_RATE_MAX      10000000
 #define FLOWS_MAX          (1u << 27) // of one table
+#define RULE_ITEMS_MAX     256        // of one list of an access rule
 
 // Binds a field of the table to a field of the model.
 #define AT(type, member) \
@@ -39,6 +40,8 @@ const char *const schema_words_protocol[] = {"tcp", "udp", NULL};
 const char *const schema_words_balancer[] = {"maglev", "round-robin", "weighted-round-robin", NULL};
 const char *const schema_words_forward[] = {"nat", "direct", "ipip", NULL};
 const char *const schema_words_member_state[] = {"active", "drain", NULL};
+const char *const schema_words_access_action[] = {"allow", "deny", NULL};
+const char *const schema_words_access_protocol[] = {"any", "tcp", "udp", "icmp", NULL};
 
 _Static_assert(LOG_ERROR == 0 && LOG_WARNING == 1 && LOG_INFO == 2 && LOG_DEBUG == 3,
                "words_log_level follows enum log_level");
@@ -422,6 +425,61 @@ static const struct schema_record vip_record = {
     RECORD(config_vip, vip_fields),
     .help = "A virtual address: one service as clients see it."};
 
+static const struct schema_field access_fields[] = {
+    {.key = "name",
+     .type = SCHEMA_NAME,
+     AT(config_access_rule, name),
+     .required = true,
+     .help = "The rule in statistics and commands."},
+    {.key = "action",
+     .type = SCHEMA_WORD,
+     AT(config_access_rule, action),
+     .required = true,
+     .words = schema_words_access_action,
+     .help = "What becomes of a packet that matches."},
+    {.key = "protocol",
+     .type = SCHEMA_WORD,
+     AT(config_access_rule, protocol),
+     .words = schema_words_access_protocol,
+     .initial = "any",
+     .help = "`icmp` is ICMP over IPv4 and ICMPv6 over IPv6."},
+    {.key = "from",
+     .type = SCHEMA_NETWORK,
+     LIST_AT(config_access_rule, from, from_count),
+     .items_max = RULE_ITEMS_MAX,
+     .absent = "any, of both versions",
+     .help = "Networks that the source is in."},
+    {.key = "to",
+     .type = SCHEMA_NETWORK,
+     LIST_AT(config_access_rule, to, to_count),
+     .items_max = RULE_ITEMS_MAX,
+     .absent = "any, of both versions",
+     .help = "Networks that the destination is in; a vip as `192.0.2.1/32`."},
+    {.key = "source-ports",
+     .type = SCHEMA_PORTS,
+     LIST_AT(config_access_rule, source_ports, source_port_count),
+     .items_max = RULE_ITEMS_MAX,
+     .most = 65535,
+     .absent = "any",
+     .help = "Ports, and ranges of them, that the packet comes from. Only with `tcp` or `udp`."},
+    {.key = "ports",
+     .type = SCHEMA_PORTS,
+     LIST_AT(config_access_rule, ports, port_count),
+     .items_max = RULE_ITEMS_MAX,
+     .most = 65535,
+     .absent = "any",
+     .help = "The same of the port it goes to."},
+};
+
+static const struct schema_record access_record = {
+    .name = "access rule",
+    .path = "access[]",
+    RECORD(config_access_rule, access_fields),
+    .help = "Who may begin to talk to us. The first rule that matches a packet decides; what none "
+            "matches is allowed, so that a list of who may ends with a rule that denies the rest. "
+            "Packets of established flows are not asked again, but a list that changes is held "
+            "against them once. ARP and neighbour discovery always pass."};
+
 // Pools before vips: a vip's pool is looked up while the vip is read.
 static const struct schema_field root_fields[] = {
     {.key = "node",
@@ -452,6 +510,13 @@ static const struct schema_field root_fields[] = {
      .absent = "none",
      .record = &vip_record,
      .help = "Virtual addresses: services as clients see them."},
+    {.key = "access",
+     .type = SCHEMA_RECORD,
+     LIST_AT(config, access_rules, access_rule_count),
+     .items_max = CONFIG_RULES_MAX,
+     .absent = "all may",
+     .record = &access_record,
+     .help = "Who may begin to talk to us."},
 };
 
 const struct schema_record schema_root = {.name = "configuration",
@@ -514,6 +579,7 @@ bool schema_is_absent(const struct schema_field *field, const void *base)
     case SCHEMA_ADDRESS:
     case SCHEMA_OWN:
     case SCHEMA_NETWORK:
+    case SCHEMA_PORTS:
     case SCHEMA_POOL:
         return false;
     }

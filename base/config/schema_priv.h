@@ -26,6 +26,7 @@ enum schema_type {
     SCHEMA_ADDRESS,   // struct ip_address, unicast
     SCHEMA_OWN,       // struct ip_prefix, host bits set: an address of our own and its network
     SCHEMA_NETWORK,   // struct ip_prefix, host bits clear
+    SCHEMA_PORTS,     // struct config_port_range: "80" or "8000-8999"
     SCHEMA_POOL,      // uint32_t: index into config.pools, written as the pool's name
     SCHEMA_RECORD,    // a struct with a table of its own
 };
@@ -69,6 +70,8 @@ extern const char *const schema_words_protocol[];
 extern const char *const schema_words_balancer[];
 extern const char *const schema_words_forward[];
 extern const char *const schema_words_member_state[];
+extern const char *const schema_words_access_action[];
+extern const char *const schema_words_access_protocol[];
 
 // Where a field, its count, or item `index` of its list is in the struct at `base`.
 const void *schema_at(const struct schema_field *field, const void *base);

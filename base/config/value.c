@@ -326,6 +326,27 @@ static bool parse_network(const char *text, void *to, struct value_fault *fault)
     return true;
 }
 
+static bool parse_ports(const struct schema_field *field, const char *text, void *to,
+                        struct value_fault *fault)
+{
+    uint64_t first, last;
+    const char *rest;
+    bool fits, fits_too = true;
+    bool good = parse_digits(text, &first, &rest, &fits);
+    last = first;
+    if (good && *rest == '-')
+        good = parse_digits(rest + 1, &last, &rest, &fits_too);
+    if (!good || *rest != '\0' || !fits || !fits_too || last > field->most)
+        return fail(fault, "not a port or a range of ports",
+                    "write a port from 0 to %" PRIu64 ", or a range as in 8000-8999", field->most);
+    if (first > last)
+        return fail(fault, "the range ends before it begins",
+                    "did you mean %" PRIu64 "-%" PRIu64 "?", last, first);
+    struct config_port_range range = {.first = (uint16_t)first, .last = (uint16_t)last};
+    memcpy(to, &range, sizeof(range));
+    return true;
+}
+
 static bool parse_any(const struct schema_field *field, const char *text, struct arena *arena,
                       void *to, struct value_fault *fault)
 {
@@ -354,6 +375,8 @@ static bool parse_any(const struct schema_field *field, const char *text, struct
         return parse_own(text, to, fault);
     case SCHEMA_NETWORK:
         return parse_network(text, to, fault);
+    case SCHEMA_PORTS:
+        return parse_ports(field, text, to, fault);
     case SCHEMA_CORES:
     case SCHEMA_POOL:
     case SCHEMA_RECORD:
@@ -384,6 +407,14 @@ static const char *text_at(const void *at)
     return text;
 }
 
+static void format_ports(const struct config_port_range *range, char out[static VALUE_TEXT_SIZE])
+{
+    if (range->first == range->last)
+        snprintf(out, VALUE_TEXT_SIZE, "%u", range->first);
+    else
+        snprintf(out, VALUE_TEXT_SIZE, "%u-%u", range->first, range->last);
+}
+
 void value_format(const struct schema_field *field, const void *at, const struct config *config,
                   char out[static VALUE_TEXT_SIZE])
 {
@@ -412,6 +443,9 @@ void value_format(const struct schema_field *field, const void *at, const struct
     case SCHEMA_OWN:
     case SCHEMA_NETWORK:
         ip_prefix_format(at, out);
+        return;
+    case SCHEMA_PORTS:
+        format_ports(at, out);
         return;
     case SCHEMA_POOL:
         snprintf(out, VALUE_TEXT_SIZE, "%s", config->pools[load_number(field, at)].name);

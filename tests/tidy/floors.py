@@ -27,6 +27,7 @@ ROOMS = {
     "dataplane/packet/wire": (DATA, 5),
     "dataplane/packet/port": (DATA, 5),
     "dataplane/packet/flow": (DATA, 5),
+    "dataplane/packet/access": (DATA, 5),
     "dataplane/packet/route": (DATA, 5),
     "dataplane/stream/transport": (DATA, 5),
     "dataplane/packet/stage": (DATA, 6),
