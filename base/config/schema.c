@@ -472,7 +472,7 @@ static const struct schema_field access_fields[] = {
 };
 
 static const struct schema_record access_record = {
-    .name = "access rule",
+    .name = "access-rule",
     .path = "access[]",
     RECORD(config_access_rule, access_fields),
     .help = "Who may begin to talk to us. The first rule that matches a packet decides; what none "

@@ -534,6 +534,50 @@ static void check_pools(struct reader *reader)
     refuse_twice(reader, names, name_count, "a name given twice", "pools need names of their own");
 }
 
+static bool has_version(const struct ip_prefix *prefixes, uint32_t count, bool v4)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (ip_is_v4(&prefixes[i].address) == v4)
+            return true;
+    }
+    return count == 0;
+}
+
+static void check_access_rule(struct reader *reader, const struct config_access_rule *rule)
+{
+    bool has_ports = rule->protocol == CONFIG_ACCESS_TCP || rule->protocol == CONFIG_ACCESS_UDP;
+    if (!has_ports && rule->port_count + rule->source_port_count > 0 &&
+        !bad(reader, &rule->protocol)) {
+        const void *ports = rule->port_count > 0 ? rule->ports : rule->source_ports;
+        complain(reader, node_of(reader, ports, rule),
+                 "ports without a protocol that has them\nadd `protocol: tcp` or `protocol: udp`");
+    }
+    bool possible = false;
+    for (int v4 = 0; v4 < 2; v4++)
+        possible |= has_version(rule->from, rule->from_count, v4) &&
+                    has_version(rule->to, rule->to_count, v4);
+    if (!possible && !bad(reader, rule->from) && !bad(reader, rule->to))
+        complain(reader, node_of(reader, rule->to, rule),
+                 "no packet matches: `from` and `to` have no IP version in common\nwrite a rule "
+                 "for each version");
+}
+
+static void check_access(struct reader *reader)
+{
+    const struct config *config = reader->config;
+    struct named *names = arena_take(reader->scratch, config->access_rule_count * sizeof(*names));
+    uint32_t name_count = 0;
+    for (uint32_t i = 0; i < config->access_rule_count; i++) {
+        const struct config_access_rule *rule = &config->access_rules[i];
+        if (!bad(reader, rule->name))
+            names[name_count++] =
+                (struct named){rule->name, sizeof(rule->name), node_of(reader, rule->name, rule)};
+        check_access_rule(reader, rule);
+    }
+    refuse_twice(reader, names, name_count, "a name given twice",
+                 "access rules need names of their own");
+}
+
 void validate(struct reader *reader)
 {
     struct config *config = reader->config;
@@ -548,4 +592,5 @@ void validate(struct reader *reader)
     check_vip_identities(reader);
     for (uint32_t i = 0; i < config->vip_count; i++)
         check_vip_members(reader, &config->vips[i]);
+    check_access(reader);
 }

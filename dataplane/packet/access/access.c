@@ -70,8 +70,9 @@ static uint64_t count_combinations(const struct builder *builder)
 static void set_protocol(const struct builder *builder, const struct config_access_rule *rule,
                          struct rte_acl_field *field)
 {
-    static const uint8_t numbers[] = {
-        [CONFIG_ACCESS_ANY] = 0, [CONFIG_ACCESS_TCP] = IPPROTO_TCP, [CONFIG_ACCESS_UDP] = IPPROTO_UDP};
+    static const uint8_t numbers[] = {[CONFIG_ACCESS_ANY] = 0,
+                                      [CONFIG_ACCESS_TCP] = IPPROTO_TCP,
+                                      [CONFIG_ACCESS_UDP] = IPPROTO_UDP};
     bool icmp = rule->protocol == CONFIG_ACCESS_ICMP;
     field->value.u8 = !icmp            ? numbers[rule->protocol]
                       : is_v4(builder) ? IPPROTO_ICMP
@@ -88,7 +89,8 @@ static void set_address(const struct builder *builder, const struct ip_prefix *p
     for (uint32_t i = 0; i < builder->words; i++) {
         uint32_t bits = left < 32 ? left : 32;
         left -= bits;
-        fields[i].value.u32 = prefix ? load_be32(prefix->address.bytes + skipped_bits / 8 + 4 * i) : 0;
+        fields[i].value.u32 =
+            prefix ? load_be32(prefix->address.bytes + skipped_bits / 8 + 4 * i) : 0;
         fields[i].mask_range.u32 = bits;
     }
 }
@@ -156,8 +158,10 @@ static void describe(uint32_t words, struct rte_acl_config *config)
     config->num_categories = 1;
     config->num_fields = FIELDS(words);
     config->max_size = TRIE_BYTES_MAX;
-    config->defs[PROTOCOL] = (struct rte_acl_field_def){
-        .type = RTE_ACL_FIELD_TYPE_BITMASK, .size = 1, .offset = offsetof(struct access_key, protocol)};
+    config->defs[PROTOCOL] =
+        (struct rte_acl_field_def){.type = RTE_ACL_FIELD_TYPE_BITMASK,
+                                   .size = 1,
+                                   .offset = offsetof(struct access_key, protocol)};
     for (uint32_t i = 0; i < 2 * words; i++) {
         size_t address = i < words ? offsetof(struct access_key, source)
                                    : offsetof(struct access_key, destination);
@@ -205,8 +209,8 @@ static enum error build_trie(const struct builder *builder, struct rte_acl_ctx *
     static struct rte_acl_config config; // 1.5 KiB, main thread only
     memset(&config, 0, sizeof(config));
     describe(builder->words, &config);
-    int result = rte_acl_add_rules(created, (const struct rte_acl_rule *)builder->made,
-                                   builder->made_count);
+    int result =
+        rte_acl_add_rules(created, (const struct rte_acl_rule *)builder->made, builder->made_count);
     if (result == 0)
         result = rte_acl_build(created, &config);
     if (result != 0) {

@@ -1,7 +1,7 @@
 // The access list: who may begin to talk to us. Compiled from the configuration's rules by the main
-// thread into a multi-bit trie for each IP version (librte_acl), constant afterwards and read by all
-// workers. The cost of a match is a walk over the bytes of the packet's tuple, whatever the number
-// of rules.
+// thread into a multi-bit trie for each IP version (librte_acl), constant afterwards and read by
+// all workers. The cost of a match is a walk over the bytes of the packet's tuple, whatever the
+// number of rules.
 #pragma once
 
 #include <stdint.h>

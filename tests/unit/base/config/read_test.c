@@ -189,6 +189,16 @@ static const struct wrong wrong_files[] = {
     {"node: {name: n, cores: 0, memory: 512MB}\n" PORTS,
      "1:35 not a number with a unit: `512MB` | write a size as digits and one of the units B, "
      "KiB, MiB or GiB, as in 512MiB"},
+    {NODE PORTS "access: [{name: r, action: drop}]\n",
+     "3:28 not one of the words for this: `drop` | write allow or deny"},
+    {NODE PORTS "access: [{name: r, action: deny, protocol: tcp, ports: 70000}]\n",
+     "3:56 not a port or a range of ports: `70000` | write a port from 0 to 65535, or a range as "
+     "in 8000-8999"},
+    {NODE PORTS "access: [{name: r, action: deny, protocol: tcp, ports: [1, 1-]}]\n",
+     "3:60 not a port or a range of ports: `1-` | write a port from 0 to 65535, or a range as "
+     "in 8000-8999"},
+    {NODE PORTS "access: [{name: r, action: deny, protocol: tcp, ports: 9-8}]\n",
+     "3:56 the range ends before it begins: `9-8` | did you mean 8-9?"},
     {"node: {name: n, cores: 0, memory: 1MiB}\n" PORTS,
      "1:35 out of range: `1MiB` | write a size from 64MiB to 1024GiB"},
     {"node: {name: n, cores: 0, memory: 99999999999GiB}\n" PORTS,

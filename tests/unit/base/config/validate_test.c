@@ -35,6 +35,18 @@ static const struct relation relations[] = {
     {BEGINNING "pools: [{name: w, forward: ipip, members: [{address: 198.51.100.1, port: 80}]}]\n"
                "vips: [" VIP("v", "10.0.0.9", "80", "w") "]\n",
      ""},
+    // Access rules.
+    {BEGINNING "access: [{name: r, action: deny, protocol: udp, ports: [53, 1-2]},\n"
+               "         {name: s, action: allow, from: 10.0.0.0/8}]\n",
+     ""},
+    {BEGINNING "access:\n"
+               "  - {name: r, action: deny, ports: 53}\n"
+               "  - {name: s, action: deny, protocol: icmp, source-ports: 53}\n"
+               "  - {name: r, action: deny, from: 10.0.0.0/8, to: 'fd00::/8'}\n",
+     "6:36 ports without a protocol that has them: `53`\n"
+     "7:59 ports without a protocol that has them: `53`\n"
+     "8:12 a name given twice, as at line 6: `r`\n"
+     "8:52 no packet matches: `from` and `to` have no IP version in common: `fd00::/8`"},
     // Names.
     {BEGINNING "pools: [{name: w}, {name: w}]\n", "5:27 a name given twice, as at line 5: `w`"},
     {BEGINNING "pools: [{name: w}]\nvips: [" VIP("v", "10.0.0.9", "80",

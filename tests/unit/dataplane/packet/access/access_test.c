@@ -14,8 +14,8 @@
 #include "base/random.h"
 #include "tests/test.h"
 
-#define NODE                              \
-    "node: {name: test, cores: [0]}\n"    \
+#define NODE                                  \
+    "node: {name: test, cores: [0]}\n"        \
     "ports: [{name: p, device: net_null0}]\n" \
     "access:\n"
 
@@ -89,8 +89,7 @@ static void the_first_rule_that_matches_decides(void **state)
     access_match(list, keys, count, rules);
     for (uint32_t i = 0; i < count; i++) {
         const char *rule = rules[i] == ACCESS_NO_RULE ? NULL : config->access_rules[rules[i]].name;
-        if ((rule == NULL) != (table[i].rule == NULL) ||
-            (rule && strcmp(rule, table[i].rule) != 0))
+        if ((rule == NULL) != (table[i].rule == NULL) || (rule && strcmp(rule, table[i].rule) != 0))
             fail_msg("packet %u: rule %s, not %s", i, rule ? rule : "none",
                      table[i].rule ? table[i].rule : "none");
     }
@@ -114,7 +113,8 @@ static void too_many_combinations_are_refused_with_their_number(void **state)
     for (uint32_t i = 0; i < 256; i++) {
         networks[i] = (struct ip_prefix){.address = ip_from_v4((uint8_t[]){10, (uint8_t)i, 0, 0}),
                                          .length = 96 + 16};
-        ports[i] = (struct config_port_range){.first = (uint16_t)(2 * i), .last = (uint16_t)(2 * i)};
+        ports[i] =
+            (struct config_port_range){.first = (uint16_t)(2 * i), .last = (uint16_t)(2 * i)};
     }
     struct config_access_rule rule = {.protocol = CONFIG_ACCESS_TCP,
                                       .from = networks,
@@ -185,10 +185,11 @@ struct model_rule {
 static struct ip_prefix random_prefix(struct random *random)
 {
     bool v4 = random_below(random, 2) == 0;
-    uint8_t length = (uint8_t)(v4 ? 96 + 8 * random_below(random, 5) : 8 * random_below(random, 17));
+    uint8_t length =
+        (uint8_t)(v4 ? 96 + 8 * random_below(random, 5) : 8 * random_below(random, 17));
     struct ip_prefix prefix = {.address = random_address(random, v4), .length = length};
     for (unsigned bit = length; bit < 128; bit++)
-        prefix.address.bytes[bit / 8] &= (uint8_t)~(0x80u >> (bit % 8));
+        prefix.address.bytes[bit / 8] &= (uint8_t) ~(0x80u >> (bit % 8));
     // A short one of IPv6 would look like IPv4's with its bits cleared, or the other way round.
     return prefix;
 }
