@@ -43,9 +43,10 @@ void config_destroy(struct config *config)
 
 static enum error refuse_size(struct config_problems *problems)
 {
-    problems_add(problems, 0, 0, NULL,
-                 "the file is larger than %u bytes\ndivide it, or look whether it is the right one",
-                 TREE_BYTES_MAX);
+    problems_add(
+        problems, 0, 0, NULL,
+        "the file is larger than %u bytes\na full configuration is smaller: is it the right one?",
+        TREE_BYTES_MAX);
     return ERROR_TOO_LARGE;
 }
 

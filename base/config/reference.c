@@ -32,7 +32,7 @@ static const char introduction[] =
     "- A running data plane takes a changed file over by `weirctl reload` or SIGHUP. Keys that are "
     "marked `restart` it cannot change: it refuses the whole file, names them and goes on as "
     "before.\n"
-    "- Anchors, aliases and tags are refused. A file has at most 1 MiB.\n";
+    "- Anchors, aliases and tags are refused. A file has at most 4 MiB.\n";
 
 static const char relations[] =
     "\n## What must fit together\n"

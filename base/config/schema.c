@@ -73,15 +73,17 @@ static const struct schema_field flows_fields[] = {
      .initial = "262144",
      .restart = true,
      .help = "Flows one worker can hold. A NAT flow takes two, one a direction. Each takes 64 "
-             "bytes and its share of an index; memory is taken at start."},
+             "bytes and its share of an index. The memory must be there at start, and is taken as "
+             "flows come."},
     {.key = "tcp-opening",
      .type = SCHEMA_DURATION,
      AT(config_flows, tcp_opening_ns),
      .least = 100 * MILLISECOND,
      .most = 7 * DAY,
      .initial = "10s",
-     .help = "A TCP flow of which only the SYN was seen is forgotten after this time without a "
-             "packet."},
+     .help =
+         "A TCP flow whose handshake is not finished, or that began in the middle, is forgotten "
+         "after this time without a packet."},
     {.key = "tcp-established",
      .type = SCHEMA_DURATION,
      AT(config_flows, tcp_established_ns),
@@ -96,7 +98,8 @@ static const struct schema_field flows_fields[] = {
      .least = 100 * MILLISECOND,
      .most = 7 * DAY,
      .initial = "30s",
-     .help = "The same for a TCP flow after a FIN or RST."},
+     .help = "The same for a TCP flow that both ends have closed (direct return and tunnels: the "
+             "client), and after a RST."},
     {.key = "udp",
      .type = SCHEMA_DURATION,
      AT(config_flows, udp_ns),

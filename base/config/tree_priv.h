@@ -10,7 +10,7 @@
 #include "base/config/config.h"
 #include "base/span.h"
 
-#define TREE_BYTES_MAX (1u << 20)
+#define TREE_BYTES_MAX (4u << 20) // the model at its limits takes less
 #define TREE_DEPTH_MAX 16
 
 enum tree_kind {

@@ -7,6 +7,7 @@
 // and never to zero: the lightest then get a little more than their share.
 #include <stdlib.h>
 
+#include "base/check.h"
 #include "dataplane/balance/members_priv.h"
 #include "dataplane/balance/order_priv.h"
 
@@ -97,6 +98,7 @@ static void write_sequence(struct order *self, struct group *groups, uint32_t gr
                 most = credit;
             }
         }
+        CHECK(best); // who has nobody to pick makes no picks
         self->indices[pick] = best->members[best->at].index;
         if (++best->at == best->count) {
             best->at = 0;

@@ -93,17 +93,18 @@ static bool read_config(const struct options *options, struct config **config)
     return error == ERROR_NONE;
 }
 
-// The folder of the default socket is on a file system that starts empty.
-static void make_folder(const char *socket_path)
+// The folder of the default socket is on a file system that starts empty. Returns its path where it
+// was made, which the caller frees, else NULL: where it cannot be made, listening says so.
+static char *make_folder(const char *socket_path)
 {
-    char folder[4096];
     const char *slash = strrchr(socket_path, '/');
-    if (!slash || slash == socket_path || (size_t)(slash - socket_path) >= sizeof(folder))
-        return;
-    memcpy(folder, socket_path, (size_t)(slash - socket_path));
-    folder[slash - socket_path] = '\0';
-    // Where this fails, listening fails and says so.
-    mkdir(folder, 0755);
+    if (!slash || slash == socket_path)
+        return NULL;
+    char *folder = strndup(socket_path, (size_t)(slash - socket_path));
+    if (folder && mkdir(folder, 0755) == 0)
+        return folder;
+    free(folder);
+    return NULL;
 }
 
 static bool add_to_epoll(int epoll_fd, int fd)
@@ -171,14 +172,14 @@ static int loop(struct daemon *daemon, int signal_fd)
 static int run(struct daemon *daemon, int signal_fd)
 {
     char why[PLANE_WHY_SIZE] = "";
-    make_folder(daemon->socket_path);
+    char *folder = make_folder(daemon->socket_path);
+    int status = EXIT_FAILURE;
     // The socket first: it tells whether this data plane is running already.
     if (ipc_server_open(daemon->socket_path, daemon_methods, daemon, &daemon->server, why,
                         sizeof(why)) != ERROR_NONE) {
         log_error("cannot listen for weirctl", LOG_STRING("why", why));
-        return EXIT_FAILURE;
+        goto remove_folder;
     }
-    int status = EXIT_FAILURE;
     if (plane_create(daemon->config, &daemon->plane, why) != ERROR_NONE) {
         log_error("cannot start", LOG_STRING("why", why));
     } else {
@@ -189,6 +190,11 @@ static int run(struct daemon *daemon, int signal_fd)
     }
     ipc_server_close(daemon->server);
     plane_destroy(daemon->plane);
+
+remove_folder:
+    if (folder)
+        rmdir(folder); // others may have put something there: then it stays
+    free(folder);
     return status;
 }
 

@@ -23,8 +23,11 @@ static void set_drain(struct daemon *daemon, const json_t *arguments, bool drain
     char why[PLANE_WHY_SIZE];
     enum error error = plane_drain(daemon->plane, pool, member, drain, &changed, why);
     if (error) {
-        ipc_reply_error(reply, error == ERROR_NOT_FOUND ? "not-found" : "failed",
-                        "weirctl show pools lists pools and their members", "%s", why);
+        bool unknown = error == ERROR_NOT_FOUND;
+        ipc_reply_error(reply, unknown ? "not-found" : "failed",
+                        unknown ? "weirctl show pools lists pools and their members"
+                                : "weirctl show workers tells how they do; try again",
+                        "%s", why);
         return;
     }
     if (changed)

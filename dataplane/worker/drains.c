@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
+
 void drains_fini(struct drains *drains)
 {
     free(drains->marks);
@@ -75,7 +77,11 @@ static bool configured(const struct config *config, const struct drain_mark *mar
 void drains_prune(struct drains *drains, const struct config *config)
 {
     for (uint32_t i = drains->count; i > 0; i--) {
-        if (!configured(config, &drains->marks[i - 1]))
-            forget(drains, &drains->marks[i - 1]);
+        struct drain_mark *mark = &drains->marks[i - 1];
+        if (configured(config, mark))
+            continue;
+        log_info("drain forgotten, no member has that name any more",
+                 LOG_STRING("pool", mark->pool), LOG_STRING("member", mark->member));
+        forget(drains, mark);
     }
 }

@@ -17,10 +17,11 @@
 #define NEWS_SLOTS         4096
 #define HELD_SLOTS         512
 #define HANDOFF_SLOTS      1024
-#define NEIGHBOURS_DYNAMIC 4096 // besides a next hop for each member
-#define NEIGHBOURS         (CONFIG_MEMBERS_MAX + NEIGHBOURS_DYNAMIC)
-_Static_assert(NEIGHBOUR_SLOTS(NEIGHBOURS) <= UINT16_MAX,
-               "a flow remembers its neighbour's slot in 16 bits");
+#define NEIGHBOURS_DYNAMIC 4096 // besides a next hop for each slot of a member
+#define GATEWAYS           (CONFIG_PORTS_MAX * CONFIG_ROUTES_MAX)
+#define NEIGHBOURS         (TABLES_MEMBER_SLOTS + 2 * GATEWAYS + NEIGHBOURS_DYNAMIC)
+_Static_assert(NEIGHBOUR_SLOTS(NEIGHBOURS) < 1u << STAGE_NEIGHBOUR_BITS,
+               "a flow remembers its neighbour's slot");
 
 static enum error fail(char *why, enum error error, const char *what)
 {
@@ -32,9 +33,9 @@ static enum error create_registries(struct plane *plane, char *why)
 {
     enum error error;
     // Twice as many slots as names: removed ones stay while their flows last.
-    if ((error = registry_create(CONFIG_VIPS_MAX * 2 - 1, &plane->services)) ||
-        (error = registry_create(CONFIG_POOLS_MAX * 2 - 1, &plane->pools)) ||
-        (error = registry_create(CONFIG_MEMBERS_MAX * 2 - 1, &plane->member_slots)) ||
+    if ((error = registry_create(TABLES_SERVICE_SLOTS - 1, &plane->services)) ||
+        (error = registry_create(TABLES_POOL_SLOTS - 1, &plane->pools)) ||
+        (error = registry_create(TABLES_MEMBER_SLOTS - 1, &plane->member_slots)) ||
         (error = registry_create(ENDPOINT_NUMBERS, &plane->endpoints)))
         return fail(why, error, "the slots");
     return ERROR_NONE;
@@ -142,7 +143,7 @@ static enum error create_worker(struct plane *plane, uint32_t index, struct siph
 
     uint64_t flow_secrets[FOLD_SECRETS];
     random_os_bytes(flow_secrets, sizeof(flow_secrets));
-    stage->cursors = calloc(CONFIG_POOLS_MAX * 2, sizeof(*stage->cursors));
+    stage->cursors = calloc(TABLES_POOL_SLOTS, sizeof(*stage->cursors));
     stage->handoff = calloc(plane->worker_count, sizeof(struct mailbox *));
     worker->page = calloc(1, sizeof(*worker->page));
     if (!stage->cursors || !stage->handoff || !worker->page)
@@ -172,6 +173,15 @@ static enum error create_workers(struct plane *plane, char *why)
             plane->workers[from]->stage.handoff[to] = plane->workers[to]->inboxes[from];
     }
     return ERROR_NONE;
+}
+
+// Pages of a flow table are taken as flows come: there must be as many.
+static enum error reserve_flows(const struct plane *plane, char *why)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < plane->worker_count; i++)
+        bytes += flow_table_bytes(plane->workers[i]->stage.flows);
+    return port_system_reserve(bytes, "flow tables (node.flows.per-worker)", why);
 }
 
 static enum error launch_workers(struct plane *plane, char *why)
@@ -217,9 +227,11 @@ enum error plane_create(const struct config *config, struct plane **plane, char 
         goto failed;
     }
     if ((error = open_ports(created, why)) || (error = create_workers(created, why)) ||
-        (error = plane_publish(created, config, why)) || (error = launch_workers(created, why)))
+        (error = reserve_flows(created, why)) || (error = plane_publish(created, config, 1, why)) ||
+        (error = launch_workers(created, why)))
         goto failed;
     plane_announce(created);
+    created->looked_after_ns = clock_monotonic_ns();
     *plane = created;
     return ERROR_NONE;
 

@@ -38,8 +38,13 @@ struct plane {
     uint64_t drops_told[DROP_REASONS];
 };
 
-// publish.c: compiles and publishes tables for plane->config as `config` says.
-enum error plane_publish(struct plane *plane, const struct config *config, char *why);
+// publish.c: compiles and publishes tables as `config` says, as this revision.
+enum error plane_publish(struct plane *plane, const struct config *config, uint64_t revision,
+                         char *why);
+
+// publish.c: members and vips that left the configuration go once their last flow has ended. No
+// revision of its own: nothing that was asked for changes.
+void plane_release_idle_slots(struct plane *plane);
 
 // publish.c, for epoch_retire(): all workers have passed a quiescent state since it was retired.
 void plane_grace_passed(void *plane);

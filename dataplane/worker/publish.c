@@ -125,14 +125,15 @@ static void pin_hops(struct plane *plane, const struct tables *tables, uint64_t 
     }
 }
 
-enum error plane_publish(struct plane *plane, const struct config *config, char *why)
+enum error plane_publish(struct plane *plane, const struct config *config, uint64_t revision,
+                         char *why)
 {
     enum error error = wait_for_workers(plane, why);
     if (error)
         return error;
     const struct tables *old = plane->tables;
     struct tables_context context = {
-        .revision = old ? old->revision + 1 : 1,
+        .revision = revision,
         .previous = old,
         .services = plane->services,
         .pools = plane->pools,
@@ -146,21 +147,48 @@ enum error plane_publish(struct plane *plane, const struct config *config, char 
         .service_flows = service_flows,
         .context = plane,
     };
+    // New next hops are asked for at once, from the addresses that the ports have now.
+    const struct config *config_before = plane->config;
+    plane->config = config;
     struct tables *tables;
     error = tables_compile(config, &context, &tables, why);
     if (error) {
+        plane->config = config_before;
         pin_hops(plane, old, context.now_ns);
         return error;
     }
     label_counters(plane, old, tables);
     pin_hops(plane, tables, context.now_ns);
-    plane->config = config;
     plane->tables = tables;
     atomic_store_explicit(&plane->shared.tables, tables, memory_order_release);
     if (old)
         epoch_retire(&plane->shared.epoch, tables_destroy, (void *)(uintptr_t)old);
     stats_set_revision(plane->stats, tables->revision);
     return ERROR_NONE;
+}
+
+// Slots that only flows kept, and which have none any more.
+static bool slots_are_idle(struct plane *plane)
+{
+    const struct tables *tables = plane->tables;
+    for (uint32_t slot = 1; slot < tables->member_limit; slot++) {
+        if (tables->members[slot].removed && member_flows(plane, slot) == 0)
+            return true;
+    }
+    for (uint32_t slot = 1; slot < tables->service_limit; slot++) {
+        if (tables->services[slot].removed && service_flows(plane, slot) == 0)
+            return true;
+    }
+    return false;
+}
+
+void plane_release_idle_slots(struct plane *plane)
+{
+    if (!slots_are_idle(plane))
+        return;
+    char why[PLANE_WHY_SIZE];
+    if (plane_publish(plane, plane->config, plane->tables->revision, why) != ERROR_NONE)
+        log_warning("slots of removed members stay", LOG_STRING("why", why));
 }
 
 static bool same_text(const char *a, const char *b)
@@ -201,13 +229,37 @@ static bool can_change(const struct config *from, const struct config *to, char 
     return count == 0;
 }
 
+// The first `count` ports' punt interfaces get their addresses. On an error those before the port
+// that failed have theirs back.
+static enum error change_addresses(struct plane *plane, const struct config *from,
+                                   const struct config *to, uint32_t count, char *why)
+{
+    for (uint32_t p = 0; p < count; p++) {
+        enum error error =
+            port_change_addresses(plane->shared.ports[p], &from->ports[p], &to->ports[p], why);
+        if (error) {
+            char ignored[PLANE_WHY_SIZE];
+            change_addresses(plane, to, from, p, ignored);
+            return error;
+        }
+    }
+    return ERROR_NONE;
+}
+
 enum error plane_change(struct plane *plane, const struct config *config, char *why)
 {
-    if (!can_change(plane->config, config, why))
+    const struct config *before = plane->config;
+    if (!can_change(before, config, why))
         return ERROR_UNSUPPORTED;
-    enum error error = plane_publish(plane, config, why);
+    enum error error = change_addresses(plane, before, config, config->port_count, why);
     if (error)
         return error;
+    error = plane_publish(plane, config, plane->tables->revision + 1, why);
+    if (error) {
+        char ignored[PLANE_WHY_SIZE];
+        change_addresses(plane, config, before, before->port_count, ignored);
+        return error;
+    }
     drains_prune(&plane->drains, config);
     plane_announce(plane);
     return ERROR_NONE;
@@ -243,7 +295,7 @@ enum error plane_drain(struct plane *plane, const char *pool, const char *member
         snprintf(why, PLANE_WHY_SIZE, "out of memory");
         return error;
     }
-    error = plane_publish(plane, plane->config, why);
+    error = plane_publish(plane, plane->config, plane->tables->revision + 1, why);
     if (error)
         drains_set(&plane->drains, pool, member, !drain); // there is room: it was there before
     return error;

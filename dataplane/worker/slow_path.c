@@ -156,7 +156,11 @@ static void tell_conflict(const struct plane *plane, const struct news_message *
     struct rte_ether_addr claimant;
     memcpy(claimant.addr_bytes, news->mac, sizeof(claimant.addr_bytes));
     rte_ether_format_addr(mac, sizeof(mac), &claimant);
-    log_limited(&limit, LOG_WARNING, "another station claims our address",
+    bool own =
+        memcmp(news->mac, plane->shared.ports[news->port]->mac.addr_bytes, sizeof(news->mac)) == 0;
+    log_limited(&limit, LOG_WARNING,
+                own ? "our own frames come back, by a loop or a mirror"
+                    : "another station claims our address",
                 LOG_STRING("address", ip_format(&news->address, address)), LOG_STRING("mac", mac),
                 LOG_STRING("port", plane->shared.ports[news->port]->name));
 }
@@ -244,6 +248,7 @@ bool plane_turn(struct plane *plane, uint64_t now_ns)
         announce_again(plane);
         watch_links(plane);
         tell_drops(plane);
+        plane_release_idle_slots(plane);
     }
     return more;
 }

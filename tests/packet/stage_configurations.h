@@ -44,6 +44,10 @@ static const char only_b[] =
 static const char no_vip[] =
     TWO_MEMBERS "pools: [{name: p, members: [{name: b, address: 10.2.0.12, port: 8080}]}]\n";
 
+static const char both_direct[] = TWO_MEMBERS
+    "pools: [{name: p, forward: direct, members: [{name: a, address: 10.2.0.11},\n"
+    "                                             {name: b, address: 10.2.0.12}]}]\n" VIP;
+
 // The same with two workers.
 #define TWO_WORKERS                                                    \
     "node: {name: test, cores: [0, 1], flows: {per-worker: 4096}}\n"   \

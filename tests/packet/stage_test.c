@@ -515,6 +515,7 @@ static void a_closed_connection_opened_anew_leaves_a_drained_member(void **state
     while (member_of(port, SYN) != 11)
         port++;
     rig_drain(&rig, "p/a");
+    assert_int_equal(put(BACK, from_member("10.2.0.11", port, SYN | ACK)).kind, OUTCOME_SENT);
     assert_int_equal(member_of(port, ACK), 11);
     assert_int_equal(member_of(port, SYN), 11); // a repeated segment is no new connection
     assert_int_equal(member_of(port, FIN), 11);
@@ -537,6 +538,17 @@ static void a_removed_vip_takes_no_new_flows_and_keeps_its_old_ones(void **state
     struct outcome outcome = put(BACK, reply);
     assert_frame(&outcome, FRONT, untranslated(reply, "10.1.0.100", 80));
     assert_int_equal(member_of(2000, SYN), -1);
+    // Who has an old flow asks where the address is, as long as there is one.
+    struct frame_spec question = {.destination_mac = broadcast_mac,
+                                  .source_mac = client_mac,
+                                  .source = "10.1.0.10",
+                                  .destination = "10.1.0.100",
+                                  .arp_operation = 1};
+    assert_int_equal(put(FRONT, question).kind, OUTCOME_SENT);
+    rig_at(&rig, 3600 * 1000);
+    flow_sweep(rig.stage.flows, flow_table_buckets(rig.stage.flows), rig.stage.now_ms);
+    rig_reload(&rig, no_vip);
+    assert_dropped(put(FRONT, question), DROP_PUNT_DISABLED);
 }
 
 static void slots_are_used_again_once_their_flows_are_gone(void **state)
@@ -636,6 +648,35 @@ static void an_outsiders_segments_do_not_move_a_flow(void **state)
     assert_int_equal(member_of(port, RST), 11);
     assert_int_equal(member_of(port, SYN), 11);
     assert_int_equal(member_of(port, ACK), 11);
+}
+
+static void with_direct_return_a_connection_that_speaks_stays_where_it_is(void **state)
+{
+    rig_close(&rig);
+    rig_open(&rig, both_direct);
+    rig_neighbour(&rig, BACK, "10.2.0.11", other_mac);
+    rig_neighbour(&rig, BACK, "10.2.0.12", member_mac);
+    struct frame_spec segment = from_client("10.1.0.100", 80, ACK); // its table was lost
+    struct outcome outcome = put(FRONT, segment);
+    while (memcmp(outcome.frame.bytes, other_mac, sizeof(other_mac)) != 0) {
+        segment.source_port++;
+        outcome = put(FRONT, segment);
+    }
+    rig_drain(&rig, "p/a");
+    const struct {
+        uint32_t at_ms;
+        uint8_t flags;
+    } segments[] = {
+        {500, ACK},     {1000, ACK},    {1500, ACK},    {800000, ACK},  // then idle
+        {800100, RST},  {800200, ACK},  {801200, ACK},  {1600000, ACK}, // made up, then idle
+        {1600010, FIN}, {1600020, SYN}, {1600100, ACK},                 // made up
+    };
+    for (size_t i = 0; i < sizeof(segments) / sizeof(segments[0]); i++) {
+        rig_at(&rig, segments[i].at_ms);
+        segment.tcp_flags = segments[i].flags;
+        outcome = put(FRONT, segment);
+        assert_memory_equal(outcome.frame.bytes, other_mac, sizeof(other_mac));
+    }
 }
 
 static void a_members_fragments_and_icmp_errors_do_not_leave_as_they_are(void **state)
@@ -747,6 +788,7 @@ int main(void)
         CASE(with_several_workers_both_directions_meet_at_one),
         CASE(a_change_does_not_part_packets_from_the_worker_that_knows_their_flow),
         CASE(an_outsiders_segments_do_not_move_a_flow),
+        CASE(with_direct_return_a_connection_that_speaks_stays_where_it_is),
         CASE(a_members_fragments_and_icmp_errors_do_not_leave_as_they_are),
         CASE(an_answer_is_used_up_where_the_kernel_has_no_interface),
         CASE(gateways_are_needed_as_members_next_hops_are),

@@ -117,6 +117,14 @@ class Changes(harness.LabTest):
         self.assertEqual({"s1", "s2"}, set(report["answered"]))
         self.assertIn("s1", self.finish(running)["served"])
 
+    def test_a_removed_member_is_forgotten_when_it_has_no_flows(self):
+        plane = self.plane(self.network, self.config(), self.driver)
+        plane.reload(self.config(names=("s2",)))
+        before = plane.revision()
+        wait_until(lambda: "s1" not in plane.members("echo4"), 10, "the removed member to go")
+        self.assertEqual(before, plane.revision())
+        self.assert_new_only_on("s2")
+
     def test_a_dead_member_fails_until_it_is_drained(self):
         plane = self.plane(self.network, self.config(), self.driver)
         self.nginx["s1"].process.stop()

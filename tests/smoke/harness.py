@@ -39,11 +39,12 @@ class LabTest(unittest.TestCase):
         words = [str(argument) for argument in arguments]
         return json.loads(namespace.run_python("client.py", *words, timeout=timeout).stdout)
 
-    def plane(self, network, config, driver):
-        """A started data plane in a network, which must stop cleanly when the test ends."""
+    def plane(self, network, config, driver, resolved=True):
+        """A started data plane in a network, which must stop cleanly when the test ends. Not
+        `resolved`: members need not answer."""
         plane = Plane(network.plane, BUILD, config, network.wires, driver)
         self.addCleanup(self.assert_clean_end, plane)
-        return plane.start()
+        return plane.start(resolved=resolved)
 
     def assert_clean_end(self, plane):
         if plane.process is None:

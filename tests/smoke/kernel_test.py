@@ -28,6 +28,15 @@ class Kernel(harness.LabTest):
             report = self.client(network.client, "udp", 5, host, 53)
             self.assertEqual({"answered": {"plane": 5}, "lost": 0}, report)
 
+    def test_what_a_downed_punt_interface_does_not_take_is_named(self):
+        driver = best_driver()
+        network = Routed(self.lab)
+        config = network.configuration(driver, port={"punt": {"interface": PUNT}})
+        plane = self.plane(network, config, driver)
+        network.plane.ip("link", "set", PUNT, "down")
+        self.client(network.client, "spray", 5, address(1, 1), 53)
+        wait_until(lambda: plane.drops().get("punt-full", 0) > 0, 10, "packets nobody takes")
+
     def test_a_link_that_goes_is_told_and_counted_and_traffic_comes_back_with_it(self):
         driver = best_driver()
         network = Routed(self.lab)

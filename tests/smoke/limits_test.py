@@ -4,13 +4,15 @@ import time
 
 import harness
 from harness import Hold
-from networks import Routed
+from lab import wait_until
+from networks import Routed, address
 from plane import best_driver
 from servers import start_echo
 
 FLOWS = 1024  # the least the configuration takes; NAT needs two a flow
 SPRAYED = 2000
 UDP_SECONDS = 2
+MEMBERS_MAX = 16384
 
 
 class Limits(harness.LabTest):
@@ -35,6 +37,40 @@ class Limits(harness.LabTest):
         report = self.client(network.client, "udp", 10, network.vip[4], 7)
         self.assertEqual({"answered": {"s1": 10}, "lost": 0}, report)
         self.assertEqual([], held.end()["failed"])
+
+    def test_what_waits_for_a_silent_member_is_bounded_and_named(self):
+        driver = best_driver()
+        network = Routed(self.lab, members=1)
+        config = network.configuration(driver)
+        network.serve(config, "echo", 7, protocol="udp")
+        plane = self.plane(network, config, driver)
+        for pool, version in zip(config["pools"], (4, 6)):
+            pool["members"][0]["address"] = address(2, 99, version)
+        plane.reload(config)
+        # It is asked for a few seconds before it counts as failed.
+        self.client(network.client, "spray", 40, network.vip[4], 7)
+        wait_until(lambda: plane.drops().get("neighbour-pending", 0) > 0, 10, "too many to wait")
+        wait_until(lambda: plane.members("echo4")["s1"]["next_hop"] == "failed", 20, "no answer")
+        self.client(network.client, "spray", 5, network.vip[4], 7)
+        wait_until(lambda: plane.drops().get("neighbour-failed", 0) > 0, 10, "a failed next hop")
+
+    def test_as_many_members_as_there_may_be_are_replaced_at_once(self):
+        driver = best_driver()
+        network = Routed(self.lab, members=1)
+        config = network.configuration(driver)
+        config["ports"][1]["addresses"] = ["10.2.0.1/16", "fd00:2::1/64"]
+        members = [{"name": f"m{index}", "address": f"10.2.{1 + index // 200}.{1 + index % 200}"}
+                   for index in range(2 * MEMBERS_MAX)]
+        config["pools"] = [{"name": "many", "balancer": "round-robin", "members": []}]
+        config["vips"] = [{"name": "many", "address": network.vip[4], "port": 7,
+                           "protocol": "udp", "pool": "many"}]
+        pool = config["pools"][0]
+        pool["members"] = members[:MEMBERS_MAX]
+        plane = self.plane(network, config, driver, resolved=False)
+        pool["members"] = members[MEMBERS_MAX:]
+        self.assertEqual(2, plane.reload(config)["revision"])
+        states = [member["state"] for member in plane.members("many").values()]
+        self.assertEqual(MEMBERS_MAX, states.count("active"))
 
 
 if __name__ == "__main__":

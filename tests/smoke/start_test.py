@@ -98,6 +98,39 @@ class Starting(harness.LabTest):
     def test_a_stop_leaves_nothing_with_tap_devices(self):
         self.assert_leaves_nothing(TAP)
 
+    def test_a_tap_interface_that_exists_is_not_joined(self):
+        network = Routed(self.lab)
+        config = network.configuration(TAP)
+        first = self.plane(network, config, TAP)
+        second = Plane(network.plane, harness.BUILD, config, network.wires, TAP)
+        second.socket = self.lab.path("second.sock")
+        process = second.launch()
+        self.assertGreater(process.wait(60), 0, process.said())
+        self.assertRegex(process.said(), "interface weir-front-tap exists already.*ip link delete")
+        self.assertTrue(first.process.running())
+
+    def test_a_misspelt_argument_of_a_device_is_named(self):
+        network = Routed(self.lab)
+        for driver in (TAP, best_driver()):
+            config = network.configuration(driver)
+            config["ports"][0]["device"] = f"{driver}0,ifaze=weir-front"
+            plane = Plane(network.plane, harness.BUILD, config, network.wires, driver)
+            process = plane.launch()
+            self.assertGreater(process.wait(60), 0, process.said())
+            self.assertIn("ifaze", process.said())
+
+    def test_the_socket_s_folder_goes_with_who_made_it(self):
+        driver = best_driver()
+        network = Routed(self.lab)
+        plane = Plane(network.plane, harness.BUILD, network.configuration(driver), network.wires,
+                      driver)
+        folder = self.lab.path("made")
+        plane.socket = os.path.join(folder, "dataplane.sock")
+        plane.start()
+        self.assertTrue(os.path.exists(plane.socket))
+        self.assertEqual(0, plane.stop(), plane.process.said())
+        self.assertFalse(os.path.exists(folder))
+
     def test_a_second_one_on_the_same_socket_is_refused(self):
         driver = best_driver()
         network = Routed(self.lab)

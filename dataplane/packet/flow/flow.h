@@ -89,10 +89,11 @@ struct flow_pair {
     uint16_t member_endpoint;   // number
     uint32_t expires_ms;        // as in struct flow, for both directions
     uint32_t way;               // the caller's: how replies reach the client, 0: not known yet
-    uint16_t way_port;          // the caller's: the port `way` leads out of
+    uint8_t way_port;           // the caller's: the port `way` leads out of
+    uint8_t way_routes;         // the caller's: the generation of the routes that led to `way`
     uint16_t member;            // slot of the member
     uint8_t state;              // enum flow_state
-    uint8_t owner_flags;        // the caller's
+    uint8_t own;                // the caller's
     uint16_t local;             // the caller's: which local address `answered` is
     uint32_t sequence_added;    // the caller's: what was added to the client's sequence numbers
     uint32_t unused;

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/nearest.h"
 #include "dataplane/packet/port/port_priv.h"
 
 bool port_device_pci_address(const char *device, char *address)
@@ -102,6 +103,42 @@ static enum error explain(const char *device, int result, char *why)
     return ERROR_DEVICE;
 }
 
+// TUNSETIFF would join a TAP interface that somebody else made and perhaps receives from.
+static bool tap_is_taken(const char *device, char *why)
+{
+    char interface[64];
+    if (strncmp(device, "net_tap", 7) != 0 ||
+        !device_argument(device, "iface", interface, sizeof(interface)) ||
+        if_nametoindex(interface) == 0)
+        return false;
+    snprintf(why, PORT_WHY_SIZE,
+             "interface %s exists already, perhaps another data plane's: give another name, or "
+             "ip link delete %s",
+             interface, interface);
+    return true;
+}
+
+// Other drivers refuse arguments that they do not know; net_tap passes over them in silence.
+static bool tap_arguments_are_known(const char *device, char *why)
+{
+    static const char *const known[] = {"iface", "remote", "mac", "persist"};
+    if (strncmp(device, "net_tap", 7) != 0)
+        return true;
+    for (const char *at = strchr(device, ','); at; at = strchr(at, ',')) {
+        at++;
+        char key[NEAREST_LENGTH_MAX + 1];
+        snprintf(key, sizeof(key), "%.*s", (int)strcspn(at, "=,"), at);
+        const char *near = nearest_word(key, known, RTE_DIM(known));
+        if (near && strcmp(near, key) == 0)
+            continue;
+        snprintf(why, PORT_WHY_SIZE, "device %s: net_tap has no argument `%s`%s%s%s", device, key,
+                 near ? ", did you mean `" : ": iface, remote, mac and persist are what it has",
+                 near ? near : "", near ? "`?" : "");
+        return false;
+    }
+    return true;
+}
+
 // DPDK refuses a device that has an owner; ours are all the program's.
 static bool claim(uint16_t id)
 {
@@ -113,6 +150,10 @@ static bool claim(uint16_t id)
 
 enum error port_device_attach(const char *device, uint16_t *id, char *why)
 {
+    if (!tap_arguments_are_known(device, why))
+        return ERROR_INVALID;
+    if (tap_is_taken(device, why))
+        return ERROR_EXISTS;
     port_eal_log_forget();
     // A PCI device was probed when the EAL started, if it could be.
     int result = rte_dev_probe(device);

@@ -51,13 +51,14 @@ static int transact(const struct address_request *request)
     return result;
 }
 
-enum error port_kernel_address_add(uint32_t interface, const struct ip_prefix *prefix)
+static enum error change_address(uint32_t interface, const struct ip_prefix *prefix, uint16_t type,
+                                 uint16_t flags)
 {
     bool v4 = ip_is_v4(&prefix->address);
     struct address_request request = {
         .header = {.nlmsg_len = NLMSG_LENGTH(sizeof(request.body)),
-                   .nlmsg_type = RTM_NEWADDR,
-                   .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE},
+                   .nlmsg_type = type,
+                   .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags},
         .body = {.ifa_family = v4 ? AF_INET : AF_INET6,
                  .ifa_prefixlen = (uint8_t)(v4 ? prefix->length - 96 : prefix->length),
                  .ifa_scope = RT_SCOPE_UNIVERSE,
@@ -70,12 +71,22 @@ enum error port_kernel_address_add(uint32_t interface, const struct ip_prefix *p
     if (!v4) {
         // RFC 4862 section 5.4 would keep the address unusable for a second; the port answers for
         // it on the wire already, and the probes would meet the port itself.
-        uint32_t flags = IFA_F_NODAD;
-        add_attribute(&request, IFA_FLAGS, &flags, sizeof(flags));
+        uint32_t no_dad = IFA_F_NODAD;
+        add_attribute(&request, IFA_FLAGS, &no_dad, sizeof(no_dad));
     }
     int result = transact(&request);
     if (result == 0)
         return ERROR_NONE;
     errno = result;
     return ERROR_SYSTEM;
+}
+
+enum error port_kernel_address_add(uint32_t interface, const struct ip_prefix *prefix)
+{
+    return change_address(interface, prefix, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE);
+}
+
+enum error port_kernel_address_delete(uint32_t interface, const struct ip_prefix *prefix)
+{
+    return change_address(interface, prefix, RTM_DELADDR, 0);
 }

@@ -23,6 +23,10 @@
 // sentence with the remedy.
 enum error port_system_start(const struct config *config, char *why);
 void port_system_stop(void);
+// Sets `bytes` of ordinary memory aside, besides node.memory, for tables that fill later. `what`
+// names them and the key that decides. ERROR_NO_MEMORY, with `why`, where the machine did not have
+// as much to spare at the start: it would swap, or kill, when they fill.
+enum error port_system_reserve(uint64_t bytes, const char *what, char *why);
 
 struct port {
     char name[CONFIG_NAME_SIZE];
@@ -37,6 +41,7 @@ struct port {
     bool punts;
     bool stopped;
     uint16_t punt_id;            // DPDK port of the TAP interface
+    uint32_t punt_interface;     // index of the TAP interface
     uint16_t punt_queues;        // worker i uses queue i; with fewer, others hand over
     uint32_t kernel_interface;   // index of the kernel interface below the device, 0 without one
     char driver[32];             // net_af_xdp
@@ -54,6 +59,10 @@ struct port {
 enum error port_open(const struct config *config, uint32_t index, uint32_t workers,
                      uint32_t extra_buffers, struct port **port, char *why);
 enum error port_start(struct port *port, char *why);
+// Gives the punt interface the addresses that `to` has and `from` has not, and takes those away
+// that only `from` has. Without one it does nothing. On an error nothing has changed.
+enum error port_change_addresses(struct port *port, const struct config_port *from,
+                                 const struct config_port *to, char *why);
 // Stops, closes and unplugs the device, started or not, and the punt interface: leaves no TAP
 // interface and no XDP program, and no queue of this port holds an mbuf of any pool. No worker may
 // use the port. Only port_close() may follow.

@@ -36,5 +36,7 @@ enum error port_punt_open(const struct config_port *config, uint32_t workers, st
                           char *why);
 void port_punt_close(struct port *port);
 
-// kernel_address.c: gives a kernel interface an address, usable at once. ERROR_SYSTEM with errno.
+// kernel_address.c: gives a kernel interface an address, usable at once, or takes it away.
+// ERROR_SYSTEM with errno.
 enum error port_kernel_address_add(uint32_t interface, const struct ip_prefix *prefix);
+enum error port_kernel_address_delete(uint32_t interface, const struct ip_prefix *prefix);

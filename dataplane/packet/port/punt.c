@@ -2,7 +2,6 @@
 // kernel takes what is handed to it and answers from the right address. docs/decisions/0003 says
 // why a TAP interface.
 #include <errno.h>
-#include <net/if.h>
 #include <rte_errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -47,23 +46,59 @@ static enum error configure(const struct config_port *config, const struct rte_e
 }
 
 // A kernel without IPv6 is no reason not to run: the port answers for its addresses by itself.
-static enum error add_addresses(const struct config_port *config, uint32_t interface, char *why)
+static enum error add_address(const struct config_port *config, uint32_t interface,
+                              const struct ip_prefix *prefix, char *why)
+{
+    if (port_kernel_address_add(interface, prefix) == ERROR_NONE)
+        return ERROR_NONE;
+    char text[IP_TEXT_SIZE];
+    ip_prefix_format(prefix, text);
+    if (!ip_is_v4(&prefix->address) && (errno == EOPNOTSUPP || errno == EACCES)) {
+        log_warning("the kernel has IPv6 switched off", LOG_STRING("port", config->name),
+                    LOG_STRING("address", text));
+        return ERROR_NONE;
+    }
+    snprintf(why, PORT_WHY_SIZE, "port %s: punt interface %s: address %s is refused: %s",
+             config->name, config->punt.interface, text, strerror(errno));
+    return ERROR_SYSTEM;
+}
+
+static bool has_address(const struct config_port *config, const struct ip_prefix *prefix)
 {
     for (uint32_t i = 0; i < config->address_count; i++) {
-        const struct ip_prefix *prefix = &config->addresses[i];
-        if (port_kernel_address_add(interface, prefix) == ERROR_NONE)
-            continue;
-        char text[IP_TEXT_SIZE];
-        ip_prefix_format(prefix, text);
-        if (!ip_is_v4(&prefix->address) && (errno == EOPNOTSUPP || errno == EACCES)) {
-            log_warning("the kernel has IPv6 switched off", LOG_STRING("port", config->name),
-                        LOG_STRING("address", text));
-            continue;
-        }
-        snprintf(why, PORT_WHY_SIZE, "port %s: punt interface %s: address %s is refused: %s",
-                 config->name, config->punt.interface, text, strerror(errno));
-        return ERROR_SYSTEM;
+        if (config->addresses[i].length == prefix->length &&
+            ip_equal(&config->addresses[i].address, &prefix->address))
+            return true;
     }
+    return false;
+}
+
+// Takes away what only the first `count` addresses of `from` have. What is gone already, by the
+// operator's hand, is as it should be.
+static void delete_addresses(uint32_t interface, const struct config_port *from, uint32_t count,
+                             const struct config_port *besides)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (!has_address(besides, &from->addresses[i]))
+            port_kernel_address_delete(interface, &from->addresses[i]);
+    }
+}
+
+enum error port_change_addresses(struct port *port, const struct config_port *from,
+                                 const struct config_port *to, char *why)
+{
+    if (!port->punts)
+        return ERROR_NONE;
+    for (uint32_t i = 0; i < to->address_count; i++) {
+        if (has_address(from, &to->addresses[i]))
+            continue;
+        enum error error = add_address(to, port->punt_interface, &to->addresses[i], why);
+        if (error) {
+            delete_addresses(port->punt_interface, to, i, from);
+            return error;
+        }
+    }
+    delete_addresses(port->punt_interface, from, from->address_count, to);
     return ERROR_NONE;
 }
 
@@ -82,14 +117,6 @@ enum error port_punt_open(const struct config_port *config, uint32_t workers, st
                           char *why)
 {
     const char *interface = config->punt.interface;
-    // TUNSETIFF would join a TAP interface that somebody else made.
-    if (if_nametoindex(interface) != 0) {
-        snprintf(why, PORT_WHY_SIZE,
-                 "port %s: punt interface %s exists already: ip link delete %s, or give another "
-                 "name",
-                 config->name, interface, interface);
-        return ERROR_EXISTS;
-    }
     ignore_overflow_signal();
     const uint8_t *mac = port->mac.addr_bytes;
     char device[96];
@@ -98,7 +125,7 @@ enum error port_punt_open(const struct config_port *config, uint32_t workers, st
     char said[PORT_WHY_SIZE];
     enum error error = port_device_attach(device, &port->punt_id, said);
     if (error) {
-        snprintf(why, PORT_WHY_SIZE, "port %s: punt interface %s: %.*s", config->name, interface,
+        snprintf(why, PORT_WHY_SIZE, "port %s: punt interface: %.*s", config->name,
                  PORT_WHY_SIZE / 2, said);
         return error;
     }
@@ -112,9 +139,12 @@ enum error port_punt_open(const struct config_port *config, uint32_t workers, st
     error = configure(config, &info, workers, port, why);
     if (error)
         goto detach;
-    error = add_addresses(config, info.if_index, why);
-    if (error)
-        goto detach;
+    port->punt_interface = info.if_index;
+    for (uint32_t i = 0; i < config->address_count; i++) {
+        error = add_address(config, port->punt_interface, &config->addresses[i], why);
+        if (error)
+            goto detach;
+    }
     port->punts = true;
     return ERROR_NONE;
 

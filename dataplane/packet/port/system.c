@@ -23,13 +23,15 @@
 
 static bool started;
 
+// Ordinary memory that was available at the start and is not yet spoken for.
+static uint64_t ordinary_bytes;
+
 static void args_add(struct system_args *args, const char *text)
 {
     CHECK(args->count < SYSTEM_ARGS_MAX);
-    char *copy = strdup(text);
-    CHECK(copy);
-    args->items[args->count++] = copy;
-    args->items[args->count] = NULL;
+    args->items[args->count] = strdup(text);
+    CHECK(args->items[args->count]);
+    args->items[++args->count] = NULL;
 }
 
 void system_args_fini(struct system_args *args)
@@ -208,27 +210,33 @@ uint64_t system_memory_available_read(const char *path)
 {
     FILE *in = fopen(path, "re");
     if (!in)
-        return 0;
+        return UINT64_MAX;
     char line[128];
-    uint64_t kibibytes = 0;
-    while (fgets(line, sizeof(line), in)) {
-        if (sscanf(line, "MemAvailable: %" SCNu64 " kB", &kibibytes) == 1)
-            break;
-    }
+    uint64_t kibibytes;
+    bool found = false;
+    while (!found && fgets(line, sizeof(line), in))
+        found = sscanf(line, "MemAvailable: %" SCNu64 " kB", &kibibytes) == 1;
     fclose(in);
-    return kibibytes * 1024;
+    return found ? kibibytes * 1024 : UINT64_MAX;
 }
 
-enum error system_memory_check(const struct config_node *node, uint64_t available_bytes, char *why)
+enum error system_memory_take(uint64_t *available_bytes, uint64_t bytes, const char *what,
+                              char *why)
 {
-    if (available_bytes == 0 || node->memory_bytes <= available_bytes)
+    if (bytes <= *available_bytes) {
+        *available_bytes -= bytes;
         return ERROR_NONE;
+    }
     snprintf(why, PORT_WHY_SIZE,
-             "node.memory is %" PRIu64 " MiB, but %" PRIu64
-             " MiB of ordinary memory are available: set node.memory to less, or end what holds "
-             "the rest",
-             node->memory_bytes / MEBIBYTE, available_bytes / MEBIBYTE);
+             "%s: %" PRIu64 " MiB, but %" PRIu64
+             " MiB of ordinary memory are available: set it to less, or end what holds the rest",
+             what, bytes / MEBIBYTE, *available_bytes / MEBIBYTE);
     return ERROR_NO_MEMORY;
+}
+
+enum error port_system_reserve(uint64_t bytes, const char *what, char *why)
+{
+    return system_memory_take(&ordinary_bytes, bytes, what, why);
 }
 
 // The EAL makes a runtime directory even if it keeps nothing there. It gets one of its own, which
@@ -270,9 +278,9 @@ enum error port_system_start(const struct config *config, char *why)
     enum error error = system_huge_pages_choose(&config->node, &pages, &huge_pages, &warn, why);
     if (!error && warn)
         log_warning("no huge pages, ordinary memory is slower", LOG_STRING("why", why));
+    ordinary_bytes = system_memory_available_read("/proc/meminfo");
     if (!error && !huge_pages)
-        error =
-            system_memory_check(&config->node, system_memory_available_read("/proc/meminfo"), why);
+        error = port_system_reserve(config->node.memory_bytes, "node.memory", why);
     if (error)
         return error;
 

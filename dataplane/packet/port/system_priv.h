@@ -39,9 +39,11 @@ enum error system_huge_pages_choose(const struct config_node *node,
                                     const struct system_huge_pages *pages, bool *use, bool *warn,
                                     char *why);
 
-// What the kernel can give out without swapping, of /proc/meminfo or a file like it. 0: it does not
-// say.
+// What the kernel can give out without swapping, of /proc/meminfo or a file like it. UINT64_MAX: it
+// does not say.
 uint64_t system_memory_available_read(const char *path);
 
-// ERROR_NO_MEMORY where ordinary memory cannot hold node.memory: the machine would swap, or kill.
-enum error system_memory_check(const struct config_node *node, uint64_t available_bytes, char *why);
+// Takes `bytes` of what is available. ERROR_NO_MEMORY where there is less: the machine would swap,
+// or kill.
+enum error system_memory_take(uint64_t *available_bytes, uint64_t bytes, const char *what,
+                              char *why);

@@ -35,7 +35,7 @@ struct endpoint {
 };
 
 // Numbers of members' endpoints lie above services' slots.
-#define ENDPOINT_NUMBER_MEMBERS (CONFIG_VIPS_MAX * 2)
+#define ENDPOINT_NUMBER_MEMBERS (2 * CONFIG_VIPS_MAX + 1)
 #define ENDPOINT_NUMBERS        (UINT16_MAX - ENDPOINT_NUMBER_MEMBERS) // how many there are
 
 struct endpoint_set;

@@ -8,17 +8,30 @@ static enum flow_direction direction_of(const struct flow *flow)
     return flow->flags & FLOW_IS_REPLY ? FLOW_REPLY : FLOW_FORWARD;
 }
 
+// Since the flow was last touched. Below 0 where a change of configuration made its timeout
+// shorter.
+static int32_t silent_ms(const struct stage *stage, const struct flow *flow, enum flow_state state)
+{
+    uint32_t timeout_ms = stage->tables->timeouts_ms[state];
+    return (int32_t)(stage->now_ms - (flow_expires_ms(stage->flows, flow) - timeout_ms));
+}
+
+bool flow_reopens(const struct stage *stage, const struct flow *flow, uint8_t tcp_flags)
+{
+    enum flow_state state = flow_state_of(stage->flows, flow);
+    return tcp_reopens(state, direction_of(flow), tcp_flags, flow->flags & FLOW_TWO_WAY,
+                       silent_ms(stage, flow, state));
+}
+
 void flow_follow(struct stage *stage, struct flow *flow, uint8_t tcp_flags)
 {
-    const uint32_t *timeouts_ms = stage->tables->timeouts_ms;
     enum flow_state before = flow_state_of(stage->flows, flow);
     enum flow_state after = before;
-    if (before != FLOW_UDP) {
-        uint32_t seen_ms = flow_expires_ms(stage->flows, flow) - timeouts_ms[before];
+    if (before != FLOW_UDP)
         after = tcp_next_state(before, direction_of(flow), tcp_flags, flow->flags & FLOW_TWO_WAY,
-                               stage->now_ms - seen_ms);
-    }
-    flow_set(stage->flows, flow, after, stage->now_ms + timeouts_ms[after]);
+                               silent_ms(stage, flow, before));
+    if (after != before || !tcp_on_trial(after))
+        flow_set(stage->flows, flow, after, stage->now_ms + stage->tables->timeouts_ms[after]);
 }
 
 void forward_established(struct stage *stage, struct packet *packet, struct flow *flow,
@@ -40,8 +53,7 @@ void stage_established(struct stage *stage, struct burst *burst)
             flow_find(stage->flows, &burst->keys[k], burst->hashes[k], stage->now_ms);
         if (!flow)
             continue;
-        if (tcp_reopens(flow_state_of(stage->flows, flow), direction_of(flow),
-                        packet->wire.tcp_flags))
+        if (flow_reopens(stage, flow, packet->wire.tcp_flags))
             flow_remove(stage->flows, flow); // admit begins it anew
         else
             forward_established(stage, packet, flow, burst->keys[k].endpoint);

@@ -139,9 +139,10 @@ static enum drop_reason way_find(const struct stage *stage, const struct ip_addr
     if (slot == NEIGHBOUR_NONE)
         return DROP_NONE;
     way->view = neighbour_view(stage->neighbours, slot);
-    if (way->view.state == NEIGHBOUR_REACHABLE && slot <= UINT16_MAX) {
-        pair->way = way_pack(slot, way->view.generation, stage->tables->route_generation);
-        pair->way_port = way->out_port;
+    if (way->view.state == NEIGHBOUR_REACHABLE) {
+        pair->way = way_pack(slot, way->view.generation);
+        pair->way_port = (uint8_t)way->out_port;
+        pair->way_routes = stage->tables->route_generation;
     }
     return DROP_NONE;
 }

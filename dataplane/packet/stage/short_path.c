@@ -11,7 +11,6 @@
 #include <rte_prefetch.h>
 
 #include "dataplane/packet/stage/stage_priv.h"
-#include "dataplane/packet/stage/tcp.h"
 #include "dataplane/packet/wire/rewrite.h"
 #include "dataplane/packet/wire/short.h"
 
@@ -276,8 +275,7 @@ static inline bool go(struct short_burst *burst, struct rte_mbuf *mbuf, const st
         return begin(stage, burst->port, burst->handed, mbuf, plain);
     // A segment that begins a connection anew: the stages forget the old one first.
     if (UNLIKELY(plain->wire.tcp_flags & WIRE_TCP_SYN) &&
-        tcp_reopens(flow_state_of(stage->flows, flow),
-                    flow->flags & FLOW_IS_REPLY ? FLOW_REPLY : FLOW_FORWARD, plain->wire.tcp_flags))
+        flow_reopens(stage, flow, plain->wire.tcp_flags))
         return false;
     bool sent = flow->flags & FLOW_IS_REPLY
                     ? send_to_client(stage, mbuf, plain, flow_pair_of(stage->flows, flow))

@@ -23,6 +23,9 @@
 
 #define STAGE_BURST 32
 
+// Bits in which a flow remembers the slot of a neighbour.
+#define STAGE_NEIGHBOUR_BITS 24
+
 // From a worker to the main thread, which keeps the neighbours: a message told where `address` is.
 struct news_message {
     uint8_t mac[6];

@@ -70,6 +70,8 @@ void forward_established(struct stage *stage, struct packet *packet, struct flow
                          uint16_t service);
 // A packet with those flags (0: UDP) of a flow: its state after it, and its time.
 void flow_follow(struct stage *stage, struct flow *flow, uint8_t tcp_flags);
+// Whether it begins a new connection in a flow whose own is over.
+bool flow_reopens(const struct stage *stage, const struct flow *flow, uint8_t tcp_flags);
 
 // local.c: ARP, neighbour discovery, echo to our addresses.
 void stage_local(struct stage *stage, struct burst *burst);
@@ -105,29 +107,32 @@ static inline void outbox_add(struct stage *stage, uint16_t port, struct rte_mbu
         stage_flush_port(stage, port);
 }
 
+_Static_assert(CONFIG_PORTS_MAX <= UINT8_MAX + 1, "a flow remembers its port in 8 bits");
+
 // The way of a two-way flow's replies: the neighbour's slot, with the slot's generation and that of
 // the routes, so that it is looked up again when either changed.
-static inline uint32_t way_pack(uint32_t slot, uint8_t slot_generation, uint8_t route_generation)
+static inline uint32_t way_pack(uint32_t slot, uint8_t slot_generation)
 {
-    return slot | (uint32_t)slot_generation << 16 | (uint32_t)route_generation << 24;
+    DCHECK(slot >> STAGE_NEIGHBOUR_BITS == 0);
+    return slot | (uint32_t)slot_generation << STAGE_NEIGHBOUR_BITS;
 }
 
 // Fills `hop` where the flow remembers its way and that is still right.
 static inline bool way_recall(const struct stage *stage, const struct flow_pair *pair,
                               struct neighbour_view *hop)
 {
-    uint32_t slot = pair->way & 0xffff;
-    if (slot == NEIGHBOUR_NONE || pair->way >> 24 != stage->tables->route_generation)
+    uint32_t slot = pair->way & ((1u << STAGE_NEIGHBOUR_BITS) - 1);
+    if (slot == NEIGHBOUR_NONE || pair->way_routes != stage->tables->route_generation)
         return false;
     *hop = neighbour_view(stage->neighbours, slot);
-    return hop->generation == (uint8_t)(pair->way >> 16);
+    return hop->generation == pair->way >> STAGE_NEIGHBOUR_BITS;
 }
 
 // The states in which a segment without SYN, FIN and RST changes nothing but the time: see
 // tcp_next_state().
 #define FLOW_QUIET_STATES                                                                       \
     (1u << FLOW_TCP_ESTABLISHED | 1u << FLOW_TCP_CLIENT_CLOSED | 1u << FLOW_TCP_MEMBER_CLOSED | \
-     1u << FLOW_TCP_CLOSING | 1u << FLOW_TCP_RESET | 1u << FLOW_UDP)
+     1u << FLOW_TCP_CLOSING | 1u << FLOW_UDP)
 
 static inline bool flow_is_quiet(uint8_t state, uint8_t tcp_flags)
 {

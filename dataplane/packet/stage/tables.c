@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/siphash.h"
+#include "dataplane/packet/stage/counters.h"
 #include "dataplane/packet/stage/registry.h"
 #include "dataplane/packet/wire/rewrite.h"
 
@@ -39,6 +40,9 @@ struct service_identity {
     uint16_t port;
     uint16_t protocol;
 };
+
+_Static_assert(ENDPOINT_NUMBER_MEMBERS >= TABLES_SERVICE_SLOTS, "numbers are one's alone");
+_Static_assert(TABLES_MEMBER_SLOTS <= UINT16_MAX + 1, "a flow knows its member in 16 bits");
 
 // What a member's endpoint's number stands for: whose member it is does not matter.
 struct endpoint_identity {
@@ -452,6 +456,17 @@ static bool uses_number(const struct tables *tables, uint32_t number)
     return tables && (tables->endpoint_numbers[number / 64] >> number % 64 & 1);
 }
 
+// Clients of such a service still ask where its address is.
+static bool has_removed_service(const struct tables *tables, const struct ip_address *address)
+{
+    for (uint32_t slot = 1; slot < tables->service_limit; slot++) {
+        const struct tables_service *service = &tables->services[slot];
+        if (service->removed && ip_equal(&service->address, address))
+            return true;
+    }
+    return false;
+}
+
 // Whether a flow may still be reached by an endpoint of the previous snapshot. One that was new
 // there stays once in any case, as slots do.
 static bool is_kept(const struct compiler *compiler, const struct endpoint *endpoint)
@@ -464,6 +479,8 @@ static bool is_kept(const struct compiler *compiler, const struct endpoint *endp
                (!endpoint->kept || context->member_flows(context->context, endpoint->value) > 0);
     case ENDPOINT_SERVICE:
         return tables->services[endpoint->value].removed;
+    case ENDPOINT_VIP:
+        return has_removed_service(tables, &endpoint->address);
     default:
         return false;
     }

@@ -24,36 +24,57 @@ static enum flow_state after_fin(enum flow_state state, enum flow_direction dire
         direction == FLOW_FORWARD ? FLOW_TCP_CLIENT_CLOSED : FLOW_TCP_MEMBER_CLOSED;
     enum flow_state closed_there =
         direction == FLOW_FORWARD ? FLOW_TCP_MEMBER_CLOSED : FLOW_TCP_CLIENT_CLOSED;
-    if (state == FLOW_TCP_CLOSING || state == FLOW_TCP_RESET)
-        return state;
     // Where replies are not seen, the client's FIN is all there is to see.
-    return !both || state == closed_there ? FLOW_TCP_CLOSING : closed_here;
+    return !both || state == closed_there || state == FLOW_TCP_CLOSING ? FLOW_TCP_CLOSING
+                                                                       : closed_here;
+}
+
+// Of a flow that only the client's side has spoken for since it began or was reset: nothing but the
+// member's word makes more of it.
+static enum flow_state after_answer(enum flow_state state, enum flow_direction direction,
+                                    uint8_t flags)
+{
+    if (direction == FLOW_FORWARD)
+        return state;
+    return flags & WIRE_TCP_FIN ? FLOW_TCP_MEMBER_CLOSED : FLOW_TCP_ANSWERED;
+}
+
+// The same where the member's word is not heard: time must do.
+static enum flow_state after_trial(enum flow_state state, uint8_t flags, int32_t age_ms)
+{
+    if (state == FLOW_TCP_RESET && opens(flags))
+        return FLOW_TCP_OPENING;
+    if (state == FLOW_TCP_PICKED_UP && (flags & WIRE_TCP_FIN))
+        return FLOW_TCP_CLOSING;
+    return acknowledges(flags) && !(flags & WIRE_TCP_FIN) && age_ms >= TCP_TRIAL_MS
+               ? FLOW_TCP_ESTABLISHED
+               : state;
 }
 
 enum flow_state tcp_next_state(enum flow_state state, enum flow_direction direction, uint8_t flags,
-                               bool both, uint32_t silent_ms)
+                               bool both, int32_t age_ms)
 {
     if (flags & WIRE_TCP_RST)
         return state == FLOW_TCP_CLOSING ? FLOW_TCP_CLOSING : FLOW_TCP_RESET;
+    if (tcp_on_trial(state))
+        return both ? after_answer(state, direction, flags) : after_trial(state, flags, age_ms);
+    if (state == FLOW_TCP_OPENING && both)
+        return after_answer(state, direction, flags);
     if (flags & WIRE_TCP_FIN)
         return after_fin(state, direction, both);
-    switch (state) {
-    case FLOW_TCP_OPENING:
-        if (both)
-            return direction == FLOW_REPLY ? FLOW_TCP_ANSWERED : state;
+    if (state == FLOW_TCP_OPENING || (state == FLOW_TCP_ANSWERED && direction == FLOW_FORWARD))
         return acknowledges(flags) ? FLOW_TCP_ESTABLISHED : state;
-    case FLOW_TCP_PICKED_UP:
-        if (both)
-            return direction == FLOW_REPLY ? FLOW_TCP_ANSWERED : state;
-        return silent_ms >= TCP_PICK_UP_MS ? FLOW_TCP_ESTABLISHED : state;
-    case FLOW_TCP_ANSWERED:
-        return direction == FLOW_FORWARD && acknowledges(flags) ? FLOW_TCP_ESTABLISHED : state;
-    default:
-        return state;
-    }
+    return state;
 }
 
-bool tcp_reopens(enum flow_state state, enum flow_direction direction, uint8_t flags)
+bool tcp_on_trial(enum flow_state state)
 {
-    return state == FLOW_TCP_CLOSING && direction == FLOW_FORWARD && opens(flags);
+    return state == FLOW_TCP_PICKED_UP || state == FLOW_TCP_RESET;
+}
+
+bool tcp_reopens(enum flow_state state, enum flow_direction direction, uint8_t flags, bool both,
+                 int32_t silent_ms)
+{
+    return state == FLOW_TCP_CLOSING && direction == FLOW_FORWARD && opens(flags) &&
+           (both || silent_ms >= TCP_TRIAL_MS);
 }

@@ -5,18 +5,23 @@
 
 #include "dataplane/packet/flow/flow.h"
 
-// A flow that begins without a SYN (its table was lost, or it is made up) is believed after it has
-// spoken again so much later, where replies are not seen.
-#define TCP_PICK_UP_MS 1000
+// Where replies are not seen, what may be made up is believed so much later, if it still speaks.
+#define TCP_TRIAL_MS 1000
 
 // The state in which the segment with `flags` begins a flow.
 enum flow_state tcp_first_state(uint8_t flags);
 
-// The state after a segment. `both`: replies pass here too (NAT). `silent_ms`: since the segment
-// before it in this direction.
+// The state after a segment. `both`: replies pass here too (NAT). `age_ms`: of a state on trial,
+// since it began.
 enum flow_state tcp_next_state(enum flow_state state, enum flow_direction direction, uint8_t flags,
-                               bool both, uint32_t silent_ms);
+                               bool both, int32_t age_ms);
+
+// A flow that began in the middle, or of which a RST was seen: either may be made up. It stays for
+// its timeout from then on, whatever it speaks, unless it comes to another state.
+bool tcp_on_trial(enum flow_state state);
 
 // Whether a segment of the client opens a new connection with the ports of one that both ends have
 // closed: it gets a new choice, so that a drained member is not given connections for ever.
-bool tcp_reopens(enum flow_state state, enum flow_direction direction, uint8_t flags);
+// `silent_ms`: since the last segment.
+bool tcp_reopens(enum flow_state state, enum flow_direction direction, uint8_t flags, bool both,
+                 int32_t silent_ms);

@@ -38,7 +38,7 @@
     X(DROP_CONTROL_FULL, "control-full", "the main thread's mailbox is full")                     \
     X(DROP_PUNT_DISABLED, "punt-disabled", "not ours, and the port hands nothing to the kernel")  \
     X(DROP_PUNT_RATE, "punt-rate", "not ours, and over the port's punt rate")                     \
-    X(DROP_PUNT_FULL, "punt-full", "not ours, and the TAP interface's queue is full")             \
+    X(DROP_PUNT_FULL, "punt-full", "not ours, and the TAP interface is down or full")             \
     X(DROP_TX_FULL, "tx-full", "the device's transmit queue is full")
 
 enum drop_reason {

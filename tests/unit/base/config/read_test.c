@@ -389,7 +389,7 @@ static void refuses_what_is_too_large_or_not_there(void **state)
 {
     struct config *config;
     struct config_problems problems;
-    size_t size = (1u << 20) + 1;
+    size_t size = (4u << 20) + 1;
     char *text = malloc(size);
     assert_non_null(text);
     memset(text, '#', size);

@@ -5,7 +5,7 @@
 
 static struct balancer *build(const uint32_t *weights, uint32_t count)
 {
-    struct balance_member members[COUNT_MAX];
+    struct balance_member members[COUNT_MAX] = {{.id = 0}}; // there may be none to write
     for (uint32_t i = 0; i < count; i++)
         members[i] = (struct balance_member){.id = 100 - i, .weight = weights[i]};
     struct balancer *balancer;

@@ -44,6 +44,11 @@ static void a_device_that_is_not_there_gives_a_sentence(void **state)
          "device bogus0: DPDK has no driver for it: give a PCI address (0000:01:00.0) or a device "
          "such as net_af_xdp0,iface=eth0"},
         {"net_af_xdp0", ERROR_DEVICE, NULL},
+        {"net_tap5,ifaze=weir5", ERROR_INVALID,
+         "device net_tap5,ifaze=weir5: net_tap has no argument `ifaze`, did you mean `iface`?"},
+        {"net_tap5,mac=fixed,colour=red", ERROR_INVALID,
+         "device net_tap5,mac=fixed,colour=red: net_tap has no argument `colour`: iface, remote, "
+         "mac and persist are what it has"},
         {"fffe:ff:1f.7", ERROR_NOT_FOUND,
          "no PCI device fffe:ff:1f.7 on this machine: dpdk-devbind.py --status lists what there "
          "is"},

@@ -116,10 +116,38 @@ static void an_interface_that_exists_is_not_taken(void **state)
     assert_int_equal(
         port_open(&fixture->config, index, 2, FIXTURE_EXTRA_BUFFERS, &port, fixture->why),
         ERROR_EXISTS);
-    assert_string_equal(fixture->why, "port outside: punt interface weir-outside0 exists already: "
-                                      "ip link delete weir-outside0, or give another name");
+    assert_string_equal(
+        fixture->why,
+        "port outside: punt interface: interface weir-outside0 exists already, perhaps another "
+        "data plane's: give another name, or ip link delete weir-outside0");
     assert_true(fixture_shell("ip link delete weir-outside0"));
     fixture_close(fixture_open(fixture, index, 2));
+}
+
+static void addresses_change_with_the_configuration(void **state)
+{
+    struct fixture *fixture = *state;
+    struct port *port = fixture_open(fixture, add_port(fixture), 1);
+    struct config_port from = fixture->ports[0], to = from;
+    struct ip_prefix kept_and_new[2] = {from.addresses[0]};
+    assert_int_equal(ip_prefix_parse("192.0.2.77/25", &kept_and_new[1]), ERROR_NONE);
+    to.addresses = kept_and_new;
+    to.address_count = 2;
+    assert_int_equal(port_change_addresses(port, &from, &to, fixture->why), ERROR_NONE);
+    assert_true(fixture_shell_prints("ip addr show weir-outside0", ADDRESS_V4 "/24 "));
+    assert_true(fixture_shell_prints("ip addr show weir-outside0", "192.0.2.77/25 "));
+    assert_false(fixture_shell_prints("ip addr show weir-outside0", "2001:db8::1"));
+
+    // One that is refused: nothing has changed.
+    struct ip_prefix refused[2] = {kept_and_new[1], {.length = 128}}; // ::/128
+    assert_int_equal(ip_prefix_parse("192.0.2.78/25", &refused[0]), ERROR_NONE);
+    struct config_port bad = from;
+    bad.addresses = refused;
+    bad.address_count = 2;
+    assert_int_equal(port_change_addresses(port, &to, &bad, fixture->why), ERROR_SYSTEM);
+    assert_true(fixture_shell_prints("ip addr show weir-outside0", "192.0.2.77/25 "));
+    assert_false(fixture_shell_prints("ip addr show weir-outside0", "192.0.2.78"));
+    fixture_close(port);
 }
 
 static void a_kernel_without_ipv6_still_gets_the_other_addresses(void **state)
@@ -171,6 +199,7 @@ int main(void)
         cmocka_unit_test_prestate(the_kernel_has_the_addresses_and_the_mac_of_the_port, &fixture),
         cmocka_unit_test_prestate(frames_go_to_the_kernel_and_come_from_it, &fixture),
         cmocka_unit_test_prestate(an_interface_that_exists_is_not_taken, &fixture),
+        cmocka_unit_test_prestate(addresses_change_with_the_configuration, &fixture),
         cmocka_unit_test_prestate(a_kernel_without_ipv6_still_gets_the_other_addresses, &fixture),
         cmocka_unit_test_prestate(a_tap_device_serves_as_a_port_too, &fixture),
     };

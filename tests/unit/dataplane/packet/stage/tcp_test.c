@@ -18,19 +18,19 @@ static uint8_t flags_of(const char *letters)
     return flags;
 }
 
-// Walks "C:S M:SA C:A" and so on; "+" before a segment: a second of silence.
+// Walks "C:S M:SA C:A" and so on; "+" before a segment: a second passed since the state began.
 static enum flow_state after(const char *trace, bool both)
 {
     char copy[128];
     strcpy(copy, trace);
     enum flow_state state = FLOW_UDP;
     for (char *token = strtok(copy, " "); token; token = strtok(NULL, " ")) {
-        uint32_t silent_ms = *token == '+' ? TCP_PICK_UP_MS : 0;
+        int32_t age_ms = *token == '+' ? TCP_TRIAL_MS : TCP_TRIAL_MS - 1;
         token += *token == '+';
         enum flow_direction direction = *token == 'C' ? FLOW_FORWARD : FLOW_REPLY;
         uint8_t flags = flags_of(token + 2);
         state = state == FLOW_UDP ? tcp_first_state(flags)
-                                  : tcp_next_state(state, direction, flags, both, silent_ms);
+                                  : tcp_next_state(state, direction, flags, both, age_ms);
     }
     return state;
 }
@@ -71,9 +71,20 @@ static void with_nat_both_ends_are_heard(void **state)
         {"C:S M:SA C:A C:FA M:FA", FLOW_TCP_CLOSING},
         {"C:S M:SA C:A M:FA C:FA M:A", FLOW_TCP_CLOSING},
         {"C:S M:SA C:A M:FA C:FA C:R", FLOW_TCP_CLOSING},
-        // A RST may be made up: the connection goes on, for as long as it speaks.
+        {"C:S M:SA C:FA", FLOW_TCP_CLIENT_CLOSED},
+        // Who made up a SYN can make up a FIN.
+        {"C:S C:FA", FLOW_TCP_OPENING},
+        {"C:A C:FA", FLOW_TCP_PICKED_UP},
+        {"C:R C:FA +C:FA", FLOW_TCP_PICKED_UP},
+        // A RST may be made up: a connection that goes on is one again.
         {"C:S M:SA C:A C:R", FLOW_TCP_RESET},
-        {"C:S M:SA C:A C:R C:A M:A", FLOW_TCP_RESET},
+        {"C:S M:SA C:A C:R +C:A C:FA", FLOW_TCP_RESET},
+        {"C:S M:SA C:A C:R C:A M:A", FLOW_TCP_ANSWERED},
+        {"C:S M:SA C:A C:R C:A M:A C:A", FLOW_TCP_ESTABLISHED},
+        {"C:S M:SA C:A C:R M:FA C:FA", FLOW_TCP_CLOSING},
+        // Refused, then tried again with the same port.
+        {"C:S M:RA C:S", FLOW_TCP_RESET},
+        {"C:S M:RA C:S M:SA C:A", FLOW_TCP_ESTABLISHED},
     };
     assert_traces(traces, sizeof(traces) / sizeof(traces[0]), true);
 }
@@ -85,23 +96,42 @@ static void without_replies_the_client_alone_is_heard(void **state)
         {"C:S C:A", FLOW_TCP_ESTABLISHED},
         {"C:S C:A C:FA", FLOW_TCP_CLOSING},
         {"C:S C:A C:FA C:A", FLOW_TCP_CLOSING},
+        {"C:S C:FA", FLOW_TCP_CLOSING},
+        // After a RST or in the middle: two segments in one breath are cheap to make up.
         {"C:S C:A C:R", FLOW_TCP_RESET},
-        // Picked up: two segments in one breath are cheap to make up.
+        {"C:S C:A C:R C:A C:FA", FLOW_TCP_RESET},
+        {"C:S C:A C:R C:A +C:A", FLOW_TCP_ESTABLISHED},
+        {"C:S C:A C:R C:S", FLOW_TCP_OPENING},
+        {"C:S C:A C:R C:S C:A", FLOW_TCP_ESTABLISHED},
         {"C:A C:A C:A", FLOW_TCP_PICKED_UP},
         {"C:A +C:A", FLOW_TCP_ESTABLISHED},
+        {"C:A C:FA", FLOW_TCP_CLOSING},
     };
     assert_traces(traces, sizeof(traces) / sizeof(traces[0]), false);
+}
+
+static bool reopens(enum flow_state state, enum flow_direction direction, const char *flags)
+{
+    return tcp_reopens(state, direction, flags_of(flags), true, 0);
 }
 
 static void only_a_connection_both_ends_closed_is_opened_anew(void **state)
 {
     for (int from = 0; from < FLOW_STATES; from++) {
         bool closed = from == FLOW_TCP_CLOSING;
-        assert_int_equal(tcp_reopens((enum flow_state)from, FLOW_FORWARD, WIRE_TCP_SYN), closed);
-        assert_false(tcp_reopens((enum flow_state)from, FLOW_REPLY, WIRE_TCP_SYN));
-        assert_false(tcp_reopens((enum flow_state)from, FLOW_FORWARD, WIRE_TCP_SYN | WIRE_TCP_ACK));
-        assert_false(tcp_reopens((enum flow_state)from, FLOW_FORWARD, WIRE_TCP_ACK));
+        assert_int_equal(reopens((enum flow_state)from, FLOW_FORWARD, "S"), closed);
+        assert_false(reopens((enum flow_state)from, FLOW_REPLY, "S"));
+        assert_false(reopens((enum flow_state)from, FLOW_FORWARD, "SA"));
+        assert_false(reopens((enum flow_state)from, FLOW_FORWARD, "A"));
     }
+}
+
+static void without_replies_a_connection_that_still_speaks_is_not_opened_anew(void **state)
+{
+    const uint8_t syn = WIRE_TCP_SYN;
+    assert_false(tcp_reopens(FLOW_TCP_CLOSING, FLOW_FORWARD, syn, false, TCP_TRIAL_MS - 1));
+    assert_true(tcp_reopens(FLOW_TCP_CLOSING, FLOW_FORWARD, syn, false, TCP_TRIAL_MS));
+    assert_false(tcp_reopens(FLOW_TCP_CLOSING, FLOW_FORWARD, syn, false, -1));
 }
 
 int main(void)
@@ -110,6 +140,7 @@ int main(void)
         cmocka_unit_test(with_nat_both_ends_are_heard),
         cmocka_unit_test(without_replies_the_client_alone_is_heard),
         cmocka_unit_test(only_a_connection_both_ends_closed_is_opened_anew),
+        cmocka_unit_test(without_replies_a_connection_that_still_speaks_is_not_opened_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
