@@ -53,9 +53,28 @@ static void stats_check_families(const struct stats_family *families, size_t cou
         CHECK(stats_name_is_conventional(families[i].name, families[i].type));
         CHECK(strlen(families[i].help) < STATS_HELP_SIZE);
         CHECK(families[i].capacity > 0 && families[i].capacity <= STATS_CAPACITY_MAX);
+        CHECK(!families[i].beside || (i > 0 && families[i].capacity == families[i - 1].capacity));
         for (size_t j = 0; j < i; j++)
             CHECK(strcmp(families[i].name, families[j].name) != 0);
     }
+}
+
+// How many families share the row of the one at `first`.
+static uint32_t stats_row(const struct stats_family *families, size_t count, size_t first)
+{
+    uint32_t row = 1;
+    while (first + row < count && families[first + row].beside)
+        row++;
+    CHECK(row <= STATS_ROW_MAX);
+    return row;
+}
+
+static uint32_t stats_power_of_two(uint32_t at_least)
+{
+    uint32_t power = 1;
+    while (power < at_least)
+        power *= 2;
+    return power;
 }
 
 // Lays the families out one after the other. With `directory` NULL only the header's sizes are
@@ -72,9 +91,18 @@ static struct stats_header stats_lay_out(const struct stats_family *families, si
     };
     uint64_t labels = stats_round_up(header.directory_offset + count * sizeof(struct stats_entry),
                                      STATS_CACHE_LINE);
-    uint64_t slots = 0;
+    uint64_t slots = 0, row_offset = 0;
+    uint32_t stride = 1;
     for (size_t i = 0; i < count; i++) {
         uint32_t capacity = families[i].capacity;
+        if (!families[i].beside) {
+            stride = stats_power_of_two(stats_row(families, count, i));
+            row_offset = slots;
+            slots +=
+                stats_round_up((uint64_t)capacity * stride * sizeof(uint64_t), STATS_CACHE_LINE);
+        } else {
+            row_offset += sizeof(uint64_t);
+        }
         if (directory) {
             struct stats_entry *entry = &directory[i];
             memcpy(entry->name, families[i].name, strlen(families[i].name));
@@ -82,10 +110,10 @@ static struct stats_header stats_lay_out(const struct stats_family *families, si
             entry->type = families[i].type;
             entry->capacity = capacity;
             entry->labels_offset = labels;
-            entry->slots_offset = slots;
+            entry->slots_offset = row_offset;
+            entry->stride = stride;
         }
         labels += stats_round_up(capacity * sizeof(struct stats_label), STATS_CACHE_LINE);
-        slots += stats_round_up(capacity * sizeof(uint64_t), STATS_CACHE_LINE);
     }
     header.blocks_offset = stats_round_up(labels, STATS_PAGE);
     header.block_size = stats_round_up(slots, STATS_PAGE);
@@ -164,6 +192,13 @@ uint64_t *stats_slots(struct stats *stats, size_t family, uint32_t writer)
     uint64_t offset = header->blocks_offset + writer * header->block_size +
                       stats_entry(stats, family)->slots_offset;
     return (uint64_t *)(stats->base + offset);
+}
+
+uint64_t *stats_slot(struct stats *stats, size_t family, uint32_t writer, uint32_t instance)
+{
+    const struct stats_entry *entry = stats_entry(stats, family);
+    CHECK(instance < entry->capacity);
+    return stats_slots(stats, family, writer) + (size_t)instance * entry->stride;
 }
 
 void stats_set_label(struct stats *stats, size_t family, uint32_t instance, const char *label)

@@ -2,9 +2,11 @@
 //
 // One sealed memfd holds a directory of families (name, type, help, capacity), a label for each
 // instance of a family, and for each writer thread its own block of 64-bit slots, so that no two
-// writers share a cache line. A writer adds with a plain load and a relaxed store, never with an
-// atomic read-modify-write. Offsets, not pointers: every process maps it where it likes. Labels are
-// set by the owning process's main thread under a sequence count that readers check.
+// writers share a cache line. What is counted together may lie together: families that are declared
+// `beside` the one before share its rows, so that one cache line serves them all. A writer adds
+// with a plain load and a relaxed store, never with an atomic read-modify-write. Offsets, not
+// pointers: every process maps it where it likes. Labels are set by the owning process's main
+// thread under a sequence count that readers check.
 #pragma once
 
 #include <stdbool.h>
@@ -28,7 +30,12 @@ struct stats_family {
     const char *help;
     enum stats_type type;
     uint32_t capacity; // instances: one label each
+    // Its slot of an instance follows that of the family declared before it, of the same capacity.
+    // At most STATS_ROW_MAX families share a row.
+    bool beside;
 };
+
+#define STATS_ROW_MAX 8
 
 struct stats; // the owner's view
 
@@ -40,8 +47,12 @@ void stats_destroy(struct stats *stats);
 // The memfd, sealed: whoever gets it by the local socket can only read. Owned by `stats`.
 int stats_fd(const struct stats *stats);
 
-// The `capacity` slots of a family that `writer` alone may write. Valid until stats_destroy().
+// The slots of a family that `writer` alone may write: the first instance's, and the others' at
+// each as many slots on as families share the row. Valid until stats_destroy().
 uint64_t *stats_slots(struct stats *stats, size_t family, uint32_t writer);
+
+// The slot of one instance.
+uint64_t *stats_slot(struct stats *stats, size_t family, uint32_t writer, uint32_t instance);
 
 // Names an instance: a Prometheus label set without braces, `vip="web"`, shorter than
 // STATS_LABEL_SIZE. An empty label hides it. Zeroing its slots is the caller's affair. Main thread

@@ -3,7 +3,9 @@
 //
 //   header | directory: one entry a family | labels of every family | writer 0's block | ...
 //
-// Each writer's block starts a page, each family's slots in it start a cache line. Memory that was
+// Each writer's block starts a page, each family's slots in it start a cache line, but for those
+// that lie beside the family before: theirs are in its rows, `stride` slots from one to the next. A
+// row is a power of two of slots, so that none lies across two cache lines. Memory that was
 // never written costs nothing, and a reader must not touch it either: a read of a shared mapping
 // would allocate the page. So an entry says how many labels were ever set, and no more are read.
 #pragma once
@@ -14,7 +16,7 @@
 #include "base/stats.h"
 
 #define STATS_MAGIC         0x5441545352494557u // "WEIRSTAT"
-#define STATS_VERSION       1u
+#define STATS_VERSION       2u
 #define STATS_PAGE          4096u
 #define STATS_CACHE_LINE    64u
 #define STATS_FAMILIES_MAX  1024u
@@ -43,9 +45,9 @@ struct stats_entry {
     uint32_t type;
     uint32_t capacity;
     uint64_t labels_offset;       // `capacity` of struct stats_label
-    uint64_t slots_offset;        // in a writer's block
+    uint64_t slots_offset;        // of the first instance, in a writer's block
     _Atomic uint32_t labels_used; // writer: the owner's main thread; only grows
-    uint32_t reserved;
+    uint32_t stride;              // slots from one instance to the next
 };
 
 // The text is kept as words so that it can be copied by atomic loads while it is rewritten.

@@ -52,7 +52,10 @@ static bool stats_entry_is_valid(const struct stats_header *header, const struct
            (entry->type == STATS_COUNTER || entry->type == STATS_GAUGE) &&
            stats_lies_within(entry->labels_offset, entry->capacity * sizeof(struct stats_label),
                              _Alignof(struct stats_label), header->size) &&
-           stats_lies_within(entry->slots_offset, entry->capacity * sizeof(uint64_t),
+           entry->capacity > 0 && entry->stride > 0 && entry->stride <= STATS_ROW_MAX &&
+           stats_lies_within(entry->slots_offset,
+                             ((entry->capacity - 1) * (uint64_t)entry->stride + 1) *
+                                 sizeof(uint64_t),
                              sizeof(uint64_t), header->block_size);
 }
 
@@ -207,7 +210,7 @@ uint64_t stats_reader_value(const struct stats_reader *reader, size_t family, ui
     const struct stats_entry *entry = stats_reader_entry(reader, family);
     CHECK(instance < entry->capacity && writer < reader->header.writer_count);
     uint64_t offset = reader->header.blocks_offset + writer * reader->header.block_size +
-                      entry->slots_offset + instance * sizeof(uint64_t);
+                      entry->slots_offset + (uint64_t)instance * entry->stride * sizeof(uint64_t);
     return __atomic_load_n((const uint64_t *)(reader->base + offset), __ATOMIC_RELAXED);
 }
 

@@ -35,7 +35,8 @@ static enum error create_registries(struct plane *plane, char *why)
     // Twice as many slots as names: removed ones stay while their flows last.
     if ((error = registry_create(TABLES_SERVICE_SLOTS - 1, &plane->services)) ||
         (error = registry_create(TABLES_POOL_SLOTS - 1, &plane->pools)) ||
-        (error = registry_create(TABLES_MEMBER_SLOTS - 1, &plane->member_slots)))
+        (error = registry_create(TABLES_MEMBER_SLOTS - 1, &plane->member_slots)) ||
+        (error = registry_create(ENDPOINT_NUMBERS, &plane->endpoints)))
         return fail(why, error, "the slots");
     return ERROR_NONE;
 }
@@ -140,8 +141,8 @@ static enum error create_worker(struct plane *plane, uint32_t index, struct siph
     stage->owner_key = owner_key;
     stage->counters = counters_of(plane->stats, index);
 
-    struct siphash_key flow_key;
-    random_os_bytes(&flow_key, sizeof(flow_key));
+    uint64_t flow_secrets[FOLD_SECRETS];
+    random_os_bytes(flow_secrets, sizeof(flow_secrets));
     stage->cursors = calloc(TABLES_POOL_SLOTS, sizeof(*stage->cursors));
     stage->handoff = calloc(plane->worker_count, sizeof(struct mailbox *));
     worker->page = calloc(1, sizeof(*worker->page));
@@ -151,7 +152,8 @@ static enum error create_worker(struct plane *plane, uint32_t index, struct siph
     if ((error = mailbox_create(NEWS_SLOTS, sizeof(struct news_message), &stage->news)) ||
         (error = mailbox_create(HELD_SLOTS, sizeof(struct hold_message), &stage->held)) ||
         (error = create_inboxes(worker)) ||
-        (error = flow_table_create(plane->config->node.flows.per_worker, flow_key, &stage->flows)))
+        (error =
+             flow_table_create(plane->config->node.flows.per_worker, flow_secrets, &stage->flows)))
         return error;
     stage_init(stage);
     return ERROR_NONE;
@@ -285,6 +287,7 @@ void plane_destroy(struct plane *plane)
     registry_destroy(plane->services);
     registry_destroy(plane->pools);
     registry_destroy(plane->member_slots);
+    registry_destroy(plane->endpoints);
     stats_reader_close(plane->reader);
     stats_destroy(plane->stats);
     drains_fini(&plane->drains);

@@ -69,7 +69,7 @@ static void relabel(struct plane *plane, const enum counter *families, size_t co
 {
     for (size_t i = 0; i < count; i++) {
         for (uint32_t w = 0; used && !was_used && w < plane->worker_count; w++)
-            stats_set(&stats_slots(plane->stats, families[i], w)[slot], 0);
+            stats_set(stats_slot(plane->stats, families[i], w, slot), 0);
         stats_set_label(plane->stats, families[i], slot, used ? label : "");
     }
 }
@@ -138,6 +138,7 @@ enum error plane_publish(struct plane *plane, const struct config *config, uint6
         .services = plane->services,
         .pools = plane->pools,
         .members = plane->member_slots,
+        .endpoints = plane->endpoints,
         .neighbours = plane->neighbours,
         .actions = &plane->actions,
         .now_ns = clock_monotonic_ns(),

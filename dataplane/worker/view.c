@@ -152,27 +152,25 @@ static const char *flow_state_text(enum flow_state state)
 }
 
 static struct plane_flow_view view_of_flow(const struct plane *plane, uint32_t worker,
-                                           const struct flow *flow, uint32_t now_ms)
+                                           const struct flow_view *flow, uint32_t now_ms)
 {
     const struct tables *tables = plane->tables;
     const struct tables_service *service = &tables->services[flow->service];
     const struct tables_member *member = &tables->members[flow->member];
-    bool reply = flow->direction == FLOW_REPLY;
-    uint16_t client_port = reply ? flow->key.destination_port : flow->key.source_port;
     int32_t left_ms = (int32_t)(flow->expires_ms - now_ms);
     return (struct plane_flow_view){
         .worker = worker,
-        .protocol = flow->key.protocol,
-        .reply = reply,
-        .client = reply ? flow->key.destination : flow->key.source,
+        .protocol = service->protocol,
+        .reply = flow->direction == FLOW_REPLY,
+        .client = flow->client,
         .vip = service->address,
         .member = member->address,
-        .client_port = rte_be_to_cpu_16(client_port),
+        .client_port = rte_be_to_cpu_16(flow->client_port),
         .vip_port = rte_be_to_cpu_16(service->port),
         .vip_name = service->name,
         .pool = member->pool_name,
         .member_name = member->name,
-        .state = flow_state_text(flow->state),
+        .state = flow_state_text((enum flow_state)flow->state),
         .expires_ms = left_ms > 0 ? (uint32_t)left_ms : 0,
     };
 }

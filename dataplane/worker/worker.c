@@ -51,7 +51,7 @@ static uint32_t receive_handed(struct worker *worker, struct mailbox *inbox)
     return count;
 }
 
-static bool copy_flow(void *context, const struct flow *flow)
+static bool copy_flow(void *context, const struct flow_view *flow)
 {
     struct worker_page *page = context;
     page->flows[page->count++] = *flow;

@@ -35,7 +35,7 @@ struct worker_page {
     bool more;
     uint32_t count;
     uint32_t now_ms; // the worker's clock
-    struct flow flows[WORKER_FLOW_PAGE];
+    struct flow_view flows[WORKER_FLOW_PAGE];
 };
 
 struct worker {

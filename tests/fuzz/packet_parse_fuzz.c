@@ -10,6 +10,7 @@
 #include "dataplane/packet/wire/echo.h"
 #include "dataplane/packet/wire/neighbourhood.h"
 #include "dataplane/packet/wire/rewrite.h"
+#include "dataplane/packet/wire/short.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/packet/frame.h"
 
@@ -204,10 +205,54 @@ static void check_echo(const uint8_t *original, size_t size, const struct wire_p
     free(frame);
 }
 
+// What is plain on the short way is what wire_parse() accepted, and is changed there as the general
+// functions change it.
+static void check_short_rewrite(const uint8_t *original, size_t size,
+                                const struct wire_packet *packet, const struct wire_short *plain,
+                                bool source)
+{
+    struct ip_address address = example(plain->v4, 3);
+    uint8_t *general = copy_of(original, size, size);
+    uint8_t *plainly = copy_of(original, size, size);
+    if (source)
+        wire_rewrite_source(general, packet, &address, htons(8080));
+    else
+        wire_rewrite_destination(general, packet, &address, htons(8080));
+    wire_decrement_ttl(general, packet);
+    wire_short_translate(plainly, plain, source, &address, htons(8080));
+    CHECK(memcmp(general, plainly, size) == 0);
+    free(general);
+    free(plainly);
+}
+
+static void check_short(const uint8_t *frame, size_t size, bool accepted,
+                        const struct wire_packet *packet)
+{
+    struct wire_short plain;
+    uint64_t ours = size >= WIRE_MAC_SIZE ? wire_mac_word(frame) : 0;
+    if (!wire_short_parse(frame, (uint32_t)size, (uint32_t)size, 0, ours, &plain))
+        return;
+    CHECK(accepted);
+    CHECK(packet->kind == (plain.v4 ? WIRE_IPV4 : WIRE_IPV6) && !packet->fragment);
+    CHECK(packet->l4_offset == (plain.v4 ? WIRE_SHORT_V4_L4 : WIRE_SHORT_V6_L4));
+    CHECK(packet->end == WIRE_ETHERNET_SIZE + plain.ip_size);
+    CHECK(packet->protocol == plain.protocol && packet->ttl == plain.ttl);
+    CHECK(packet->source_port == plain.source_port);
+    CHECK(packet->destination_port == plain.destination_port);
+    CHECK(packet->tcp_flags == plain.tcp_flags);
+    CHECK(!wire_short_parse(frame, (uint32_t)size, (uint32_t)size, 0, ours ^ 1, &plain));
+    if (plain.ttl > 1) {
+        check_short_rewrite(frame, size, packet, &plain, true);
+        check_short_rewrite(frame, size, packet, &plain, false);
+    }
+}
+
 static void check_frame(const uint8_t *frame, size_t size)
 {
     struct wire_packet packet;
-    if (parse(frame, size, &packet) != DROP_NONE)
+    bool accepted = parse(frame, size, &packet) == DROP_NONE;
+    check_short(frame, size, accepted, &packet);
+    if (!accepted)
         return;
     check_packet(frame, size, &packet);
     if (has_ports(&packet))

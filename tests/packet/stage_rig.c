@@ -46,13 +46,13 @@ static bool is_drained(void *context, const char *pool, const char *member)
 static uint64_t member_flows(void *context, uint32_t slot)
 {
     const struct stage_rig *rig = context;
-    return rig->stage.counters.member_flows[slot];
+    return rig->stage.counters.members[slot].flows;
 }
 
 static uint64_t service_flows(void *context, uint32_t slot)
 {
     const struct stage_rig *rig = context;
-    return rig->stage.counters.vip_flows[slot];
+    return rig->stage.counters.vips[slot].flows;
 }
 
 static void compile(struct stage_rig *rig)
@@ -63,6 +63,7 @@ static void compile(struct stage_rig *rig)
         .services = rig->services,
         .pools = rig->pools,
         .members = rig->members,
+        .endpoints = rig->endpoints,
         .neighbours = rig->neighbours,
         .actions = &rig->actions,
         .now_ns = rig->now_ns,
@@ -107,6 +108,7 @@ void rig_open(struct stage_rig *rig, const char *yaml)
     CHECK(registry_create(16, &rig->services) == ERROR_NONE);
     CHECK(registry_create(16, &rig->pools) == ERROR_NONE);
     CHECK(registry_create(64, &rig->members) == ERROR_NONE);
+    CHECK(registry_create(64, &rig->endpoints) == ERROR_NONE);
     CHECK(neighbour_table_create(256, 256, (struct siphash_key){5, 6}, &rig->neighbours) ==
           ERROR_NONE);
     CHECK(stats_create(counter_families, COUNTERS, 1, &rig->stats) == ERROR_NONE);
@@ -132,8 +134,10 @@ void rig_open(struct stage_rig *rig, const char *yaml)
     CHECK(mailbox_create(64, sizeof(struct hold_message), &stage->held) == ERROR_NONE);
     for (uint32_t w = 1; w < workers; w++)
         CHECK(mailbox_create(64, sizeof(struct handoff_message), &rig->handoff[w]) == ERROR_NONE);
-    CHECK(flow_table_create(rig->config->node.flows.per_worker, (struct siphash_key){1, 2},
-                            &stage->flows) == ERROR_NONE);
+    static const uint64_t secrets[FOLD_SECRETS] = {0x243f6a8885a308d3u, 0x13198a2e03707344u,
+                                                   0xa4093822299f31d0u, 0x082efa98ec4e6c89u};
+    CHECK(flow_table_create(rig->config->node.flows.per_worker, secrets, &stage->flows) ==
+          ERROR_NONE);
     stage_init(stage);
     compile(rig);
 }
@@ -145,6 +149,7 @@ void rig_close(struct stage_rig *rig)
     registry_destroy(rig->services);
     registry_destroy(rig->pools);
     registry_destroy(rig->members);
+    registry_destroy(rig->endpoints);
     neighbour_table_destroy(rig->neighbours);
     stats_destroy(rig->stats);
     mailbox_destroy(rig->stage.news);

@@ -572,14 +572,14 @@ static void counters_follow_flows(void **state)
     for (uint16_t i = 0; i < 10; i++)
         member_of((uint16_t)(1000 + i), SYN);
     const struct counters *counters = &rig.stage.counters;
-    assert_int_equal(counters->vip_flows[1], 10);
-    assert_int_equal(counters->vip_flows_created[1], 10);
-    assert_int_equal(counters->vip_packets[1], 10);
-    assert_int_equal(counters->member_flows[1] + counters->member_flows[2], 10);
+    assert_int_equal(counters->vips[1].flows, 10);
+    assert_int_equal(counters->vips[1].flows_created, 10);
+    assert_int_equal(counters->vips[1].packets, 10);
+    assert_int_equal(counters->members[1].flows + counters->members[2].flows, 10);
     rig_at(&rig, 20000);
     flow_sweep(rig.stage.flows, flow_table_buckets(rig.stage.flows), rig.stage.now_ms);
-    assert_int_equal(counters->vip_flows[1], 0);
-    assert_int_equal(counters->member_flows[1] + counters->member_flows[2], 0);
+    assert_int_equal(counters->vips[1].flows, 0);
+    assert_int_equal(counters->members[1].flows + counters->members[2].flows, 0);
     assert_int_equal(flow_table_used(rig.stage.flows), 0);
 }
 

@@ -3,420 +3,540 @@
 #include <stdlib.h>
 
 #include "base/pages.h"
-#include "base/pool.h"
-#include "dataplane/packet/flow/flow_priv.h"
 
 // Buckets an insert sweeps when no entry is left, before it gives up. Few: a flood of new flows
 // against a full table pays this for each packet.
-#define RECLAIM_BUCKETS 2u
-#define BUCKET_NONE     UINT32_MAX
+#define RECLAIM_BUCKETS 4u
 
-struct flow_table {
-    struct bucket *buckets; // owned
-    struct flow *flows;     // the pool's objects
-    uint32_t bucket_mask;   // buckets less one
-    uint32_t sweep_at;      // bucket
-    struct siphash_key key;
-    struct pool pool;
-    void (*freed)(void *context, const struct flow *);
-    void *freed_context;
-};
+// How far neighbours are pushed to make room. At 2.5 entries a bucket of four, two choices alone
+// fail one insert in twenty, with one move in 10^5; with a second, a failure needs some forty
+// buckets to be full together.
+#define MOVES_MAX 2u
 
-static void nobody_counts(void *context, const struct flow *flow)
+static void nobody_counts(void *context, uint16_t service, uint16_t member,
+                          const struct flow_pair *pair)
 {
 }
 
-enum error flow_table_create(uint32_t capacity, struct siphash_key key, struct flow_table **table)
+static size_t bucket_bytes(uint32_t words)
+{
+    return FLOW_BUCKET_SLOTS * (words + 1) * sizeof(uint64_t);
+}
+
+static uint64_t buckets_bytes(const struct flow_buckets *buckets)
+{
+    return buckets->count * (uint64_t)bucket_bytes(buckets->words);
+}
+
+// 2.5 entries a bucket on average, and a few more where the average says little.
+static enum error buckets_init(struct flow_buckets *buckets, uint32_t capacity, uint32_t words)
+{
+    buckets->words = words;
+    buckets->count = (uint32_t)(((uint64_t)capacity * 2 + 4) / 5) + 4;
+    void *memory;
+    enum error error = pages_map(buckets_bytes(buckets), &memory);
+    if (error)
+        return error;
+    buckets->memory = memory;
+    return ERROR_NONE;
+}
+
+static void buckets_fini(struct flow_buckets *buckets)
+{
+    pages_unmap(buckets->memory, buckets_bytes(buckets));
+}
+
+enum error flow_table_create(uint32_t capacity, const uint64_t *secrets, struct flow_table **table)
 {
     if (capacity == 0)
         return ERROR_INVALID;
     if (capacity > FLOW_CAPACITY_MAX)
         return ERROR_TOO_LARGE;
-    struct flow_table *made = calloc(1, sizeof(*made));
+    struct flow_table *made = aligned_alloc(64, (sizeof(*made) + 63) / 64 * 64);
     if (!made)
         return ERROR_NO_MEMORY;
-    uint32_t buckets = bucket_count(capacity);
-    made->bucket_mask = buckets - 1;
-    made->key = key;
-    made->freed = nobody_counts;
-    void *memory;
-    enum error error = pages_map(buckets * sizeof(struct bucket), &memory);
-    if (error)
-        goto free_table;
-    made->buckets = memory;
-    error = pool_init(&made->pool, capacity, sizeof(struct flow));
-    if (error)
-        goto free_buckets;
-    made->flows = (struct flow *)made->pool.objects;
+    *made = (struct flow_table){.capacity = capacity, .freed = nobody_counts};
+    memcpy(made->secrets, secrets, sizeof(made->secrets));
+    enum error error;
+    if ((error = buckets_init(&made->v4, capacity, FLOW_WORDS_V4)) ||
+        (error = buckets_init(&made->v6, capacity, FLOW_WORDS_V6)) ||
+        (error = pool_init(&made->pool, capacity / 2 + 1, sizeof(struct flow_pair)))) {
+        flow_table_destroy(made);
+        return error;
+    }
+    made->pairs = (struct flow_pair *)made->pool.objects;
     *table = made;
     return ERROR_NONE;
-
-free_buckets:
-    pages_unmap(made->buckets, buckets * sizeof(struct bucket));
-free_table:
-    free(made);
-    return error;
 }
 
 void flow_table_destroy(struct flow_table *table)
 {
     if (!table)
         return;
-    pages_unmap(table->buckets, flow_table_buckets(table) * sizeof(struct bucket));
-    pool_fini(&table->pool);
+    buckets_fini(&table->v4);
+    buckets_fini(&table->v6);
+    if (table->pool.objects)
+        pool_fini(&table->pool);
     free(table);
 }
 
-uint64_t flow_hash(const struct flow_table *table, const struct flow_key *key)
+struct flow *flow_find(struct flow_table *table, const struct flow_key *key, uint64_t hash,
+                       uint32_t now_ms)
 {
-    uint64_t words[5];
-    _Static_assert(sizeof(words) == sizeof(*key), "a key is five words");
-    memcpy(words, key, sizeof(words));
-    if (ip_is_v4(&key->source) && ip_is_v4(&key->destination)) {
-        uint64_t addresses = (words[1] >> 32) | (words[3] & 0xffffffff00000000u);
-        return siphash13_words(table->key, (uint64_t[]){addresses, words[4]}, 2);
-    }
-    return siphash13_words(table->key, words, 5);
+    uint64_t words[FLOW_WORDS_V6];
+    struct flow *flow = flow_key_words(key, words) == FLOW_WORDS_V4
+                            ? flow_match_v4(table, words[0], hash)
+                            : flow_match_v6(table, words, hash);
+    return flow && flow_is_live(table, flow, now_ms) ? flow : NULL;
 }
 
-// A hash names its first bucket by its low bits and its tag by its high bits.
-static inline uint32_t first_bucket(const struct flow_table *table, uint64_t hash)
-{
-    return (uint32_t)hash & table->bucket_mask;
-}
-
-static inline uint16_t tag_of(uint64_t hash)
-{
-    uint16_t tag = (uint16_t)(hash >> 48);
-    return tag != BUCKET_TAG_NONE ? tag : 1;
-}
-
-// The other bucket of a tag, from either. The distance is odd, so the two are never the same, and
-// multiplied so that it reaches over the whole table ("partial-key cuckoo hashing": Fan, Andersen,
-// Kaminsky and Mitzenmacher, "Cuckoo filter", 2014).
-static inline uint32_t other_bucket(const struct flow_table *table, uint32_t bucket, uint16_t tag)
-{
-    return (bucket ^ (tag * 0x9e3779b1u | 1)) & table->bucket_mask;
-}
-
-static inline bool time_passed(uint32_t expires_ms, uint32_t now_ms)
-{
-    return (int32_t)(now_ms - expires_ms) >= 0;
-}
-
-// Off the fast path: looks at the peer's cache line.
-__attribute__((noinline, cold)) static bool peer_expired(const struct flow_table *table,
-                                                         const struct flow *flow, uint32_t now_ms)
-{
-    if (flow->peer == FLOW_NONE)
-        return true;
-    const struct flow *peer = &table->flows[flow->peer];
-    DCHECK(&table->flows[peer->peer] == flow);
-    return time_passed(peer->expires_ms, now_ms);
-}
-
-static inline bool expired(const struct flow_table *table, const struct flow *flow, uint32_t now_ms)
-{
-    return __builtin_expect(time_passed(flow->expires_ms, now_ms), 0) &&
-           peer_expired(table, flow, now_ms);
-}
-
-// The tags' matches in the first bucket (low eight bits) and in the second.
-static inline uint32_t match_both(const struct flow_table *table, uint32_t first, uint16_t tag)
-{
-    uint32_t second = other_bucket(table, first, tag);
-    return bucket_match(&table->buckets[first], tag) | bucket_match(&table->buckets[second], tag)
-                                                           << BUCKET_SLOTS;
-}
-
-// The entry that a bit of match_both() stands for.
-static inline struct flow *matched(const struct flow_table *table, uint32_t first, uint16_t tag,
-                                   uint32_t bit)
-{
-    uint32_t bucket = bit < BUCKET_SLOTS ? first : other_bucket(table, first, tag);
-    return &table->flows[table->buckets[bucket].numbers[bit % BUCKET_SLOTS]];
-}
-
-// The entry with that key, expired or not, or NULL.
-static inline struct flow *find(const struct flow_table *table, const struct flow_key *key,
-                                uint32_t first, uint16_t tag, uint32_t matches)
-{
-    for (; matches; matches &= matches - 1) {
-        struct flow *flow = matched(table, first, tag, (uint32_t)__builtin_ctz(matches));
-        if (__builtin_expect(key_equal(&flow->key, key), 1))
-            return flow;
-    }
-    return NULL;
-}
-
-struct flow *flow_lookup(struct flow_table *table, const struct flow_key *key, uint64_t hash,
-                         uint32_t now_ms)
-{
-    uint32_t first = first_bucket(table, hash);
-    uint16_t tag = tag_of(hash);
-    struct flow *flow = find(table, key, first, tag, match_both(table, first, tag));
-    return flow && !expired(table, flow, now_ms) ? flow : NULL;
-}
-
-void flow_lookup_burst(struct flow_table *table, const struct flow_key *keys,
-                       const uint64_t *hashes, uint32_t count, uint32_t now_ms, struct flow **found)
-{
-    DCHECK(count <= FLOW_BURST_MAX);
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t first = first_bucket(table, hashes[i]);
-        __builtin_prefetch(&table->buckets[first]);
-        __builtin_prefetch(&table->buckets[other_bucket(table, first, tag_of(hashes[i]))]);
-    }
-    uint32_t matches[FLOW_BURST_MAX];
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t first = first_bucket(table, hashes[i]);
-        uint16_t tag = tag_of(hashes[i]);
-        matches[i] = match_both(table, first, tag);
-        if (matches[i])
-            __builtin_prefetch(matched(table, first, tag, (uint32_t)__builtin_ctz(matches[i])), 1);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        struct flow *flow =
-            find(table, &keys[i], first_bucket(table, hashes[i]), tag_of(hashes[i]), matches[i]);
-        found[i] = flow && !expired(table, flow, now_ms) ? flow : NULL;
-    }
-}
-
-// Where an entry in use is.
+// Where an entry is.
 struct place {
-    struct bucket *bucket;
+    struct flow_buckets *buckets;
+    uint64_t *bucket;
     uint32_t slot;
 };
 
-static struct place place_of(struct flow_table *table, const struct flow *flow)
+static struct flow *value_at(struct place place)
 {
-    uint64_t hash = flow_hash(table, &flow->key);
-    uint32_t first = first_bucket(table, hash);
-    uint16_t tag = tag_of(hash);
-    for (uint32_t matches = match_both(table, first, tag);; matches &= matches - 1) {
-        CHECK(matches != 0); // an entry in use is in one of its buckets
-        uint32_t bit = (uint32_t)__builtin_ctz(matches);
-        if (matched(table, first, tag, bit) != flow)
-            continue;
-        uint32_t bucket = bit < BUCKET_SLOTS ? first : other_bucket(table, first, tag);
-        return (struct place){.bucket = &table->buckets[bucket], .slot = bit % BUCKET_SLOTS};
-    }
+    return flow_values(place.bucket, place.buckets->words) + place.slot;
 }
 
-static void free_place(struct flow_table *table, struct place place)
+static uint64_t *word_at(struct place place, uint32_t word)
 {
-    place.bucket->tags[place.slot] = BUCKET_TAG_NONE;
-    pool_release(&table->pool, place.bucket->numbers[place.slot]);
+    return place.bucket + FLOW_BUCKET_SLOTS * word + place.slot;
 }
 
-// Frees an entry and its peer.
-static void forget(struct flow_table *table, const struct flow *flow, struct place place)
+static uint64_t hash_at(const struct flow_table *table, struct place place)
 {
-    const struct flow *peer = flow->peer != FLOW_NONE ? &table->flows[flow->peer] : NULL;
-    table->freed(table->freed_context, flow);
-    if (peer) {
-        table->freed(table->freed_context, peer);
-        free_place(table, place_of(table, peer));
+    uint64_t words[FLOW_WORDS_V6];
+    for (uint32_t w = 0; w < place.buckets->words; w++)
+        words[w] = *word_at(place, w);
+    return place.buckets->words == FLOW_WORDS_V4 ? flow_hash_v4(table, words[0])
+                                                 : flow_hash_v6(table, words);
+}
+
+// The endpoint's number is the same part of the last word as it is of the key.
+static uint16_t endpoint_at(struct place place)
+{
+    uint32_t bits = place.buckets->words == FLOW_WORDS_V4 ? 48 : 16;
+    return (uint16_t)(*word_at(place, place.buckets->words - 1) >> bits);
+}
+
+static struct place place_of(struct flow_table *table, struct flow *flow)
+{
+    uint64_t *at = (uint64_t *)flow;
+    bool v4 = at >= table->v4.memory &&
+              at < table->v4.memory + table->v4.count * FLOW_BUCKET_SLOTS * (FLOW_WORDS_V4 + 1);
+    struct flow_buckets *buckets = v4 ? &table->v4 : &table->v6;
+    size_t size = FLOW_BUCKET_SLOTS * (buckets->words + 1);
+    size_t offset = (size_t)(at - buckets->memory);
+    return (struct place){.buckets = buckets,
+                          .bucket = at - offset % size,
+                          .slot = (uint32_t)(offset % FLOW_BUCKET_SLOTS)};
+}
+
+static uint32_t free_slots(const uint64_t *bucket, uint32_t words)
+{
+    return flow_match_words(bucket + FLOW_BUCKET_SLOTS * (words - 1), 0);
+}
+
+// Counts entries that went on from their first bucket. What the count cannot hold it forgets to
+// count down.
+static void count_over(uint64_t *first, uint32_t words, bool went)
+{
+    uint8_t *flags = &flow_values(first, words)->flags;
+    if ((*flags & FLOW_FLAGS_OVER) == FLOW_FLAGS_OVER)
+        return;
+    *flags = (uint8_t)(went ? *flags + FLOW_FLAGS_ONE_OVER : *flags - FLOW_FLAGS_ONE_OVER);
+}
+
+// Fills a slot's value without the flags that are the bucket's.
+static void set_value(struct flow *at, const struct flow *value)
+{
+    uint8_t of_bucket = at->flags & FLOW_FLAGS_OVER;
+    *at = *value;
+    at->flags = (uint8_t)(of_bucket | (value->flags & FLOW_FLAGS_OF_ENTRY));
+}
+
+// Takes an entry out; nobody is told.
+static void take_out(struct flow_table *table, struct place place)
+{
+    struct flow_buckets *buckets = place.buckets;
+    uint64_t *first =
+        flow_bucket(buckets, buckets->words, flow_first(buckets, hash_at(table, place)));
+    if (first != place.bucket)
+        count_over(first, buckets->words, false);
+    for (uint32_t w = 0; w < buckets->words; w++)
+        *word_at(place, w) = 0;
+    set_value(value_at(place), &(struct flow){.state = 0});
+    buckets->used--;
+}
+
+static struct flow_key client_key(const struct flow_pair *pair)
+{
+    return (struct flow_key){
+        .peer = pair->client, .port = pair->client_port, .endpoint = pair->service};
+}
+
+static struct flow_key member_key(const struct flow_pair *pair)
+{
+    return (struct flow_key){
+        .peer = pair->answered, .port = pair->answered_port, .endpoint = pair->member_endpoint};
+}
+
+// The entry of a key, expired or not, or NULL.
+static struct flow *match(struct flow_table *table, const struct flow_key *key)
+{
+    uint64_t words[FLOW_WORDS_V6];
+    if (flow_key_words(key, words) == FLOW_WORDS_V4)
+        return flow_match_v4(table, words[0], flow_hash_v4(table, words[0]));
+    return flow_match_v6(table, words, flow_hash_v6(table, words));
+}
+
+static void take_out_key(struct flow_table *table, const struct flow_key *key)
+{
+    struct flow *flow = match(table, key);
+    CHECK(flow); // both of a pair are there, or neither
+    take_out(table, place_of(table, flow));
+}
+
+// Frees a flow, both directions of it.
+static void forget(struct flow_table *table, struct place place)
+{
+    struct flow value = *value_at(place);
+    struct flow_pair *pair = flow_pair_of(table, &value);
+    if (!pair) {
+        table->freed(table->freed_context, endpoint_at(place), value.member, NULL);
+        take_out(table, place);
+        return;
     }
-    free_place(table, place);
+    table->freed(table->freed_context, pair->service, pair->member, pair);
+    struct flow_key client = client_key(pair), member = member_key(pair);
+    take_out_key(table, &client);
+    take_out_key(table, &member);
+    pool_release(&table->pool, value.pair);
 }
 
 void flow_remove(struct flow_table *table, struct flow *flow)
 {
-    forget(table, flow, place_of(table, flow));
+    forget(table, place_of(table, flow));
 }
 
-// Frees the expired entries of a bucket.
-static void reclaim_bucket(struct flow_table *table, uint32_t at, uint32_t now_ms)
+// The entries in use whose time has passed, and all two-way ones, whose time is elsewhere.
+static inline uint32_t due_slots(uint64_t *bucket, uint32_t words, uint32_t now_ms)
 {
-    struct bucket *bucket = &table->buckets[at];
-    uint32_t in_use = ~bucket_match(bucket, BUCKET_TAG_NONE) & 0xff;
-    for (uint32_t rest = in_use; rest; rest &= rest - 1)
-        __builtin_prefetch(&table->flows[bucket->numbers[__builtin_ctz(rest)]]);
-    for (uint32_t slot = 0; slot < BUCKET_SLOTS; slot++) {
-        // Asked anew for each slot: an entry's peer may lie in the same bucket.
-        if (bucket->tags[slot] == BUCKET_TAG_NONE)
-            continue;
-        struct flow *flow = &table->flows[bucket->numbers[slot]];
-        if (expired(table, flow, now_ms))
-            forget(table, flow, (struct place){.bucket = bucket, .slot = slot});
+    const struct flow *values = flow_values(bucket, words);
+    uint32_t due = 0;
+    for (uint32_t slot = 0; slot < FLOW_BUCKET_SLOTS; slot++) {
+        uint32_t passed = (int32_t)(now_ms - values[slot].expires_ms) >= 0;
+        due |= (passed | (values[slot].flags & FLOW_TWO_WAY)) << slot;
     }
+    return due & ~free_slots(bucket, words);
+}
+
+// Frees the expired entries of a bucket. Each is asked anew: both directions of a flow may lie in
+// it.
+static void reclaim(struct flow_table *table, struct flow_buckets *buckets, uint64_t *bucket,
+                    uint32_t now_ms)
+{
+    for (uint32_t due = due_slots(bucket, buckets->words, now_ms); due; due &= due - 1) {
+        uint32_t slot = (uint32_t)__builtin_ctz(due);
+        struct place place = {.buckets = buckets, .bucket = bucket, .slot = slot};
+        if (*word_at(place, buckets->words - 1) != 0 &&
+            !flow_is_live(table, value_at(place), now_ms))
+            forget(table, place);
+    }
+}
+
+uint32_t flow_table_buckets(const struct flow_table *table)
+{
+    return (table->v4.used ? table->v4.count : 0) + (table->v6.used ? table->v6.count : 0);
+}
+
+// The next bucket of the sweep; a version without entries is left untouched.
+static uint64_t *sweep_next(struct flow_table *table, struct flow_buckets **buckets)
+{
+    uint32_t end = table->v4.count + table->v6.count;
+    if (!table->v4.used && table->sweep_at < table->v4.count)
+        table->sweep_at = table->v4.count;
+    if (!table->v6.used && table->sweep_at >= table->v4.count)
+        table->sweep_at = 0;
+    uint32_t at = table->sweep_at;
+    table->sweep_at = at + 1 < end ? at + 1 : 0;
+    *buckets = at < table->v4.count ? &table->v4 : &table->v6;
+    return flow_bucket(*buckets, (*buckets)->words,
+                       at < table->v4.count ? at : at - table->v4.count);
 }
 
 uint32_t flow_sweep(struct flow_table *table, uint32_t buckets, uint32_t now_ms)
 {
-    uint32_t before = table->pool.used;
-    for (uint32_t i = 0; i < buckets && i <= table->bucket_mask; i++) {
-        reclaim_bucket(table, table->sweep_at, now_ms);
-        table->sweep_at = (table->sweep_at + 1) & table->bucket_mask;
+    uint32_t before = flow_table_used(table);
+    for (uint32_t i = 0; i < buckets && flow_table_used(table) > 0; i++) {
+        struct flow_buckets *of;
+        uint64_t *bucket = sweep_next(table, &of);
+        reclaim(table, of, bucket, now_ms);
     }
-    return before - table->pool.used;
+    return before - flow_table_used(table);
 }
 
-// Makes room in a full bucket by moving one of its entries to that entry's other bucket.
-static bool make_room(struct flow_table *table, uint32_t at)
+// Moves an entry to a free slot of its other bucket.
+static void move(struct flow_table *table, struct place from, uint64_t *first, uint64_t *other)
 {
-    struct bucket *bucket = &table->buckets[at];
-    for (uint32_t slot = 0; slot < BUCKET_SLOTS; slot++) {
-        struct bucket *other = &table->buckets[other_bucket(table, at, bucket->tags[slot])];
-        uint32_t free_slots = bucket_match(other, BUCKET_TAG_NONE);
-        if (!free_slots)
+    uint32_t words = from.buckets->words;
+    struct place to = {.buckets = from.buckets,
+                       .bucket = other,
+                       .slot = (uint32_t)__builtin_ctz(free_slots(other, words))};
+    for (uint32_t w = 0; w < words; w++) {
+        *word_at(to, w) = *word_at(from, w);
+        *word_at(from, w) = 0;
+    }
+    set_value(value_at(to), value_at(from));
+    set_value(value_at(from), &(struct flow){.state = 0});
+    count_over(first, words, other != first);
+}
+
+// Makes room in a full bucket by moving one of its entries to that entry's other bucket, if need be
+// after making room there. Nothing moves into a full bucket, so none moves in a circle.
+static bool make_room(struct flow_table *table, struct flow_buckets *buckets, uint64_t *bucket,
+                      uint32_t moves)
+{
+    uint64_t *others[FLOW_BUCKET_SLOTS], *firsts[FLOW_BUCKET_SLOTS];
+    for (uint32_t slot = 0; slot < FLOW_BUCKET_SLOTS; slot++) {
+        struct place place = {.buckets = buckets, .bucket = bucket, .slot = slot};
+        uint64_t hash = hash_at(table, place);
+        firsts[slot] = flow_bucket(buckets, buckets->words, flow_first(buckets, hash));
+        others[slot] = firsts[slot];
+        if (firsts[slot] == bucket)
+            others[slot] = flow_bucket(buckets, buckets->words, flow_second(buckets, hash));
+        if (free_slots(others[slot], buckets->words)) {
+            move(table, place, firsts[slot], others[slot]);
+            return true;
+        }
+    }
+    for (uint32_t slot = 0; moves > 1 && slot < FLOW_BUCKET_SLOTS; slot++) {
+        if (!make_room(table, buckets, others[slot], moves - 1))
             continue;
-        uint32_t to = (uint32_t)__builtin_ctz(free_slots);
-        other->tags[to] = bucket->tags[slot];
-        other->numbers[to] = bucket->numbers[slot];
-        bucket->tags[slot] = BUCKET_TAG_NONE;
+        struct place place = {.buckets = buckets, .bucket = bucket, .slot = slot};
+        move(table, place, firsts[slot], others[slot]);
         return true;
     }
     return false;
 }
 
-// The emptier of a key's two buckets, or BUCKET_NONE when both are full.
-static uint32_t emptier(const struct flow_table *table, uint32_t first, uint32_t second)
+// A bucket of the key's two that has a free slot, or NULL.
+static uint64_t *bucket_with_room(struct flow_table *table, struct flow_buckets *buckets,
+                                  uint64_t *first, uint64_t *second, uint32_t now_ms)
 {
-    int in_first = __builtin_popcount(bucket_match(&table->buckets[first], BUCKET_TAG_NONE));
-    int in_second = __builtin_popcount(bucket_match(&table->buckets[second], BUCKET_TAG_NONE));
-    if (in_first == 0 && in_second == 0)
-        return BUCKET_NONE;
-    return in_first >= in_second ? first : second;
+    uint32_t words = buckets->words;
+    reclaim(table, buckets, first, now_ms);
+    if (free_slots(first, words))
+        return first;
+    if (!free_slots(second, words))
+        reclaim(table, buckets, second, now_ms);
+    if (free_slots(second, words))
+        return second;
+    if (make_room(table, buckets, first, MOVES_MAX))
+        return first;
+    return make_room(table, buckets, second, MOVES_MAX) ? second : NULL;
 }
 
-// Where a new entry goes: ERROR_FULL, or a bucket with a free slot.
-static enum error choose_bucket(struct flow_table *table, uint32_t first, uint32_t second,
-                                uint32_t now_ms, uint32_t *chosen)
+// Looks for an expired entry where an insert may.
+static __attribute__((noinline, cold)) bool
+reclaim_some(struct flow_table *table, struct flow_buckets *buckets, uint64_t hash, uint32_t now_ms)
 {
-    uint32_t bucket = emptier(table, first, second);
-    if (bucket == BUCKET_NONE) {
-        reclaim_bucket(table, first, now_ms);
-        reclaim_bucket(table, second, now_ms);
-        if (emptier(table, first, second) == BUCKET_NONE && !make_room(table, first) &&
-            !make_room(table, second))
-            return ERROR_FULL;
-        bucket = emptier(table, first, second);
-    }
-    *chosen = bucket;
-    return ERROR_NONE;
+    uint32_t words = buckets->words;
+    reclaim(table, buckets, flow_bucket(buckets, words, flow_first(buckets, hash)), now_ms);
+    reclaim(table, buckets, flow_bucket(buckets, words, flow_second(buckets, hash)), now_ms);
+    if (flow_table_used(table) == table->capacity)
+        flow_sweep(table, RECLAIM_BUCKETS, now_ms);
+    return flow_table_used(table) < table->capacity;
 }
 
-// An entry, even when all are in use, if an expired one is near.
-static uint32_t acquire(struct flow_table *table, uint32_t first, uint32_t second, uint32_t now_ms)
+// Puts an entry in that is not there.
+static inline __attribute__((always_inline)) struct flow *
+put_in(struct flow_table *table, struct flow_buckets *buckets, uint32_t words, const uint64_t *key,
+       uint64_t hash, uint32_t now_ms, const struct flow *value)
 {
-    if (__builtin_expect(table->pool.used == table->pool.capacity, 0)) {
-        reclaim_bucket(table, first, now_ms);
-        reclaim_bucket(table, second, now_ms);
-        if (table->pool.used == table->pool.capacity)
-            flow_sweep(table, RECLAIM_BUCKETS, now_ms);
+    if (__builtin_expect(flow_table_used(table) == table->capacity, 0) &&
+        !reclaim_some(table, buckets, hash, now_ms))
+        return NULL;
+    uint64_t *first = flow_bucket(buckets, words, flow_first(buckets, hash));
+    uint64_t *bucket = first;
+    uint32_t slots = free_slots(bucket, words);
+    if (__builtin_expect(slots == 0, 0)) {
+        uint64_t *second = flow_bucket(buckets, words, flow_second(buckets, hash));
+        bucket = bucket_with_room(table, buckets, first, second, now_ms);
+        if (!bucket)
+            return NULL;
+        slots = free_slots(bucket, words);
     }
-    return pool_acquire(&table->pool);
+    uint32_t slot = (uint32_t)__builtin_ctz(slots);
+    for (uint32_t w = 0; w < words; w++)
+        bucket[FLOW_BUCKET_SLOTS * w + slot] = key[w];
+    struct flow *flow = flow_values(bucket, words) + slot;
+    set_value(flow, value);
+    if (bucket != first)
+        count_over(first, words, true);
+    buckets->used++;
+    return flow;
+}
+
+static struct flow *put(struct flow_table *table, const struct flow_key *key, uint64_t hash,
+                        uint32_t now_ms, const struct flow *value)
+{
+    uint64_t words[FLOW_WORDS_V6];
+    if (flow_key_words(key, words) == FLOW_WORDS_V4)
+        return put_in(table, &table->v4, FLOW_WORDS_V4, words, hash, now_ms, value);
+    return put_in(table, &table->v6, FLOW_WORDS_V6, words, hash, now_ms, value);
+}
+
+// Whether a live entry has the key: then it is `*flow`. An expired one makes room.
+static bool is_taken(struct flow_table *table, const struct flow_key *key, uint64_t hash,
+                     uint32_t now_ms, struct flow **flow)
+{
+    uint64_t words[FLOW_WORDS_V6];
+    *flow = flow_key_words(key, words) == FLOW_WORDS_V4 ? flow_match_v4(table, words[0], hash)
+                                                        : flow_match_v6(table, words, hash);
+    if (!*flow)
+        return false;
+    if (flow_is_live(table, *flow, now_ms))
+        return true;
+    flow_remove(table, *flow);
+    return false;
 }
 
 enum error flow_insert(struct flow_table *table, const struct flow_key *key, uint64_t hash,
-                       uint32_t now_ms, uint32_t expires_ms, struct flow **flow)
+                       uint32_t now_ms, const struct flow *value, struct flow **flow)
 {
     DCHECK(hash == flow_hash(table, key));
-    uint32_t first = first_bucket(table, hash);
-    uint16_t tag = tag_of(hash);
-    uint32_t second = other_bucket(table, first, tag);
-    struct flow *same = find(table, key, first, tag, match_both(table, first, tag));
-    if (same) {
-        if (!expired(table, same, now_ms))
-            return ERROR_EXISTS;
-        flow_remove(table, same);
-    }
-    uint32_t number = acquire(table, first, second, now_ms);
+    DCHECK(key->endpoint != 0 && key->zero == 0);
+    DCHECK(!(value->flags & (uint8_t)~FLOW_FLAGS_OF_ENTRY) && !(value->flags & FLOW_TWO_WAY));
+    if (is_taken(table, key, hash, now_ms, flow))
+        return ERROR_EXISTS;
+    *flow = put(table, key, hash, now_ms, value);
+    return *flow ? ERROR_NONE : ERROR_FULL;
+}
+
+enum error flow_insert_pair(struct flow_table *table, const struct flow_pair *values, uint64_t hash,
+                            uint32_t now_ms, struct flow **flow)
+{
+    struct flow_key client = client_key(values), member = member_key(values);
+    uint64_t member_hash = flow_hash(table, &member);
+    DCHECK(hash == flow_hash(table, &client));
+    if (is_taken(table, &client, hash, now_ms, flow) ||
+        is_taken(table, &member, member_hash, now_ms, flow))
+        return ERROR_EXISTS;
+    uint32_t number = pool_acquire(&table->pool);
     if (number == POOL_NONE)
         return ERROR_FULL;
-    uint32_t at;
-    enum error error = choose_bucket(table, first, second, now_ms, &at);
-    if (error) {
-        pool_release(&table->pool, number);
-        return error;
-    }
-    struct bucket *bucket = &table->buckets[at];
-    uint32_t slot = (uint32_t)__builtin_ctz(bucket_match(bucket, BUCKET_TAG_NONE));
-    bucket->tags[slot] = tag;
-    bucket->numbers[slot] = number;
-    struct flow *made = &table->flows[number];
-    *made = (struct flow){.key = *key, .expires_ms = expires_ms};
-    *flow = made;
+    table->pairs[number] = *values;
+    struct flow value = {.pair = number, .member = values->member, .flags = FLOW_TWO_WAY};
+    struct flow *forward = put(table, &client, hash, now_ms, &value);
+    if (!forward)
+        goto release;
+    value.flags |= FLOW_IS_REPLY;
+    if (!put(table, &member, member_hash, now_ms, &value))
+        goto take_out;
+    // The second may have moved the first.
+    *flow = match(table, &client);
     return ERROR_NONE;
+
+take_out:
+    take_out_key(table, &client);
+release:
+    pool_release(&table->pool, number);
+    return ERROR_FULL;
 }
 
-void flow_pair(struct flow_table *table, struct flow *forward, struct flow *reply)
-{
-    CHECK(forward != reply && forward->peer == FLOW_NONE && reply->peer == FLOW_NONE);
-    forward->peer = flow_number(table, reply);
-    reply->peer = flow_number(table, forward);
-}
-
-void flow_set_state(struct flow_table *table, struct flow *flow, enum flow_state state,
-                    uint32_t now_ms, uint32_t timeout_ms)
-{
-    flow->state = (uint8_t)state;
-    flow_touch(flow, now_ms, timeout_ms);
-    if (flow->peer == FLOW_NONE)
-        return;
-    struct flow *peer = &table->flows[flow->peer];
-    peer->state = (uint8_t)state;
-    flow_touch(peer, now_ms, timeout_ms);
-}
-
-uint32_t flow_number(const struct flow_table *table, const struct flow *flow)
-{
-    return (uint32_t)(flow - table->flows);
-}
-
-struct flow *flow_at(struct flow_table *table, uint32_t number)
-{
-    return pool_at(&table->pool, number);
-}
-
-void flow_table_on_free(struct flow_table *table, void (*freed)(void *context, const struct flow *),
+void flow_table_on_free(struct flow_table *table,
+                        void (*freed)(void *context, uint16_t service, uint16_t member,
+                                      const struct flow_pair *pair),
                         void *context)
 {
     table->freed = freed;
     table->freed_context = context;
 }
 
-uint32_t flow_table_buckets(const struct flow_table *table)
-{
-    return table->bucket_mask + 1;
-}
-
 uint32_t flow_table_used(const struct flow_table *table)
 {
-    return table->pool.used;
+    return table->v4.used + table->v6.used;
 }
 
 uint32_t flow_table_capacity(const struct flow_table *table)
 {
-    return table->pool.capacity;
+    return table->capacity;
 }
 
 uint64_t flow_table_bytes(const struct flow_table *table)
 {
-    return sizeof(*table) + flow_table_buckets(table) * sizeof(struct bucket) +
+    return sizeof(*table) + buckets_bytes(&table->v4) + buckets_bytes(&table->v6) +
            pool_bytes(&table->pool);
 }
 
-bool flow_walk(struct flow_table *table, uint32_t *position, uint32_t limit, uint32_t now_ms,
-               bool (*visit)(void *context, const struct flow *), void *context)
+static struct flow_view view_at(const struct flow_table *table, struct place place)
 {
-    uint32_t slots = flow_table_buckets(table) * BUCKET_SLOTS;
-    uint32_t end = *position + FLOW_WALK_BUCKETS * BUCKET_SLOTS;
-    if (end > slots)
-        end = slots;
-    uint32_t visited = 0;
-    while (*position < end && visited < limit) {
-        const struct bucket *bucket = &table->buckets[*position / BUCKET_SLOTS];
-        uint32_t slot = (*position)++ % BUCKET_SLOTS;
-        if (bucket->tags[slot] == BUCKET_TAG_NONE)
-            continue;
-        const struct flow *flow = &table->flows[bucket->numbers[slot]];
-        if (expired(table, flow, now_ms))
+    const struct flow *flow = value_at(place);
+    const struct flow_pair *pair = flow_pair_of(table, flow);
+    if (pair)
+        return (struct flow_view){
+            .client = pair->client,
+            .client_port = pair->client_port,
+            .service = pair->service,
+            .member = pair->member,
+            .state = pair->state,
+            .direction = flow->flags & FLOW_IS_REPLY ? FLOW_REPLY : FLOW_FORWARD,
+            .expires_ms = pair->expires_ms,
+        };
+    struct flow_key key = {.peer = {.bytes = {[10] = 0xff, [11] = 0xff}}};
+    if (place.buckets->words == FLOW_WORDS_V4) {
+        memcpy((uint8_t *)&key + FLOW_KEY_V4_AT, place.bucket + place.slot, sizeof(uint64_t));
+    } else {
+        uint64_t words[FLOW_WORDS_V6];
+        for (uint32_t w = 0; w < FLOW_WORDS_V6; w++)
+            words[w] = *word_at(place, w);
+        memcpy(&key, words, sizeof(key));
+    }
+    return (struct flow_view){
+        .client = key.peer,
+        .client_port = key.port,
+        .service = key.endpoint,
+        .member = flow->member,
+        .state = flow->state,
+        .direction = FLOW_FORWARD,
+        .expires_ms = flow->expires_ms,
+    };
+}
+
+// The slot of a walk's position, IPv6's behind IPv4's.
+static struct place place_at(struct flow_table *table, uint32_t position)
+{
+    uint32_t v4_slots = table->v4.count * FLOW_BUCKET_SLOTS;
+    struct flow_buckets *buckets = position < v4_slots ? &table->v4 : &table->v6;
+    uint32_t at = position < v4_slots ? position : position - v4_slots;
+    return (struct place){
+        .buckets = buckets,
+        .bucket = flow_bucket(buckets, buckets->words, at / FLOW_BUCKET_SLOTS),
+        .slot = at % FLOW_BUCKET_SLOTS,
+    };
+}
+
+bool flow_walk(struct flow_table *table, uint32_t *position, uint32_t limit, uint32_t now_ms,
+               bool (*visit)(void *context, const struct flow_view *flow), void *context)
+{
+    uint32_t v4_slots = table->v4.count * FLOW_BUCKET_SLOTS;
+    uint32_t slots = v4_slots + (table->v6.used ? table->v6.count * FLOW_BUCKET_SLOTS : 0);
+    if (!table->v4.used && *position < v4_slots)
+        *position = v4_slots;
+    uint32_t left = FLOW_WALK_BUCKETS * FLOW_BUCKET_SLOTS;
+    for (uint32_t visited = 0; *position < slots && visited < limit && left > 0; left--) {
+        struct place place = place_at(table, (*position)++);
+        if (*word_at(place, place.buckets->words - 1) == 0 ||
+            !flow_is_live(table, value_at(place), now_ms))
             continue;
         visited++;
-        if (!visit(context, flow))
+        struct flow_view view = view_at(table, place);
+        if (!visit(context, &view))
             break;
     }
     return *position < slots;

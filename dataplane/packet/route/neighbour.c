@@ -35,13 +35,6 @@
 #define FAILED_NS       (20 * SECOND)
 #define FAILED_RETRY_NS (5 * SECOND)
 
-struct neighbour_slot {
-    _Atomic uint64_t word;     // a struct neighbour_view. Writer: main; readers: workers
-    struct ip_address address; // written while no reader can reach the slot, as is the port
-    uint32_t port;
-    _Atomic uint32_t next; // of its chain. Writer: main; readers: workers
-};
-
 _Static_assert(sizeof(struct neighbour_slot) == 32, "two slots a cache line");
 _Static_assert(sizeof(struct neighbour_view) == sizeof(uint64_t), "a view is one word");
 
@@ -97,11 +90,11 @@ struct evictable_queue {
 };
 
 struct neighbour_table {
-    // For readers; these pointers never change.
+    // For readers; these pointers never change. `slots` as in struct neighbour_readers.
+    struct neighbour_slot *slots;
     struct siphash_key key;
     uint32_t bucket_mask;
     _Atomic uint32_t *buckets; // the first slot of each chain. Writer: main; readers: workers
-    struct neighbour_slot *slots;
 
     // The writer's own, on lines that no reader waits for.
     _Alignas(CACHE_LINE) struct neighbour *neighbours; // by slot
@@ -120,6 +113,8 @@ struct neighbour_table {
     struct neighbour_queue waiting; // freed before it: free at the next one
     struct evictable_queue evictable[EVICTABLE_COUNT]; // EVICTABLE_NOT: unused
 };
+
+_Static_assert(offsetof(struct neighbour_table, slots) == 0, "a table begins as readers see it");
 
 // What the callbacks of the wheel need.
 struct turn {
@@ -213,16 +208,6 @@ uint32_t neighbour_find(const struct neighbour_table *table, uint32_t port,
             return slot;
         link = &at->next;
     }
-}
-
-struct neighbour_view neighbour_view(const struct neighbour_table *table, uint32_t slot)
-{
-    DCHECK(slot < table->slot_count);
-    // Relaxed: the word says all there is to know.
-    uint64_t word = atomic_load_explicit(&table->slots[slot].word, memory_order_relaxed);
-    struct neighbour_view view;
-    memcpy(&view, &word, sizeof(view));
-    return view;
 }
 
 static uint32_t slot_of(const struct neighbour_table *table, const struct neighbour *neighbour)

@@ -19,8 +19,10 @@
 // neighbour_tick() and neighbour_table_destroy().
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/ip.h"
@@ -66,7 +68,8 @@ void neighbour_table_destroy(struct neighbour_table *table);
 uint32_t neighbour_find(const struct neighbour_table *table, uint32_t port,
                         const struct ip_address *address);
 // Any thread. One atomic load.
-struct neighbour_view neighbour_view(const struct neighbour_table *table, uint32_t slot);
+static inline struct neighbour_view neighbour_view(const struct neighbour_table *table,
+                                                   uint32_t slot);
 
 // What the writer must do. `context` is the creator's.
 struct neighbour_actions {
@@ -127,3 +130,26 @@ struct neighbour_entry {
 void neighbour_walk(const struct neighbour_table *table,
                     void (*visit)(void *context, const struct neighbour_entry *entry),
                     void *context);
+
+// What readers see of a slot, and how a table begins: here for the body below, which is on the way
+// of every packet.
+struct neighbour_slot {
+    _Atomic uint64_t word;     // a struct neighbour_view. Writer: main; readers: workers
+    struct ip_address address; // written while no reader can reach the slot, as is the port
+    uint32_t port;
+    _Atomic uint32_t next; // of its chain. Writer: main; readers: workers
+};
+struct neighbour_readers {
+    struct neighbour_slot *slots; // never changes
+};
+
+static inline struct neighbour_view neighbour_view(const struct neighbour_table *table,
+                                                   uint32_t slot)
+{
+    const struct neighbour_readers *readers = (const struct neighbour_readers *)table;
+    // Relaxed: the word says all there is to know.
+    uint64_t word = atomic_load_explicit(&readers->slots[slot].word, memory_order_relaxed);
+    struct neighbour_view view;
+    memcpy(&view, &word, sizeof(view));
+    return view;
+}

@@ -4,186 +4,197 @@
 #include "dataplane/packet/stage/tcp.h"
 
 // The hash by which a balancer chooses: equal on appliances that share the vip, and keyed, so that
-// who does not know the seed cannot aim at one member.
+// who does not know the seed cannot aim at one member. Members show who was chosen, so it is
+// SipHash, and not the flow table's cheaper one.
 static uint64_t balance_hash(const struct tables *tables, const struct flow_key *key)
 {
-    uint64_t words[sizeof(*key) / 8];
-    memcpy(words, key, sizeof(*key));
-    return siphash13_words(tables->balance_key, words, sizeof(*key) / 8);
+    const struct tables_service *service = &tables->services[key->endpoint];
+    uint64_t words[5];
+    memcpy(words, key->peer.bytes, 16);
+    memcpy(words + 2, service->address.bytes, 16);
+    words[4] = key->port | (uint64_t)service->port << 16 | (uint64_t)service->protocol << 32;
+    if (!ip_is_v4(&key->peer))
+        return siphash13_words(tables->balance_key, words, 5);
+    uint64_t addresses = words[1] >> 32 | (words[3] & 0xffffffff00000000u);
+    return siphash13_words(tables->balance_key, (uint64_t[]){addresses, words[4]}, 2);
 }
 
 // NAT needs both directions on one worker, and a device hashes them apart: the worker that owns a
 // flow follows from the client's side alone, which both directions have.
-static uint16_t owner_of(const struct stage *stage, const struct ip_address *client,
-                         uint16_t client_port, uint8_t protocol)
+static uint16_t owner_of(const struct stage *stage, const struct flow_key *key, uint8_t protocol)
 {
     uint64_t words[3];
-    memcpy(words, client->bytes, 16);
-    words[2] = (uint64_t)client_port << 8 | protocol;
+    memcpy(words, key->peer.bytes, 16);
+    words[2] = (uint64_t)key->port << 8 | protocol;
     uint64_t hash = siphash13_words(stage->owner_key, words, 3) >> 32;
     return (uint16_t)(hash * stage->tables->workers >> 32);
 }
 
-static bool belongs_elsewhere(const struct stage *stage, struct packet *packet,
-                              const struct ip_address *client, uint16_t client_port)
+// What is asked about a packet of no flow, on its way from function to function.
+struct request {
+    struct stage *stage;
+    const struct flow_key *key;
+    uint64_t hash;
+    uint8_t protocol;
+    uint8_t tcp_flags;
+    bool handed;
+};
+
+static struct admission admission_drop(enum drop_reason reason)
 {
-    if (stage->tables->workers == 1 || packet->handed)
+    return (struct admission){.verdict = VERDICT_DROP, .reason = (uint8_t)reason};
+}
+
+static struct admission admission_send(uint32_t member)
+{
+    return (struct admission){.verdict = VERDICT_SEND, .member = (uint16_t)member};
+}
+
+// Whether the packet's flow is another worker's, to whom it goes then.
+static bool belongs_elsewhere(const struct request *request, struct admission *admission)
+{
+    const struct stage *stage = request->stage;
+    if (stage->tables->workers == 1 || request->handed)
         return false;
-    packet->owner = owner_of(stage, client, client_port, packet->wire.protocol);
-    if (packet->owner == stage->worker)
-        return false;
-    packet->verdict = VERDICT_HANDOFF;
-    return true;
+    admission->verdict = VERDICT_HANDOFF;
+    admission->owner = owner_of(stage, request->key, request->protocol);
+    return admission->owner != stage->worker;
 }
 
-static enum flow_state first_state(const struct packet *packet)
+static struct flow_pair pair_of(const struct request *request, uint16_t member_slot,
+                                uint16_t member_endpoint)
 {
-    return packet->wire.protocol == IPPROTO_TCP ? tcp_first_state(packet->wire.tcp_flags)
-                                                : FLOW_UDP;
-}
-
-static void fill_flow(struct flow *flow, uint32_t service, uint32_t member, enum flow_state state,
-                      enum flow_direction direction)
-{
-    flow->service = service;
-    flow->member = member;
-    flow->state = (uint8_t)state;
-    flow->direction = (uint8_t)direction;
-}
-
-// A reply can belong to one flow only. One that is over, and only waits for its time, makes room.
-static enum error insert_or_take_over(struct stage *stage, const struct flow_key *key,
-                                      uint32_t expires_ms, struct flow **flow)
-{
-    uint64_t hash = flow_hash(stage->flows, key);
-    enum error error = flow_insert(stage->flows, key, hash, stage->now_ms, expires_ms, flow);
-    if (error != ERROR_EXISTS)
-        return error;
-    struct flow *old = flow_lookup(stage->flows, key, hash, stage->now_ms);
-    if (old->state != FLOW_TCP_CLOSING)
-        return ERROR_EXISTS;
-    flow_remove(stage->flows, old);
-    return flow_insert(stage->flows, key, hash, stage->now_ms, expires_ms, flow);
-}
-
-// The entry by which a NAT member's replies are known.
-static enum error insert_reply(struct stage *stage, struct flow *forward)
-{
-    const struct tables_member *member = &stage->tables->members[forward->member];
-    struct flow_key key = {
-        .source = member->address,
-        .destination = forward->key.source,
-        .source_port = member->port ? member->port : forward->key.destination_port,
-        .destination_port = forward->key.source_port,
-        .protocol = forward->key.protocol,
+    const struct flow_key *key = request->key;
+    return (struct flow_pair){
+        .client = key->peer,
+        .answered = key->peer,
+        .client_port = key->port,
+        .answered_port = key->port,
+        .service = key->endpoint,
+        .member_endpoint = member_endpoint,
+        .member = member_slot,
     };
-    struct flow *reply;
-    enum error error = insert_or_take_over(stage, &key, forward->expires_ms, &reply);
-    if (error)
+}
+
+// Both directions. A reply can belong to one flow only: one that is over, and only waits for its
+// time, makes room.
+static enum error begin_two_way(const struct request *request, uint16_t member_slot,
+                                enum flow_state state, uint32_t expires_ms)
+{
+    struct stage *stage = request->stage;
+    const struct tables_member *member = &stage->tables->members[member_slot];
+    const struct tables_service *service = &stage->tables->services[request->key->endpoint];
+    uint16_t member_endpoint =
+        endpoint_number(stage->tables->endpoints, ENDPOINT_MEMBER, &member->address,
+                        member->port ? member->port : service->port, service->protocol);
+    DCHECK(member_endpoint != 0);
+    struct flow_pair pair = pair_of(request, member_slot, member_endpoint);
+    pair.state = (uint8_t)state;
+    pair.expires_ms = expires_ms;
+    struct flow *flow;
+    enum error error = flow_insert_pair(stage->flows, &pair, request->hash, stage->now_ms, &flow);
+    if (error != ERROR_EXISTS || flow_state_of(stage->flows, flow) != FLOW_TCP_CLOSING)
         return error;
-    fill_flow(reply, forward->service, forward->member, (enum flow_state)forward->state,
-              FLOW_REPLY);
-    flow_pair(stage->flows, forward, reply);
-    return ERROR_NONE;
+    flow_remove(stage->flows, flow);
+    return flow_insert_pair(stage->flows, &pair, request->hash, stage->now_ms, &flow);
 }
 
 // Begins a flow. Its end is counted by the stage's flow_ended().
-static enum error begin_flow(struct stage *stage, const struct packet *packet,
-                             const struct flow_key *key, uint64_t hash, uint32_t service,
-                             uint32_t member)
+static enum error begin_flow(const struct request *request, uint16_t member)
 {
-    struct counters *counters = &stage->counters;
-    enum flow_state state = first_state(packet);
+    struct stage *stage = request->stage;
+    enum flow_state state =
+        request->protocol == IPPROTO_TCP ? tcp_first_state(request->tcp_flags) : FLOW_UDP;
     uint32_t expires_ms = stage->now_ms + stage->tables->timeouts_ms[state];
-    struct flow *flow;
-    enum error error = flow_insert(stage->flows, key, hash, stage->now_ms, expires_ms, &flow);
+    enum error error;
+    if (stage->tables->members[member].forward == CONFIG_FORWARD_NAT) {
+        error = begin_two_way(request, member, state, expires_ms);
+    } else {
+        struct flow value = {.expires_ms = expires_ms, .member = member, .state = (uint8_t)state};
+        struct flow *flow;
+        error =
+            flow_insert(stage->flows, request->key, request->hash, stage->now_ms, &value, &flow);
+    }
     if (error)
         return error;
-    fill_flow(flow, service, member, state, FLOW_FORWARD);
-    stats_add(&counters->vip_flows[service], 1);
-    stats_add(&counters->member_flows[member], 1);
-    if (stage->tables->members[member].forward == CONFIG_FORWARD_NAT) {
-        error = insert_reply(stage, flow);
-        if (error) {
-            flow_remove(stage->flows, flow);
-            return error;
-        }
-    }
-    stats_add(&counters->vip_flows_created[service], 1);
-    stats_add(&counters->member_flows_created[member], 1);
+    struct tally *vip = &stage->counters.vips[request->key->endpoint];
+    struct tally *of_member = &stage->counters.members[member];
+    stats_add(&vip->flows, 1);
+    stats_add(&vip->flows_created, 1);
+    stats_add(&of_member->flows, 1);
+    stats_add(&of_member->flows_created, 1);
     return ERROR_NONE;
 }
 
 // A segment that ends a connection we do not know begins no flow.
-static bool ends_connection(const struct wire_packet *wire)
+static bool ends_connection(const struct request *request)
 {
-    return wire->protocol == IPPROTO_TCP && (wire->tcp_flags & (WIRE_TCP_FIN | WIRE_TCP_RST));
+    return request->tcp_flags & (WIRE_TCP_FIN | WIRE_TCP_RST);
 }
 
 // A packet of no flow, its member chosen. Without room, direct return and tunnels pass by the
 // choice alone, as their members know the connection; NAT cannot, as the reply would not be known.
-static void admit_to_member(struct stage *stage, struct packet *packet, const struct flow_key *key,
-                            uint64_t hash, uint32_t service, uint32_t member)
+static struct admission admit_to_member(const struct request *request, uint16_t member)
 {
+    struct stage *stage = request->stage;
     bool nat = stage->tables->members[member].forward == CONFIG_FORWARD_NAT;
-    if (ends_connection(&packet->wire)) {
-        if (nat)
-            packet_drop(packet, DROP_NO_FLOW);
-        else
-            forward_to_member(stage, packet, member, service);
-        return;
-    }
-    enum error error = begin_flow(stage, packet, key, hash, service, member);
-    if (error && nat) {
-        packet_drop(packet, error == ERROR_EXISTS ? DROP_FLOW_CONFLICT : DROP_FLOW_TABLE_FULL);
-        return;
-    }
+    if (ends_connection(request))
+        return nat ? admission_drop(DROP_NO_FLOW) : admission_send(member);
+    enum error error = begin_flow(request, member);
+    if (error && nat)
+        return admission_drop(error == ERROR_EXISTS ? DROP_FLOW_CONFLICT : DROP_FLOW_TABLE_FULL);
     if (error)
         stats_add(stage->counters.untracked, 1);
-    forward_to_member(stage, packet, member, service);
+    return admission_send(member);
 }
 
-static void admit_to_service(struct stage *stage, struct packet *packet, const struct flow_key *key,
-                             uint64_t hash, uint32_t slot)
+static struct admission admit_to_service(const struct request *request)
 {
-    const struct tables_service *service = &stage->tables->services[slot];
-    if (service->owned && belongs_elsewhere(stage, packet, &key->source, key->source_port))
-        return;
-    // An earlier packet of this burst may have begun the flow.
-    struct flow *flow = flow_lookup(stage->flows, key, hash, stage->now_ms);
-    if (flow) {
-        forward_established(stage, packet, flow);
-        return;
-    }
+    struct stage *stage = request->stage;
+    const struct tables_service *service = &stage->tables->services[request->key->endpoint];
+    struct admission elsewhere = {0};
+    if (service->owned && belongs_elsewhere(request, &elsewhere))
+        return elsewhere;
     const struct tables_pool *pool = service->pool;
-    if (!pool) {
-        packet_drop(packet, DROP_NO_SERVICE); // removed
-        return;
-    }
+    if (!pool)
+        return admission_drop(DROP_NO_SERVICE); // removed
     uint32_t chosen = BALANCE_NONE;
     if (pool->balancer)
         chosen = balancer_pick(pool->balancer, &stage->cursors[pool->slot],
-                               balance_hash(stage->tables, key));
+                               balance_hash(stage->tables, request->key));
     if (chosen == BALANCE_NONE)
-        packet_drop(packet, DROP_NO_MEMBER);
-    else
-        admit_to_member(stage, packet, key, hash, slot, pool->members[chosen]);
+        return admission_drop(DROP_NO_MEMBER);
+    return admit_to_member(request, (uint16_t)pool->members[chosen]);
+}
+
+struct admission admit(struct stage *stage, const struct flow_key *key, uint64_t hash,
+                       uint8_t protocol, uint8_t tcp_flags, bool handed)
+{
+    const struct request request = {stage, key, hash, protocol, tcp_flags, handed};
+    if (key->endpoint < ENDPOINT_NUMBER_MEMBERS)
+        return admit_to_service(&request);
+    struct admission elsewhere = {0};
+    if (belongs_elsewhere(&request, &elsewhere))
+        return elsewhere;
+    return admission_drop(DROP_NO_FLOW); // a reply nobody asked for, or one too late
 }
 
 static void admit_packet(struct stage *stage, struct packet *packet, const struct flow_key *key,
                          uint64_t hash)
 {
-    const struct endpoint_set *endpoints = stage->tables->endpoints;
-    const struct endpoint *endpoint =
-        endpoint_find(endpoints, &key->destination, key->destination_port, key->protocol);
-    if (endpoint && endpoint->kind == ENDPOINT_SERVICE) {
-        admit_to_service(stage, packet, key, hash, endpoint->value);
+    // An earlier packet of this burst may have begun the flow.
+    struct flow *flow = flow_find(stage->flows, key, hash, stage->now_ms);
+    if (flow) {
+        forward_established(stage, packet, flow, key->endpoint);
         return;
     }
-    endpoint = endpoint_find(endpoints, &key->source, key->source_port, key->protocol);
-    if (endpoint && endpoint->kind == ENDPOINT_MEMBER &&
-        !belongs_elsewhere(stage, packet, &key->destination, key->destination_port))
-        packet_drop(packet, DROP_NO_FLOW); // a reply nobody asked for, or one too late
+    struct admission admission =
+        admit(stage, key, hash, packet->wire.protocol, packet->wire.tcp_flags, packet->handed);
+    packet->verdict = admission.verdict;
+    packet->reason = admission.reason;
+    packet->owner = admission.owner;
+    if (admission.verdict == VERDICT_SEND)
+        forward_to_member(stage, packet, admission.member, key->endpoint);
 }
 
 void stage_admit(struct stage *stage, struct burst *burst)

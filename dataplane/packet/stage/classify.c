@@ -35,19 +35,36 @@ static bool may_have_flow(const struct wire_packet *wire)
            (wire->protocol == IPPROTO_TCP || wire->protocol == IPPROTO_UDP);
 }
 
+// The key of the flow that a packet may belong to: a client at a service, or one that a member
+// answers. False: at none of our endpoints.
+static bool key_of(const struct stage *stage, const struct packet *packet, struct flow_key *key)
+{
+    const struct wire_packet *wire = &packet->wire;
+    const struct endpoint_set *endpoints = stage->tables->endpoints;
+    struct ip_address source = wire_source(packet->frame, wire);
+    struct ip_address destination = wire_destination(packet->frame, wire);
+    uint16_t number = endpoint_number(endpoints, ENDPOINT_SERVICE, &destination,
+                                      wire->destination_port, wire->protocol);
+    if (number != 0) {
+        *key = (struct flow_key){.peer = source, .port = wire->source_port, .endpoint = number};
+        return true;
+    }
+    number =
+        endpoint_number(endpoints, ENDPOINT_MEMBER, &source, wire->source_port, wire->protocol);
+    *key =
+        (struct flow_key){.peer = destination, .port = wire->destination_port, .endpoint = number};
+    return number != 0;
+}
+
 static void add_key(const struct stage *stage, struct burst *burst, uint32_t index)
 {
-    const struct packet *packet = &burst->packets[index];
+    struct flow_key key;
+    if (!key_of(stage, &burst->packets[index], &key))
+        return;
     uint32_t k = burst->key_count++;
     burst->packet_of[k] = (uint8_t)index;
-    burst->keys[k] = (struct flow_key){
-        .source = wire_source(packet->frame, &packet->wire),
-        .destination = wire_destination(packet->frame, &packet->wire),
-        .source_port = packet->wire.source_port,
-        .destination_port = packet->wire.destination_port,
-        .protocol = packet->wire.protocol,
-    };
-    burst->hashes[k] = flow_hash(stage->flows, &burst->keys[k]);
+    burst->keys[k] = key;
+    burst->hashes[k] = flow_hash(stage->flows, &key);
 }
 
 static void classify_packet(const struct stage *stage, struct packet *packet)

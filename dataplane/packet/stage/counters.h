@@ -15,72 +15,91 @@
 #define TABLES_MEMBER_SLOTS  (2 * CONFIG_MEMBERS_MAX + 1)
 #define TABLES_POOL_SLOTS    (2 * CONFIG_POOLS_MAX + 1)
 
-// X(enumerator, field, name, type, capacity, help)
-#define COUNTER_LIST(X)                                                                            \
-    X(COUNTER_DROPS, drops, "weir_drops_packets_total", STATS_COUNTER, DROP_REASONS,               \
-      "Packets dropped, by reason.")                                                               \
-    X(COUNTER_PORT_RX_PACKETS, port_rx_packets, "weir_port_rx_packets_total", STATS_COUNTER,       \
-      CONFIG_PORTS_MAX, "Packets received on a port.")                                             \
-    X(COUNTER_PORT_RX_BYTES, port_rx_bytes, "weir_port_rx_bytes_total", STATS_COUNTER,             \
-      CONFIG_PORTS_MAX, "Bytes received on a port, Ethernet headers included.")                    \
-    X(COUNTER_PORT_TX_PACKETS, port_tx_packets, "weir_port_tx_packets_total", STATS_COUNTER,       \
-      CONFIG_PORTS_MAX, "Packets given to a port to send.")                                        \
-    X(COUNTER_PORT_TX_BYTES, port_tx_bytes, "weir_port_tx_bytes_total", STATS_COUNTER,             \
-      CONFIG_PORTS_MAX, "Bytes given to a port to send, Ethernet headers included.")               \
-    X(COUNTER_PORT_PUNTED, port_punted, "weir_port_punted_packets_total", STATS_COUNTER,           \
-      CONFIG_PORTS_MAX, "Packets of a port handed to the kernel.")                                 \
-    X(COUNTER_PORT_LINK_DOWNS, port_link_downs, "weir_port_link_downs_total", STATS_COUNTER,       \
-      CONFIG_PORTS_MAX, "Times a port was without link, at the start or after it had one.")        \
-    X(COUNTER_PORT_INJECTED, port_injected, "weir_port_injected_packets_total", STATS_COUNTER,     \
-      CONFIG_PORTS_MAX, "Packets of the kernel sent on a port.")                                   \
-    X(COUNTER_VIP_PACKETS, vip_packets, "weir_vip_packets_total", STATS_COUNTER,                   \
-      TABLES_SERVICE_SLOTS, "Packets from clients to a virtual address that went to a member.")    \
-    X(COUNTER_VIP_BYTES, vip_bytes, "weir_vip_bytes_total", STATS_COUNTER, TABLES_SERVICE_SLOTS,   \
-      "Bytes of those packets, Ethernet headers included.")                                        \
-    X(COUNTER_VIP_FLOWS_CREATED, vip_flows_created, "weir_vip_flows_created_total", STATS_COUNTER, \
-      TABLES_SERVICE_SLOTS, "Flows that began at a virtual address.")                              \
-    X(COUNTER_VIP_FLOWS, vip_flows, "weir_vip_flows", STATS_GAUGE, TABLES_SERVICE_SLOTS,           \
-      "Flows of a virtual address.")                                                               \
-    X(COUNTER_MEMBER_PACKETS, member_packets, "weir_member_packets_total", STATS_COUNTER,          \
-      TABLES_MEMBER_SLOTS, "Packets from clients sent to a member.")                               \
-    X(COUNTER_MEMBER_BYTES, member_bytes, "weir_member_bytes_total", STATS_COUNTER,                \
-      TABLES_MEMBER_SLOTS, "Bytes of those packets, Ethernet headers included.")                   \
-    X(COUNTER_MEMBER_FLOWS_CREATED, member_flows_created, "weir_member_flows_created_total",       \
-      STATS_COUNTER, TABLES_MEMBER_SLOTS, "Flows that were given to a member.")                    \
-    X(COUNTER_MEMBER_FLOWS, member_flows, "weir_member_flows", STATS_GAUGE, TABLES_MEMBER_SLOTS,   \
-      "Flows that a member has.")                                                                  \
-    X(COUNTER_UNTRACKED, untracked, "weir_untracked_packets_total", STATS_COUNTER, 1,              \
-      "Packets that a full flow table let pass by the balancer's choice alone.")                   \
-    X(COUNTER_HANDOFFS, handoffs, "weir_worker_handoffs_total", STATS_COUNTER, 1,                  \
-      "Packets given to the worker that owns their flow or a queue.")                              \
-    X(COUNTER_TURNS, turns, "weir_worker_turns_total", STATS_COUNTER, 1,                           \
-      "Turns of a worker's loop.")                                                                 \
-    X(COUNTER_EMPTY_TURNS, empty_turns, "weir_worker_empty_turns_total", STATS_COUNTER, 1,         \
-      "Turns that found nothing to do.")                                                           \
-    X(COUNTER_SLEEPS, sleeps, "weir_worker_sleeps_total", STATS_COUNTER, 1,                        \
-      "Times an idle worker slept.")                                                               \
-    X(COUNTER_PACKETS, packets, "weir_worker_packets_total", STATS_COUNTER, 1,                     \
-      "Packets a worker took from ports, TAP interfaces and other workers.")                       \
-    X(COUNTER_BUSY_CYCLES, busy_cycles, "weir_worker_busy_cycles_total", STATS_COUNTER, 1,         \
-      "Time-stamp counter cycles of turns that found work.")                                       \
-    X(COUNTER_CYCLES, cycles, "weir_worker_cycles_total", STATS_COUNTER, 1,                        \
-      "Time-stamp counter cycles since a worker began, sleep included.")                           \
-    X(COUNTER_FLOWS, flows, "weir_worker_flows", STATS_GAUGE, 1,                                   \
+// X(enumerator, field, name, type, capacity, help). T(enumerator, beside, name, type, capacity,
+// help): four in a row are a struct tally.
+#define COUNTER_LIST(X, T)                                                                       \
+    X(COUNTER_DROPS, drops, "weir_drops_packets_total", STATS_COUNTER, DROP_REASONS,             \
+      "Packets dropped, by reason.")                                                             \
+    X(COUNTER_PORT_RX_PACKETS, port_rx_packets, "weir_port_rx_packets_total", STATS_COUNTER,     \
+      CONFIG_PORTS_MAX, "Packets received on a port.")                                           \
+    X(COUNTER_PORT_RX_BYTES, port_rx_bytes, "weir_port_rx_bytes_total", STATS_COUNTER,           \
+      CONFIG_PORTS_MAX, "Bytes received on a port, Ethernet headers included.")                  \
+    X(COUNTER_PORT_TX_PACKETS, port_tx_packets, "weir_port_tx_packets_total", STATS_COUNTER,     \
+      CONFIG_PORTS_MAX, "Packets given to a port to send.")                                      \
+    X(COUNTER_PORT_TX_BYTES, port_tx_bytes, "weir_port_tx_bytes_total", STATS_COUNTER,           \
+      CONFIG_PORTS_MAX, "Bytes given to a port to send, Ethernet headers included.")             \
+    X(COUNTER_PORT_PUNTED, port_punted, "weir_port_punted_packets_total", STATS_COUNTER,         \
+      CONFIG_PORTS_MAX, "Packets of a port handed to the kernel.")                               \
+    X(COUNTER_PORT_LINK_DOWNS, port_link_downs, "weir_port_link_downs_total", STATS_COUNTER,     \
+      CONFIG_PORTS_MAX, "Times a port was without link, at the start or after it had one.")      \
+    X(COUNTER_PORT_INJECTED, port_injected, "weir_port_injected_packets_total", STATS_COUNTER,   \
+      CONFIG_PORTS_MAX, "Packets of the kernel sent on a port.")                                 \
+    T(COUNTER_VIP_PACKETS, false, "weir_vip_packets_total", STATS_COUNTER, TABLES_SERVICE_SLOTS, \
+      "Packets from clients to a virtual address that went to a member.")                        \
+    T(COUNTER_VIP_BYTES, true, "weir_vip_bytes_total", STATS_COUNTER, TABLES_SERVICE_SLOTS,      \
+      "Bytes of those packets, Ethernet headers included.")                                      \
+    T(COUNTER_VIP_FLOWS_CREATED, true, "weir_vip_flows_created_total", STATS_COUNTER,            \
+      TABLES_SERVICE_SLOTS, "Flows that began at a virtual address.")                            \
+    T(COUNTER_VIP_FLOWS, true, "weir_vip_flows", STATS_GAUGE, TABLES_SERVICE_SLOTS,              \
+      "Flows of a virtual address.")                                                             \
+    T(COUNTER_MEMBER_PACKETS, false, "weir_member_packets_total", STATS_COUNTER,                 \
+      TABLES_MEMBER_SLOTS, "Packets from clients sent to a member.")                             \
+    T(COUNTER_MEMBER_BYTES, true, "weir_member_bytes_total", STATS_COUNTER, TABLES_MEMBER_SLOTS, \
+      "Bytes of those packets, Ethernet headers included.")                                      \
+    T(COUNTER_MEMBER_FLOWS_CREATED, true, "weir_member_flows_created_total", STATS_COUNTER,      \
+      TABLES_MEMBER_SLOTS, "Flows that were given to a member.")                                 \
+    T(COUNTER_MEMBER_FLOWS, true, "weir_member_flows", STATS_GAUGE, TABLES_MEMBER_SLOTS,         \
+      "Flows that a member has.")                                                                \
+    X(COUNTER_UNTRACKED, untracked, "weir_untracked_packets_total", STATS_COUNTER, 1,            \
+      "Packets that a full flow table let pass by the balancer's choice alone.")                 \
+    X(COUNTER_HANDOFFS, handoffs, "weir_worker_handoffs_total", STATS_COUNTER, 1,                \
+      "Packets given to the worker that owns their flow or a queue.")                            \
+    X(COUNTER_TURNS, turns, "weir_worker_turns_total", STATS_COUNTER, 1,                         \
+      "Turns of a worker's loop.")                                                               \
+    X(COUNTER_EMPTY_TURNS, empty_turns, "weir_worker_empty_turns_total", STATS_COUNTER, 1,       \
+      "Turns that found nothing to do.")                                                         \
+    X(COUNTER_SLEEPS, sleeps, "weir_worker_sleeps_total", STATS_COUNTER, 1,                      \
+      "Times an idle worker slept.")                                                             \
+    X(COUNTER_PACKETS, packets, "weir_worker_packets_total", STATS_COUNTER, 1,                   \
+      "Packets a worker took from ports, TAP interfaces and other workers.")                     \
+    X(COUNTER_BUSY_CYCLES, busy_cycles, "weir_worker_busy_cycles_total", STATS_COUNTER, 1,       \
+      "Time-stamp counter cycles of turns that found work.")                                     \
+    X(COUNTER_CYCLES, cycles, "weir_worker_cycles_total", STATS_COUNTER, 1,                      \
+      "Time-stamp counter cycles since a worker began, sleep included.")                         \
+    X(COUNTER_FLOWS, flows, "weir_worker_flows", STATS_GAUGE, 1,                                 \
       "Entries in use in a worker's flow table; a NAT flow has two.")
 
 enum counter {
-#define COUNTER_ENUMERATOR(enumerator, field, name, type, capacity, help) enumerator,
-    COUNTER_LIST(COUNTER_ENUMERATOR)
+#define COUNTER_ENUMERATOR(enumerator, field, name, type, capacity, help)   enumerator,
+#define COUNTER_OF_TALLY(enumerator, is_beside, name, type, capacity, help) enumerator,
+    COUNTER_LIST(COUNTER_ENUMERATOR, COUNTER_OF_TALLY)
+#undef COUNTER_OF_TALLY
 #undef COUNTER_ENUMERATOR
     COUNTERS,
+};
+
+// What is counted of a vip or a member, half a cache line: families in the order of the list.
+struct tally {
+    uint64_t packets, bytes;
+    uint64_t flows_created, flows;
 };
 
 // One worker's slots of every family.
 struct counters {
 #define COUNTER_FIELD(enumerator, field, name, type, capacity, help) uint64_t *field;
-    COUNTER_LIST(COUNTER_FIELD)
+#define COUNTER_OF_TALLY(enumerator, is_beside, name, type, capacity, help)
+    COUNTER_LIST(COUNTER_FIELD, COUNTER_OF_TALLY)
+#undef COUNTER_OF_TALLY
 #undef COUNTER_FIELD
+    struct tally *vips;    // by slot
+    struct tally *members; //
 };
+
+static inline void tally_packet(struct tally *tally, uint32_t bytes)
+{
+    stats_add(&tally->packets, 1);
+    stats_add(&tally->bytes, bytes);
+}
 
 // The families in the order of enum counter, for stats_create().
 extern const struct stats_family counter_families[COUNTERS];

@@ -5,68 +5,57 @@
 
 static enum flow_direction direction_of(const struct flow *flow)
 {
-    return (enum flow_direction)flow->direction;
+    return flow->flags & FLOW_IS_REPLY ? FLOW_REPLY : FLOW_FORWARD;
 }
 
 // Since the flow was last touched. Below 0 where a change of configuration made its timeout
 // shorter.
-static int32_t silent_ms(const struct stage *stage, const struct flow *flow)
+static int32_t silent_ms(const struct stage *stage, const struct flow *flow, enum flow_state state)
 {
-    uint32_t timeout_ms = stage->tables->timeouts_ms[flow->state];
-    return (int32_t)(stage->now_ms - (flow->expires_ms - timeout_ms));
+    uint32_t timeout_ms = stage->tables->timeouts_ms[state];
+    return (int32_t)(stage->now_ms - (flow_expires_ms(stage->flows, flow) - timeout_ms));
 }
 
-// Keeps the flow for its state's time, and the state for what the packet says.
-static void refresh(struct stage *stage, const struct packet *packet, struct flow *flow)
+bool flow_reopens(const struct stage *stage, const struct flow *flow, uint8_t tcp_flags)
 {
-    const uint32_t *timeouts_ms = stage->tables->timeouts_ms;
-    enum flow_state before = (enum flow_state)flow->state;
+    enum flow_state state = flow_state_of(stage->flows, flow);
+    return tcp_reopens(state, direction_of(flow), tcp_flags, flow->flags & FLOW_TWO_WAY,
+                       silent_ms(stage, flow, state));
+}
+
+void flow_follow(struct stage *stage, struct flow *flow, uint8_t tcp_flags)
+{
+    enum flow_state before = flow_state_of(stage->flows, flow);
     enum flow_state after = before;
     if (before != FLOW_UDP)
-        after = tcp_next_state(before, direction_of(flow), packet->wire.tcp_flags,
-                               flow->peer != FLOW_NONE, silent_ms(stage, flow));
-    if (after != before)
-        flow_set_state(stage->flows, flow, after, stage->now_ms, timeouts_ms[after]);
-    else if (!tcp_on_trial(after))
-        flow_touch(flow, stage->now_ms, timeouts_ms[after]);
+        after = tcp_next_state(before, direction_of(flow), tcp_flags, flow->flags & FLOW_TWO_WAY,
+                               silent_ms(stage, flow, before));
+    if (after != before || !tcp_on_trial(after))
+        flow_set(stage->flows, flow, after, stage->now_ms + stage->tables->timeouts_ms[after]);
 }
 
-void forward_established(struct stage *stage, struct packet *packet, struct flow *flow)
+void forward_established(struct stage *stage, struct packet *packet, struct flow *flow,
+                         uint16_t service)
 {
-    refresh(stage, packet, flow);
-    if (flow->direction == FLOW_REPLY)
-        forward_reply(stage, packet, flow);
+    flow_follow(stage, flow, packet->wire.tcp_flags);
+    struct flow_pair *pair = flow_pair_of(stage->flows, flow);
+    if (flow->flags & FLOW_IS_REPLY)
+        forward_reply(stage, packet, pair);
     else
-        forward_to_member(stage, packet, flow->member, flow->service);
-}
-
-// Forgets a flow that later packets of the burst may have found too, and its peer.
-static void forget(struct stage *stage, struct burst *burst, uint32_t k)
-{
-    struct flow *flow = burst->found[k];
-    struct flow *peer = flow->peer == FLOW_NONE ? NULL : flow_at(stage->flows, flow->peer);
-    flow_remove(stage->flows, flow);
-    for (uint32_t later = k; later < burst->key_count; later++) {
-        if (burst->found[later] == flow || burst->found[later] == peer)
-            burst->found[later] = NULL; // admit looks again
-    }
+        forward_to_member(stage, packet, flow->member, service);
 }
 
 void stage_established(struct stage *stage, struct burst *burst)
 {
-    if (burst->key_count == 0)
-        return;
-    flow_lookup_burst(stage->flows, burst->keys, burst->hashes, burst->key_count, stage->now_ms,
-                      burst->found);
     for (uint32_t k = 0; k < burst->key_count; k++) {
-        struct flow *flow = burst->found[k];
+        struct packet *packet = &burst->packets[burst->packet_of[k]];
+        struct flow *flow =
+            flow_find(stage->flows, &burst->keys[k], burst->hashes[k], stage->now_ms);
         if (!flow)
             continue;
-        struct packet *packet = &burst->packets[burst->packet_of[k]];
-        if (tcp_reopens((enum flow_state)flow->state, direction_of(flow), packet->wire.tcp_flags,
-                        flow->peer != FLOW_NONE, silent_ms(stage, flow)))
-            forget(stage, burst, k);
+        if (flow_reopens(stage, flow, packet->wire.tcp_flags))
+            flow_remove(stage->flows, flow); // admit begins it anew
         else
-            forward_established(stage, packet, flow);
+            forward_established(stage, packet, flow, burst->keys[k].endpoint);
     }
 }

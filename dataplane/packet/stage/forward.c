@@ -115,42 +115,19 @@ void forward_to_member(struct stage *stage, struct packet *packet, uint32_t memb
     send_to(stage, packet, member->out_port, neighbour_view(stage->neighbours, member->neighbour));
     if (packet->verdict == VERDICT_DROP)
         return;
-    struct counters *counters = &stage->counters;
-    stats_add(&counters->member_packets[member_slot], 1);
-    stats_add(&counters->member_bytes[member_slot], bytes);
-    stats_add(&counters->vip_packets[service_slot], 1);
-    stats_add(&counters->vip_bytes[service_slot], bytes);
+    tally_packet(&stage->counters.members[member_slot], bytes);
+    tally_packet(&stage->counters.vips[service_slot], bytes);
 }
 
-// A reply flow remembers its way to the client: the neighbour's slot, with the slot's generation
-// and that of the routes, so that it is looked up again when either changed.
 struct way {
     uint16_t out_port;
     struct neighbour_view view;
 };
 
-_Static_assert(CONFIG_PORTS_MAX <= UINT8_MAX + 1, "a flow remembers its port in 8 bits");
-
-static uint32_t way_pack(uint32_t slot, uint8_t slot_generation)
-{
-    DCHECK(slot >> STAGE_NEIGHBOUR_BITS == 0);
-    return slot | (uint32_t)slot_generation << STAGE_NEIGHBOUR_BITS;
-}
-
-static bool way_recall(const struct stage *stage, const struct flow *flow, struct way *way)
-{
-    uint32_t slot = flow->way & ((1u << STAGE_NEIGHBOUR_BITS) - 1);
-    if (slot == NEIGHBOUR_NONE || flow->way_routes != stage->tables->route_generation)
-        return false;
-    way->view = neighbour_view(stage->neighbours, slot);
-    way->out_port = flow->way_port;
-    return way->view.generation == flow->way >> STAGE_NEIGHBOUR_BITS;
-}
-
 // Where a packet to an address goes. DROP_NONE: `way` is filled, its view may be of no known
 // neighbour.
 static enum drop_reason way_find(const struct stage *stage, const struct ip_address *destination,
-                                 struct flow *flow, struct packet *packet, struct way *way)
+                                 struct flow_pair *pair, struct packet *packet, struct way *way)
 {
     const struct route *route = route_lookup(stage->tables->routes, destination);
     if (!route)
@@ -163,21 +140,21 @@ static enum drop_reason way_find(const struct stage *stage, const struct ip_addr
         return DROP_NONE;
     way->view = neighbour_view(stage->neighbours, slot);
     if (way->view.state == NEIGHBOUR_REACHABLE) {
-        flow->way = way_pack(slot, way->view.generation);
-        flow->way_port = (uint8_t)way->out_port;
-        flow->way_routes = stage->tables->route_generation;
+        pair->way = way_pack(slot, way->view.generation);
+        pair->way_port = (uint8_t)way->out_port;
+        pair->way_routes = stage->tables->route_generation;
     }
     return DROP_NONE;
 }
 
-void forward_reply(struct stage *stage, struct packet *packet, struct flow *flow)
+void forward_reply(struct stage *stage, struct packet *packet, struct flow_pair *pair)
 {
-    DCHECK(flow->service < stage->tables->service_limit);
-    const struct tables_service *service = &stage->tables->services[flow->service];
+    DCHECK(pair->service < stage->tables->service_limit);
+    const struct tables_service *service = &stage->tables->services[pair->service];
     DCHECK(service->used);
-    struct way way;
-    if (!way_recall(stage, flow, &way) || way.view.state != NEIGHBOUR_REACHABLE) {
-        enum drop_reason reason = way_find(stage, &flow->key.destination, flow, packet, &way);
+    struct way way = {.out_port = pair->way_port};
+    if (!way_recall(stage, pair, &way.view) || way.view.state != NEIGHBOUR_REACHABLE) {
+        enum drop_reason reason = way_find(stage, &pair->client, pair, packet, &way);
         if (reason != DROP_NONE) {
             packet_drop(packet, reason);
             return;

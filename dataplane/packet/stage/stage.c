@@ -7,14 +7,13 @@
 
 #define PUNT_BURST_MIN 32
 
-// Called by the flow table for an entry that ends.
-static void flow_ended(void *context, const struct flow *flow)
+// Called by the flow table for a flow that ends.
+static void flow_ended(void *context, uint16_t service, uint16_t member,
+                       const struct flow_pair *pair)
 {
     struct stage *stage = context;
-    if (flow->direction != FLOW_FORWARD)
-        return;
-    stats_add(&stage->counters.vip_flows[flow->service], UINT64_MAX);
-    stats_add(&stage->counters.member_flows[flow->member], UINT64_MAX);
+    stats_add(&stage->counters.vips[service].flows, UINT64_MAX);
+    stats_add(&stage->counters.members[member].flows, UINT64_MAX);
 }
 
 void stage_init(struct stage *stage)
@@ -28,8 +27,8 @@ void stage_drop(struct stage *stage, struct rte_mbuf *packet, enum drop_reason r
     rte_pktmbuf_free(packet);
 }
 
-static void hand_off(struct stage *stage, struct rte_mbuf *packet, uint16_t worker, uint16_t port,
-                     enum handoff_type type)
+void stage_hand_off(struct stage *stage, struct rte_mbuf *packet, uint16_t worker, uint16_t port,
+                    enum handoff_type type)
 {
     struct handoff_message message = {.packet = packet, .port = port, .type = (uint16_t)type};
     if (mailbox_send(stage->handoff[worker], &message))
@@ -52,11 +51,11 @@ static void hand_over_box(struct stage *stage, struct outbox *box, uint16_t port
 {
     uint16_t sender = (uint16_t)(stage->worker % queues);
     for (uint32_t i = 0; i < box->count; i++)
-        hand_off(stage, box->packets[i], sender, port, type);
+        stage_hand_off(stage, box->packets[i], sender, port, type);
     box->count = 0;
 }
 
-static void flush_port(struct stage *stage, uint16_t index)
+void stage_flush_port(struct stage *stage, uint16_t index)
 {
     struct outbox *box = &stage->outboxes[index];
     const struct port *port = stage->ports[index];
@@ -96,7 +95,7 @@ void stage_flush(struct stage *stage)
 {
     for (uint32_t p = 0; p < stage->tables->port_count; p++) {
         if (stage->outboxes[p].count)
-            flush_port(stage, (uint16_t)p);
+            stage_flush_port(stage, (uint16_t)p);
         if (stage->punts[p].count)
             flush_punt(stage, (uint16_t)p);
     }
@@ -104,10 +103,7 @@ void stage_flush(struct stage *stage)
 
 void stage_transmit(struct stage *stage, uint16_t port, struct rte_mbuf *packet)
 {
-    struct outbox *box = &stage->outboxes[port];
-    box->packets[box->count++] = packet;
-    if (box->count == RTE_DIM(box->packets))
-        flush_port(stage, port);
+    outbox_add(stage, port, packet);
 }
 
 // A leaky bucket in millionths of a packet: each punt fills it, time empties it at the port's rate.
@@ -168,7 +164,7 @@ static void dispatch(struct stage *stage, struct burst *burst)
             hold(stage, packet);
             break;
         case VERDICT_HANDOFF:
-            hand_off(stage, packet->mbuf, packet->owner, packet->in_port, HANDOFF_PROCESS);
+            stage_hand_off(stage, packet->mbuf, packet->owner, packet->in_port, HANDOFF_PROCESS);
             break;
         case VERDICT_DROP:
             stage_drop(stage, packet->mbuf, (enum drop_reason)packet->reason);
@@ -187,7 +183,7 @@ static void dispatch(struct stage *stage, struct burst *burst)
     }
 }
 
-static void add_packet(struct burst *burst, struct rte_mbuf *mbuf, uint16_t port, bool handed)
+void burst_add(struct burst *burst, struct rte_mbuf *mbuf, uint16_t port, bool handed)
 {
     DCHECK(burst->count < STAGE_BURST);
     struct packet *packet = &burst->packets[burst->count++];
@@ -198,42 +194,55 @@ static void add_packet(struct burst *burst, struct rte_mbuf *mbuf, uint16_t port
     packet->in_port = port;
 }
 
-static void walk(struct stage *stage, struct burst *burst)
+void stage_walk(struct stage *stage, struct burst *burst)
 {
+    burst->key_count = 0;
     stage_classify(stage, burst);
     stage_established(stage, burst);
     stage_local(stage, burst);
     stage_admit(stage, burst);
     dispatch(stage, burst);
+    burst->count = 0;
 }
 
 void stage_receive(struct stage *stage, uint16_t port, struct rte_mbuf **packets, uint32_t count)
 {
-    struct burst burst;
-    burst.count = 0;
-    burst.key_count = 0;
-    uint64_t bytes = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        add_packet(&burst, packets[i], port, false);
-        bytes += rte_pktmbuf_pkt_len(packets[i]);
-    }
     stats_add(&stage->counters.port_rx_packets[port], count);
-    stats_add(&stage->counters.port_rx_bytes[port], bytes);
-    walk(stage, &burst);
+    stats_add(&stage->counters.port_rx_bytes[port], bytes_of(packets, count));
+    stage_short_path(stage, port, packets, count, false);
+}
+
+// Packets that were received on one port go together.
+static void process_handed(struct stage *stage, const struct handoff_message *messages,
+                           uint32_t count)
+{
+    struct rte_mbuf *packets[STAGE_BURST];
+    uint32_t taken = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        packets[taken++] = messages[i].packet;
+        bool last = i + 1 == count || messages[i + 1].type != HANDOFF_PROCESS ||
+                    messages[i + 1].port != messages[i].port;
+        if (!last)
+            continue;
+        stage_short_path(stage, messages[i].port, packets, taken, true);
+        taken = 0;
+    }
 }
 
 void stage_receive_handed(struct stage *stage, const struct handoff_message *messages,
                           uint32_t count)
 {
-    struct burst burst;
-    burst.count = 0;
-    burst.key_count = 0;
     for (uint32_t i = 0; i < count; i++) {
         const struct handoff_message *message = &messages[i];
         switch ((enum handoff_type)message->type) {
-        case HANDOFF_PROCESS:
-            add_packet(&burst, message->packet, message->port, true);
+        case HANDOFF_PROCESS: {
+            uint32_t end = i + 1;
+            while (end < count && messages[end].type == HANDOFF_PROCESS)
+                end++;
+            process_handed(stage, message, end - i);
+            i = end - 1;
             break;
+        }
         case HANDOFF_TRANSMIT:
             stage_transmit(stage, message->port, message->packet);
             break;
@@ -242,5 +251,4 @@ void stage_receive_handed(struct stage *stage, const struct handoff_message *mes
             break;
         }
     }
-    walk(stage, &burst);
 }

@@ -31,12 +31,11 @@ struct packet {
 struct burst {
     uint32_t count;
     struct packet packets[STAGE_BURST];
-    // Of packets that may belong to a flow, without gaps: keys, their hashes, and what was found.
+    // Of packets that may belong to a flow, without gaps: keys and their hashes.
     uint32_t key_count;
     uint8_t packet_of[STAGE_BURST];
     struct flow_key keys[STAGE_BURST];
     uint64_t hashes[STAGE_BURST];
-    struct flow *found[STAGE_BURST];
 };
 
 static inline void packet_drop(struct packet *packet, enum drop_reason reason)
@@ -50,13 +49,29 @@ static inline bool is_group_mac(const uint8_t *mac)
     return mac[0] & 1;
 }
 
+// short_path.c: packets received on one port, from the wire or from another worker (`handed`).
+// Those that are plain and belong to a flow, or begin one, are done at once; the others walk the
+// stages below. Takes the mbufs.
+void stage_short_path(struct stage *stage, uint16_t port, struct rte_mbuf **packets, uint32_t count,
+                      bool handed);
+
+// stage.c: a packet for stage_walk().
+void burst_add(struct burst *burst, struct rte_mbuf *mbuf, uint16_t port, bool handed);
+// stage.c: the stages for what is not plain, from classify to dispatch. Empties the burst.
+void stage_walk(struct stage *stage, struct burst *burst);
+
 // classify.c: parses every packet and fills the keys.
 void stage_classify(struct stage *stage, struct burst *burst);
 
 // established.c: looks the keys up, and sends what belongs to a flow.
 void stage_established(struct stage *stage, struct burst *burst);
-// The same for one packet and its flow.
-void forward_established(struct stage *stage, struct packet *packet, struct flow *flow);
+// The same for one packet and its flow. `service` is that of a client's packet.
+void forward_established(struct stage *stage, struct packet *packet, struct flow *flow,
+                         uint16_t service);
+// A packet with those flags (0: UDP) of a flow: its state after it, and its time.
+void flow_follow(struct stage *stage, struct flow *flow, uint8_t tcp_flags);
+// Whether it begins a new connection in a flow whose own is over.
+bool flow_reopens(const struct stage *stage, const struct flow *flow, uint8_t tcp_flags);
 
 // local.c: ARP, neighbour discovery, echo to our addresses.
 void stage_local(struct stage *stage, struct burst *burst);
@@ -64,7 +79,63 @@ void stage_local(struct stage *stage, struct burst *burst);
 // admit.c: new flows. What is left undecided after it is not ours.
 void stage_admit(struct stage *stage, struct burst *burst);
 
+// What becomes of a packet that belongs to no flow.
+struct admission {
+    uint8_t verdict; // VERDICT_SEND: to `member`; VERDICT_HANDOFF: to `owner`; VERDICT_DROP
+    uint8_t reason;  // enum drop_reason
+    uint16_t owner;
+    uint16_t member;
+};
+struct admission admit(struct stage *stage, const struct flow_key *key, uint64_t hash,
+                       uint8_t protocol, uint8_t tcp_flags, bool handed);
+
 // forward.c: one packet to a member, or a member's reply to a client.
 void forward_to_member(struct stage *stage, struct packet *packet, uint32_t member_slot,
                        uint32_t service_slot);
-void forward_reply(struct stage *stage, struct packet *packet, struct flow *flow);
+void forward_reply(struct stage *stage, struct packet *packet, struct flow_pair *pair);
+
+// stage.c: gives a packet to another worker. Takes the mbuf.
+void stage_hand_off(struct stage *stage, struct rte_mbuf *packet, uint16_t worker, uint16_t port,
+                    enum handoff_type type);
+void stage_flush_port(struct stage *stage, uint16_t port);
+
+static inline void outbox_add(struct stage *stage, uint16_t port, struct rte_mbuf *packet)
+{
+    struct outbox *box = &stage->outboxes[port];
+    box->packets[box->count++] = packet;
+    if (__builtin_expect(box->count == RTE_DIM(box->packets), 0))
+        stage_flush_port(stage, port);
+}
+
+_Static_assert(CONFIG_PORTS_MAX <= UINT8_MAX + 1, "a flow remembers its port in 8 bits");
+
+// The way of a two-way flow's replies: the neighbour's slot, with the slot's generation and that of
+// the routes, so that it is looked up again when either changed.
+static inline uint32_t way_pack(uint32_t slot, uint8_t slot_generation)
+{
+    DCHECK(slot >> STAGE_NEIGHBOUR_BITS == 0);
+    return slot | (uint32_t)slot_generation << STAGE_NEIGHBOUR_BITS;
+}
+
+// Fills `hop` where the flow remembers its way and that is still right.
+static inline bool way_recall(const struct stage *stage, const struct flow_pair *pair,
+                              struct neighbour_view *hop)
+{
+    uint32_t slot = pair->way & ((1u << STAGE_NEIGHBOUR_BITS) - 1);
+    if (slot == NEIGHBOUR_NONE || pair->way_routes != stage->tables->route_generation)
+        return false;
+    *hop = neighbour_view(stage->neighbours, slot);
+    return hop->generation == pair->way >> STAGE_NEIGHBOUR_BITS;
+}
+
+// The states in which a segment without SYN, FIN and RST changes nothing but the time: see
+// tcp_next_state().
+#define FLOW_QUIET_STATES                                                                       \
+    (1u << FLOW_TCP_ESTABLISHED | 1u << FLOW_TCP_CLIENT_CLOSED | 1u << FLOW_TCP_MEMBER_CLOSED | \
+     1u << FLOW_TCP_CLOSING | 1u << FLOW_UDP)
+
+static inline bool flow_is_quiet(uint8_t state, uint8_t tcp_flags)
+{
+    return (FLOW_QUIET_STATES >> state & 1) &&
+           !(tcp_flags & (WIRE_TCP_SYN | WIRE_TCP_FIN | WIRE_TCP_RST));
+}

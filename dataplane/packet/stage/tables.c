@@ -9,7 +9,9 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/siphash.h"
+#include "dataplane/packet/stage/counters.h"
 #include "dataplane/packet/stage/registry.h"
+#include "dataplane/packet/wire/rewrite.h"
 
 #define WHY_SIZE 256
 
@@ -34,6 +36,16 @@ struct member_identity {
 };
 
 struct service_identity {
+    struct ip_address address;
+    uint16_t port;
+    uint16_t protocol;
+};
+
+_Static_assert(ENDPOINT_NUMBER_MEMBERS >= TABLES_SERVICE_SLOTS, "numbers are one's alone");
+_Static_assert(TABLES_MEMBER_SLOTS <= UINT16_MAX + 1, "a flow knows its member in 16 bits");
+
+// What a member's endpoint's number stands for: whose member it is does not matter.
+struct endpoint_identity {
     struct ip_address address;
     uint16_t port;
     uint16_t protocol;
@@ -142,6 +154,15 @@ static void number_routes(struct compiler *compiler)
     now->route_generation = (uint8_t)(previous->route_generation + (same ? 0 : 1));
 }
 
+// What fits the way to a member: less by the outer header of a tunnel.
+static uint16_t ip_size_max(const struct tables *tables, const struct tables_member *member)
+{
+    uint32_t mtu = tables->ports[member->out_port].mtu;
+    uint32_t outer =
+        member->forward == CONFIG_FORWARD_IPIP ? wire_tunnel_size(&member->address) : 0;
+    return (uint16_t)(mtu > outer ? mtu - outer : 0);
+}
+
 // A connected network for each address, then what the file says.
 static enum error compile_routes(struct compiler *compiler)
 {
@@ -204,6 +225,7 @@ static enum error reach_member(struct compiler *compiler, const struct config_po
     }
     const struct ip_address *hop = route->on_link ? &from->address : &route->via;
     member->next_hop = *hop;
+    member->ip_size_max = ip_size_max(compiler->tables, member);
     return need_hop(compiler, route->port, hop, &member->neighbour);
 }
 
@@ -254,7 +276,7 @@ static enum error compile_member(struct compiler *compiler, const struct config_
     return ERROR_NONE;
 }
 
-static void pool_release(struct tables_pool *pool)
+static void release_pool(struct tables_pool *pool)
 {
     if (!pool || --pool->references > 0)
         return;
@@ -335,7 +357,7 @@ static enum error compile_pool(struct compiler *compiler, const struct config_po
     struct tables_pool *same = unchanged_pool(compiler, pool);
     if (same) {
         same->references++;
-        pool_release(pool);
+        release_pool(pool);
         *result = same;
         return ERROR_NONE;
     }
@@ -375,6 +397,7 @@ static enum error reach_kept_member(struct compiler *compiler, struct tables_mem
         member->out_port = (uint16_t)route->port;
         member->next_hop = route->on_link ? member->address : route->via;
     }
+    member->ip_size_max = ip_size_max(compiler->tables, member);
     return need_hop(compiler, member->out_port, &member->next_hop, &member->neighbour);
 }
 
@@ -422,6 +445,17 @@ static void keep_removed_services(struct compiler *compiler)
     }
 }
 
+static void use_number(struct tables *tables, uint16_t number)
+{
+    if (number >= ENDPOINT_NUMBER_MEMBERS)
+        tables->endpoint_numbers[number / 64] |= 1ull << number % 64;
+}
+
+static bool uses_number(const struct tables *tables, uint32_t number)
+{
+    return tables && (tables->endpoint_numbers[number / 64] >> number % 64 & 1);
+}
+
 // Clients of such a service still ask where its address is.
 static bool has_removed_service(const struct tables *tables, const struct ip_address *address)
 {
@@ -465,6 +499,7 @@ static enum error keep_endpoints(struct compiler *compiler, const struct endpoin
             endpoint_find(configured, &item.address, item.port, item.protocol))
             continue;
         item.kept = true;
+        use_number(compiler->tables, item.number);
         enum error error = add_endpoint(compiler, item);
         if (error)
             return error;
@@ -501,7 +536,28 @@ static uint32_t answering_port(const struct tables *tables, const struct ip_addr
     return ENDPOINT_NO_PORT;
 }
 
-// By these a NAT member's replies are known where their flow is not.
+// The number of a NAT member's endpoint, the same as long as any snapshot uses it.
+static enum error number_endpoint(struct compiler *compiler, const struct tables_member *member,
+                                  struct endpoint *endpoint)
+{
+    struct endpoint_identity identity = {
+        .address = endpoint->address, .port = endpoint->port, .protocol = endpoint->protocol};
+    uint32_t slot;
+    enum error error =
+        registry_acquire(compiler->context->endpoints, &identity, sizeof(identity), &slot);
+    if (error) {
+        snprintf(compiler->why, WHY_SIZE,
+                 "pool %s: no number for member %s: NAT members' addresses and ports may be %d at "
+                 "once, those that still have flows included: %s",
+                 member->pool_name, member->name, ENDPOINT_NUMBERS, error_text(error));
+        return error;
+    }
+    endpoint->number = (uint16_t)(ENDPOINT_NUMBER_MEMBERS + slot - 1);
+    use_number(compiler->tables, endpoint->number);
+    return ERROR_NONE;
+}
+
+// By these a NAT member's replies are known.
 static enum error add_member_endpoints(struct compiler *compiler, const struct config_vip *vip,
                                        const struct tables_pool *pool)
 {
@@ -514,12 +570,13 @@ static enum error add_member_endpoints(struct compiler *compiler, const struct c
             .kind = ENDPOINT_MEMBER,
             .value = pool->members[i],
         };
-        enum error error = add_endpoint(compiler, endpoint);
-        endpoint.port = 0;
-        endpoint.protocol = IPPROTO_FRAGMENT;
-        if (!error)
-            error = add_endpoint(compiler, endpoint);
-        if (error)
+        struct endpoint fragments = endpoint;
+        fragments.port = 0;
+        fragments.protocol = IPPROTO_FRAGMENT;
+        enum error error;
+        if ((error = number_endpoint(compiler, member, &endpoint)) ||
+            (error = add_endpoint(compiler, endpoint)) ||
+            (error = add_endpoint(compiler, fragments)))
             return error;
     }
     return ERROR_NONE;
@@ -533,6 +590,7 @@ static enum error add_service_endpoints(struct compiler *compiler, const struct 
                                                                 .port = network_port(vip->port),
                                                                 .protocol = protocol,
                                                                 .kind = ENDPOINT_SERVICE,
+                                                                .number = (uint16_t)slot,
                                                                 .value = slot});
     if (error)
         return error;
@@ -636,6 +694,10 @@ static void release_slots(const struct tables *a, const struct tables *b,
         if (a->services[slot].used && !(b && slot < b->service_limit && b->services[slot].used))
             registry_release(context->services, slot);
     }
+    for (uint32_t number = ENDPOINT_NUMBER_MEMBERS; number <= UINT16_MAX; number++) {
+        if (uses_number(a, number) && !uses_number(b, number))
+            registry_release(context->endpoints, number - ENDPOINT_NUMBER_MEMBERS + 1);
+    }
     for (uint32_t i = 0; a && i < a->pool_count; i++) {
         uint32_t slot = a->pools[i] ? a->pools[i]->slot : 0;
         bool kept = slot == 0;
@@ -664,7 +726,8 @@ enum error tables_compile(const struct config *config, const struct tables_conte
     uint32_t service_room = previous_services + config->vip_count + 1;
     created->members = aligned_alloc(64, member_room * sizeof(struct tables_member));
     created->services = calloc(service_room, sizeof(struct tables_service));
-    if (!created->members || !created->services) {
+    created->endpoint_numbers = calloc((UINT16_MAX + 1) / 64, sizeof(uint64_t));
+    if (!created->members || !created->services || !created->endpoint_numbers) {
         error = fail_memory(&compiler);
         goto failed;
     }
@@ -696,7 +759,7 @@ void tables_destroy(void *thing)
     if (!tables)
         return;
     for (uint32_t i = 0; i < tables->pool_count; i++)
-        pool_release(tables->pools[i]);
+        release_pool(tables->pools[i]);
     for (uint32_t p = 0; p < tables->port_count; p++)
         free(tables->ports[p].addresses);
     endpoint_set_destroy(tables->endpoints);
@@ -706,5 +769,6 @@ void tables_destroy(void *thing)
     free(tables->pools);
     free(tables->members);
     free(tables->services);
+    free(tables->endpoint_numbers);
     free(tables);
 }

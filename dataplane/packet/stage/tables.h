@@ -24,6 +24,7 @@ struct tables_member {
     uint32_t neighbour;              // slot of the next hop
     uint16_t out_port;               // index of the port
     uint16_t port;                   // NAT: network byte order, 0: the vip's own
+    uint16_t ip_size_max;            // the largest IP packet that fits the way there
     uint8_t forward;                 // enum config_forward
     bool used;                       // the slot stands for a member
     bool removed;                    // no longer configured; its flows go on
@@ -81,6 +82,7 @@ struct tables {
     struct siphash_key balance_key;    // from node.hash-seed: shared with sister appliances
     uint32_t timeouts_ms[FLOW_STATES]; //
     struct endpoint_set *endpoints;    // owned, as all below
+    uint64_t *endpoint_numbers;        // members' that this snapshot uses, as a bit set
     struct route *route_list;          // what `routes` was built from
     uint32_t route_count;
     struct tables_hop *hops; // gateways and members' next hops, each at least once
@@ -103,6 +105,7 @@ struct tables_context {
     struct registry *services;     // give out the slots
     struct registry *pools;
     struct registry *members;
+    struct registry *endpoints;         // numbers of members' endpoints, ENDPOINT_NUMBERS of them
     struct neighbour_table *neighbours; // next hops are pinned there
     const struct neighbour_actions *actions;
     uint64_t now_ns;

@@ -22,8 +22,8 @@ enum {
 };
 
 static const struct stats_family families[FAMILIES] = {
-    [DROPS] = {"weir_drops_packets_total", "Packets dropped, by reason", STATS_COUNTER, 9},
-    [MEMBER_FLOWS] = {"weir_member_flows", "Flows held for a member", STATS_GAUGE, 16384},
+    [DROPS] = {"weir_drops_packets_total", "Packets dropped, by reason", STATS_COUNTER, 9, false},
+    [MEMBER_FLOWS] = {"weir_member_flows", "Flows held for a member", STATS_GAUGE, 16384, false},
 };
 
 #define WRITERS 3
@@ -137,6 +137,47 @@ static void writers_share_no_cache_line(void **state)
     stats_destroy(stats);
 }
 
+static void families_beside_each_other_share_cache_lines_and_nothing_else(void **state)
+{
+    static const struct stats_family rows[] = {
+        {"weir_before_total", "", STATS_COUNTER, 3, false},
+        {"weir_packets_total", "", STATS_COUNTER, 50, false},
+        {"weir_bytes_total", "", STATS_COUNTER, 50, true},
+        {"weir_flows", "", STATS_GAUGE, 50, true},
+        {"weir_after_total", "", STATS_COUNTER, 50, false},
+    };
+    enum {
+        ROWS = sizeof(rows) / sizeof(rows[0])
+    };
+    struct stats *stats;
+    assert_int_equal(stats_create(rows, ROWS, 2, &stats), ERROR_NONE);
+    struct stats_reader *reader = new_reader(stats);
+    for (uint32_t i = 0; i < 50; i++) {
+        uintptr_t packets = (uintptr_t)stats_slot(stats, 1, 1, i);
+        assert_int_equal((uintptr_t)stats_slot(stats, 2, 1, i), packets + 8);
+        assert_int_equal((uintptr_t)stats_slot(stats, 3, 1, i), packets + 16);
+        assert_int_equal(packets / 64, (packets + 16) / 64);
+    }
+    // Each slot is one instance's alone, and a reader finds it there.
+    uint64_t written = 0;
+    for (size_t family = 0; family < ROWS; family++) {
+        assert_int_equal(stats_reader_family(reader, family).capacity, rows[family].capacity);
+        for (uint32_t writer = 0; writer < 2; writer++) {
+            for (uint32_t i = 0; i < rows[family].capacity; i++)
+                stats_add(stats_slot(stats, family, writer, i), ++written);
+        }
+    }
+    uint64_t expected = 0;
+    for (size_t family = 0; family < ROWS; family++) {
+        for (uint32_t writer = 0; writer < 2; writer++) {
+            for (uint32_t i = 0; i < rows[family].capacity; i++)
+                assert_int_equal(stats_reader_value(reader, family, i, writer), ++expected);
+        }
+    }
+    stats_reader_close(reader);
+    stats_destroy(stats);
+}
+
 static uint64_t allocated_bytes(const struct stats *stats)
 {
     struct stat status;
@@ -147,10 +188,10 @@ static uint64_t allocated_bytes(const struct stats *stats)
 static void what_is_not_used_costs_nothing_written_or_read(void **state)
 {
     struct stats_family many[4] = {
-        {"weir_a_total", "a", STATS_COUNTER, 16384},
-        {"weir_b_total", "b", STATS_COUNTER, 16384},
-        {"weir_c_total", "c", STATS_COUNTER, 16384},
-        {"weir_d_total", "d", STATS_COUNTER, 16384},
+        {"weir_a_total", "a", STATS_COUNTER, 16384, false},
+        {"weir_b_total", "b", STATS_COUNTER, 16384, false},
+        {"weir_c_total", "c", STATS_COUNTER, 16384, false},
+        {"weir_d_total", "d", STATS_COUNTER, 16384, false},
     };
     struct stats *stats;
     assert_int_equal(stats_create(many, 4, 64, &stats), ERROR_NONE);
@@ -273,8 +314,8 @@ static enum error open_and_walk(int fd)
 static struct stats *small_stats(void)
 {
     static const struct stats_family small[] = {
-        {"weir_a_total", "a", STATS_COUNTER, 3},
-        {"weir_b", "b", STATS_GAUGE, 20},
+        {"weir_a_total", "a", STATS_COUNTER, 3, false},
+        {"weir_b", "b", STATS_GAUGE, 20, false},
     };
     struct stats *stats;
     assert_int_equal(stats_create(small, 2, 2, &stats), ERROR_NONE);
@@ -319,6 +360,10 @@ static void each_broken_field_is_refused(void **state)
         {ENTRY(labels_offset), 12, ERROR_INVALID},
         {ENTRY(slots_offset), UINT64_MAX - 7, ERROR_INVALID},
         {ENTRY(slots_offset), 4088, ERROR_INVALID},
+        {ENTRY(stride), 0, ERROR_INVALID},
+        {ENTRY(stride), STATS_ROW_MAX + 1, ERROR_INVALID},
+        {ENTRY(stride), UINT32_MAX, ERROR_INVALID},
+        {ENTRY(capacity), 0, ERROR_INVALID},
         {ENTRY(labels_used), UINT32_MAX, ERROR_NONE}, // only asked about instances there are
     };
     struct stats *stats = small_stats();
@@ -489,12 +534,20 @@ static void families_keep_prometheus_conventions(void **state)
         {"_total", STATS_COUNTER, true},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct stats_family family = {cases[i].name, "", cases[i].type, 1};
+        struct stats_family family = {cases[i].name, "", cases[i].type, 1, false};
         assert_int_equal(is_refused(&family, 1), cases[i].refused);
     }
-    const struct stats_family twice[] = {{"weir_a", "", STATS_GAUGE, 1},
-                                         {"weir_a", "", STATS_GAUGE, 1}};
+    const struct stats_family twice[] = {{"weir_a", "", STATS_GAUGE, 1, false},
+                                         {"weir_a", "", STATS_GAUGE, 1, false}};
     assert_true(is_refused(twice, 2));
+    // Rows are of families of one size.
+    const struct stats_family row[] = {{"weir_a", "", STATS_GAUGE, 1, false},
+                                       {"weir_b", "", STATS_GAUGE, 1, true}};
+    assert_false(is_refused(row, 2));
+    assert_true(is_refused(row + 1, 1));
+    const struct stats_family uneven[] = {{"weir_a", "", STATS_GAUGE, 1, false},
+                                          {"weir_b", "", STATS_GAUGE, 2, true}};
+    assert_true(is_refused(uneven, 2));
 }
 
 int main(void)
@@ -504,6 +557,7 @@ int main(void)
         cmocka_unit_test(counts_of_all_writers_add_up_and_stay_apart),
         cmocka_unit_test(labels_and_revision_follow_their_owner),
         cmocka_unit_test(writers_share_no_cache_line),
+        cmocka_unit_test(families_beside_each_other_share_cache_lines_and_nothing_else),
         cmocka_unit_test(what_is_not_used_costs_nothing_written_or_read),
         cmocka_unit_test(whoever_gets_the_descriptor_can_only_read),
         cmocka_unit_test(a_reader_outlives_the_descriptor_and_the_owner),

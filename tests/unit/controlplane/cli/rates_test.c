@@ -17,10 +17,10 @@ enum family {
 };
 
 static const struct stats_family families[] = {
-    [FAMILY_RX_BYTES] = {"weir_port_rx_bytes_total", "bytes received", STATS_COUNTER, 2},
-    [FAMILY_DROPS] = {"weir_drops_packets_total", "packets dropped", STATS_COUNTER, 3},
-    [FAMILY_FLOWS] = {"weir_worker_flows", "flows", STATS_GAUGE, 2},
-    [FAMILY_OTHER] = {"weir_other_total", "something else", STATS_COUNTER, 1},
+    [FAMILY_RX_BYTES] = {"weir_port_rx_bytes_total", "bytes received", STATS_COUNTER, 2, false},
+    [FAMILY_DROPS] = {"weir_drops_packets_total", "packets dropped", STATS_COUNTER, 3, false},
+    [FAMILY_FLOWS] = {"weir_worker_flows", "flows", STATS_GAUGE, 2, false},
+    [FAMILY_OTHER] = {"weir_other_total", "something else", STATS_COUNTER, 1, false},
 };
 
 struct segment {

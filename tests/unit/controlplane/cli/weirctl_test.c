@@ -109,7 +109,7 @@ static void serve(const char *path, int ready)
         {"statistics", handle_statistics}, {NULL, NULL},
     };
     static const struct stats_family families[] = {
-        {"weir_drops_packets_total", "packets dropped", STATS_COUNTER, 1},
+        {"weir_drops_packets_total", "packets dropped", STATS_COUNTER, 1, false},
     };
     struct stats *stats;
     struct ipc_server *server;

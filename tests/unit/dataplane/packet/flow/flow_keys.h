@@ -3,7 +3,10 @@
 
 #include "dataplane/packet/flow/flow.h"
 
-#define TEST_SIPHASH_KEY ((struct siphash_key){.k0 = 0x0123456789abcdef, .k1 = 0xfedcba9876543210})
+extern const uint64_t test_secrets[FOLD_SECRETS];
 
 // Different numbers give different keys. Even ones are IPv4, odd ones IPv6.
 struct flow_key key_of(uint32_t number);
+
+// A two-way flow between the keys of two numbers.
+struct flow_pair pair_of(uint32_t client, uint32_t member, uint32_t expires_ms);

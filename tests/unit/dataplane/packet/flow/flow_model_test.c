@@ -14,8 +14,9 @@
 
 // What the model knows of a key.
 struct known {
-    struct flow *flow; // NULL: not in the table
-    uint32_t peer;     // key, or NO_PEER
+    bool there;    // in the table, expired or not
+    bool is_reply; // of a two-way flow
+    uint32_t peer; // key of the other direction, or NO_PEER
     uint32_t expires_ms;
     uint8_t state;
 };
@@ -25,44 +26,33 @@ struct run {
     struct random random;
     uint32_t now_ms;
     uint32_t used; // entries that were inserted and not yet freed
-    bool removing; // freed entries may be live
+    bool removing; // freed flows may be live
     struct known known[KEYS];
 };
 
 static bool live(const struct run *run, uint32_t key)
 {
     const struct known *known = &run->known[key];
-    if (!known->flow)
-        return false;
-    if ((int32_t)(known->expires_ms - run->now_ms) > 0)
-        return true;
-    return known->peer != NO_PEER &&
-           (int32_t)(run->known[known->peer].expires_ms - run->now_ms) > 0;
+    return known->there && (int32_t)(known->expires_ms - run->now_ms) > 0;
 }
 
-// flow->member holds the key's number.
-static void on_free(void *context, const struct flow *flow)
+// `member` is the number of the client's key.
+static void on_free(void *context, uint16_t service, uint16_t member, const struct flow_pair *pair)
 {
     struct run *run = context;
-    struct known *known = &run->known[flow->member];
-    assert_true(known->flow == flow);
-    struct flow_key key = key_of(flow->member);
-    assert_memory_equal(&flow->key, &key, sizeof(key));
-    assert_int_equal(flow->state, known->state);
-    assert_true(run->removing || !live(run, flow->member));
+    struct known *known = &run->known[member];
+    assert_true(known->there && !known->is_reply);
+    assert_int_equal(service, key_of(member).endpoint);
+    assert_true(run->removing || !live(run, member));
+    assert_int_equal(pair != NULL, known->peer != NO_PEER);
+    known->there = false;
     run->used--;
-    if (known->peer == NO_PEER) {
-        known->flow = NULL;
+    if (!pair)
         return;
-    }
-    // Peers are freed together: the second of the two calls forgets both.
-    struct known *peer = &run->known[known->peer];
-    if (peer->flow) {
-        known->flow = NULL;
-        return;
-    }
-    known->flow = NULL;
-    known->peer = peer->peer = NO_PEER;
+    assert_int_equal(pair->state, known->state);
+    assert_int_equal(pair->expires_ms, known->expires_ms);
+    run->known[known->peer].there = false;
+    run->used--;
 }
 
 static uint32_t some_key(struct run *run)
@@ -70,116 +60,137 @@ static uint32_t some_key(struct run *run)
     return (uint32_t)random_below(&run->random, KEYS);
 }
 
-static uint64_t hash_of(const struct run *run, uint32_t number)
+static uint32_t some_expiry(struct run *run)
 {
-    struct flow_key key = key_of(number);
-    return flow_hash(run->table, &key);
+    return run->now_ms + (uint32_t)random_below(&run->random, TIMEOUT_MS) + 1;
 }
 
-static uint32_t some_timeout(struct run *run)
+static void assert_found(struct run *run, const struct flow *flow, uint32_t number)
 {
-    return (uint32_t)random_below(&run->random, TIMEOUT_MS) + 1;
+    const struct known *known = &run->known[number];
+    if (!live(run, number)) {
+        assert_null(flow);
+        return;
+    }
+    assert_non_null(flow);
+    assert_int_equal(flow_state_of(run->table, flow), known->state);
+    assert_int_equal(flow_expires_ms(run->table, flow), known->expires_ms);
+    assert_int_equal(flow->member, known->is_reply ? known->peer : number);
+    assert_int_equal((flow->flags & FLOW_IS_REPLY) != 0, known->is_reply);
+    assert_int_equal(flow_pair_of(run->table, flow) != NULL, known->peer != NO_PEER);
 }
 
-static bool insert(struct run *run, uint32_t number)
+static struct flow *find(struct run *run, uint32_t number)
 {
     struct flow_key key = key_of(number);
-    uint32_t expires_ms = run->now_ms + some_timeout(run);
+    struct flow *flow = flow_find(run->table, &key, flow_hash(run->table, &key), run->now_ms);
+    assert_found(run, flow, number);
+    return flow;
+}
+
+static void assert_full(const struct run *run, enum error error, uint32_t entries)
+{
+    assert_int_equal(error, ERROR_FULL);
+    assert_true(flow_table_used(run->table) + entries > CAPACITY);
+}
+
+static void insert(struct run *run, uint32_t number)
+{
+    struct flow_key key = key_of(number);
+    struct flow value = {.expires_ms = some_expiry(run),
+                         .member = (uint16_t)number,
+                         .state = (uint8_t)random_below(&run->random, FLOW_STATES)};
     bool was_live = live(run, number);
     struct flow *flow = NULL;
     enum error error =
-        flow_insert(run->table, &key, hash_of(run, number), run->now_ms, expires_ms, &flow);
+        flow_insert(run->table, &key, flow_hash(run->table, &key), run->now_ms, &value, &flow);
     if (was_live) {
         assert_int_equal(error, ERROR_EXISTS);
-        return false;
+        assert_found(run, flow, number);
+        return;
     }
     if (error) {
-        assert_int_equal(error, ERROR_FULL);
-        assert_int_equal(flow_table_used(run->table), CAPACITY);
-        return false;
+        assert_full(run, error, 1);
+        return;
     }
-    assert_null(run->known[number].flow);
-    assert_int_equal(flow->peer, FLOW_NONE);
-    flow->member = number;
-    run->known[number] = (struct known){.flow = flow, .peer = NO_PEER, .expires_ms = expires_ms};
+    assert_false(run->known[number].there);
+    run->known[number] = (struct known){
+        .there = true, .peer = NO_PEER, .expires_ms = value.expires_ms, .state = value.state};
     run->used++;
-    return true;
+    assert_found(run, flow, number);
 }
 
 static void insert_pair(struct run *run, uint32_t number)
 {
     uint32_t other = some_key(run);
-    if (other == number || !insert(run, number))
+    if (other == number)
         return;
-    if (!insert(run, other)) {
-        run->removing = true;
-        flow_remove(run->table, run->known[number].flow);
-        run->removing = false;
+    struct flow_pair values = pair_of(number, other, some_expiry(run));
+    values.state = (uint8_t)random_below(&run->random, FLOW_STATES);
+    struct flow_key key = key_of(number);
+    bool taken = live(run, number), other_taken = live(run, other);
+    struct flow *flow = NULL;
+    enum error error =
+        flow_insert_pair(run->table, &values, flow_hash(run->table, &key), run->now_ms, &flow);
+    if (taken || other_taken) {
+        assert_int_equal(error, ERROR_EXISTS);
+        assert_found(run, flow, taken ? number : other);
         return;
     }
-    flow_pair(run->table, run->known[number].flow, run->known[other].flow);
-    run->known[number].peer = other;
-    run->known[other].peer = number;
-}
-
-static void look_up_burst(struct run *run)
-{
-    struct flow_key keys[FLOW_BURST_MAX];
-    uint64_t hashes[FLOW_BURST_MAX];
-    uint32_t numbers[FLOW_BURST_MAX];
-    struct flow *found[FLOW_BURST_MAX];
-    uint32_t count = (uint32_t)random_below(&run->random, FLOW_BURST_MAX + 1);
-    for (uint32_t i = 0; i < count; i++) {
-        numbers[i] = some_key(run);
-        keys[i] = key_of(numbers[i]);
-        hashes[i] = hash_of(run, numbers[i]);
+    if (error) {
+        assert_full(run, error, 2);
+        return;
     }
-    flow_lookup_burst(run->table, keys, hashes, count, run->now_ms, found);
-    for (uint32_t i = 0; i < count; i++) {
-        assert_true(found[i] == (live(run, numbers[i]) ? run->known[numbers[i]].flow : NULL));
-        assert_true(flow_lookup(run->table, &keys[i], hashes[i], run->now_ms) == found[i]);
-    }
+    assert_false(run->known[number].there || run->known[other].there);
+    struct known known = {
+        .there = true, .peer = other, .expires_ms = values.expires_ms, .state = values.state};
+    run->known[number] = known;
+    known.peer = number;
+    known.is_reply = true;
+    run->known[other] = known;
+    run->used += 2;
+    assert_found(run, flow, number);
 }
 
 static void change(struct run *run, uint32_t number)
 {
     struct known *known = &run->known[number];
-    if (!live(run, number))
+    struct flow *flow = find(run, number);
+    if (!flow)
         return;
-    uint32_t timeout_ms = some_timeout(run);
-    uint32_t expires_ms = run->now_ms + timeout_ms;
-    if (random_below(&run->random, 4) > 0) {
-        flow_touch(known->flow, run->now_ms, timeout_ms);
-        known->expires_ms = expires_ms;
+    known->expires_ms = some_expiry(run);
+    known->state = (uint8_t)random_below(&run->random, FLOW_STATES);
+    flow_set(run->table, flow, (enum flow_state)known->state, known->expires_ms);
+    if (known->peer == NO_PEER)
         return;
-    }
-    enum flow_state state = (enum flow_state)random_below(&run->random, FLOW_STATES);
-    flow_set_state(run->table, known->flow, state, run->now_ms, timeout_ms);
-    known->state = (uint8_t)state;
-    known->expires_ms = expires_ms;
-    if (known->peer != NO_PEER) {
-        run->known[known->peer].state = (uint8_t)state;
-        run->known[known->peer].expires_ms = expires_ms;
-    }
+    run->known[known->peer].expires_ms = known->expires_ms;
+    run->known[known->peer].state = known->state;
 }
 
 static void remove_one(struct run *run, uint32_t number)
 {
-    if (!live(run, number))
+    struct flow *flow = find(run, number);
+    if (!flow)
         return;
-    uint32_t peer = run->known[number].peer;
     run->removing = true;
-    flow_remove(run->table, run->known[number].flow);
+    flow_remove(run->table, flow);
     run->removing = false;
-    assert_null(run->known[number].flow);
-    assert_true(peer == NO_PEER || !run->known[peer].flow);
+    assert_false(run->known[number].there);
+    assert_null(find(run, number));
 }
 
-static bool visit(void *context, const struct flow *flow)
+static bool visit(void *context, const struct flow_view *flow)
 {
     struct run *run = context;
+    const struct known *known = &run->known[flow->member];
+    struct flow_key client = key_of(flow->member);
     assert_true(live(run, flow->member));
-    assert_true(run->known[flow->member].flow == flow);
+    assert_memory_equal(&flow->client, &client.peer, sizeof(client.peer));
+    assert_int_equal(flow->client_port, client.port);
+    assert_int_equal(flow->service, client.endpoint);
+    assert_int_equal(flow->expires_ms, known->expires_ms);
+    assert_int_equal(flow->state, known->state);
+    assert_true(flow->direction == FLOW_FORWARD || known->peer != NO_PEER);
     return true;
 }
 
@@ -200,7 +211,7 @@ static void step(struct run *run)
         break;
     case 6:
     case 7:
-        look_up_burst(run);
+        find(run, number);
         break;
     case 8:
     case 9:
@@ -225,17 +236,20 @@ static void step(struct run *run)
 static void run_from(uint64_t seed, uint32_t now_ms)
 {
     struct run run = {.random = random_from_seed(seed), .now_ms = now_ms};
-    for (uint32_t i = 0; i < KEYS; i++)
-        run.known[i].peer = NO_PEER;
-    assert_int_equal(flow_table_create(CAPACITY, TEST_SIPHASH_KEY, &run.table), ERROR_NONE);
+    assert_int_equal(flow_table_create(CAPACITY, test_secrets, &run.table), ERROR_NONE);
     flow_table_on_free(run.table, on_free, &run);
-    for (uint32_t i = 0; i < STEPS; i++)
+    for (uint32_t i = 0; i < STEPS; i++) {
         step(&run);
+        if (i % 64 == 0) {
+            for (uint32_t key = 0; key < KEYS; key++)
+                find(&run, key);
+        }
+    }
     run.now_ms += 2 * TIMEOUT_MS;
     flow_sweep(run.table, flow_table_buckets(run.table), run.now_ms);
     assert_int_equal(run.used, 0);
     for (uint32_t i = 0; i < KEYS; i++)
-        assert_null(run.known[i].flow);
+        assert_false(run.known[i].there);
     flow_table_destroy(run.table);
 }
 

@@ -1,0 +1,334 @@
+// The short way of a burst: a plain packet of a known flow is read, found, rewritten and queued
+// without a verdict, in passes over the burst so that memory is fetched ahead of its use. What is
+// not plain, or needs more than that (a neighbour that is not known, a hop limit that runs out, a
+// packet too large), walks the general stages, which decide everything anew: the short way changes
+// nothing before it is sure.
+//
+// Order: packets of one flow leave in the order in which they came. A packet that walks the stages
+// may be of the same flow as a plain one behind it, so it walks before the next plain one is sent,
+// unless it is known to be of no flow.
+#include <netinet/in.h>
+#include <rte_prefetch.h>
+
+#include "dataplane/packet/stage/stage_priv.h"
+#include "dataplane/packet/wire/rewrite.h"
+#include "dataplane/packet/wire/short.h"
+
+#define PREFETCH_AHEAD 4
+
+#define LIKELY(condition)   __builtin_expect(!!(condition), 1)
+#define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+
+enum kind {
+    KIND_GENERAL, // not plain
+    KIND_FOREIGN, // plain, and at none of our endpoints
+    KIND_FLOW,    // plain, with a key
+};
+
+struct plain {
+    struct wire_short wire;
+    uint16_t endpoint;  // of the key
+    uint8_t kind;       // enum kind
+    uint64_t words[3];  // the key: of IPv4 the first word only
+    uint64_t hash;      //
+    struct flow *found; // when the burst was looked up
+};
+
+// A burst on its way.
+struct short_burst {
+    struct stage *stage;
+    uint16_t port;
+    bool handed;
+    bool ordered; // `general` must walk before another plain packet is sent
+    struct burst general;
+};
+
+static unsigned known_from_device(const struct rte_mbuf *mbuf)
+{
+    uint64_t ip = mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
+    return ip == RTE_MBUF_F_RX_IP_CKSUM_GOOD ? WIRE_KNOWN_IPV4_CHECKSUM_GOOD : WIRE_KNOWN_NOTHING;
+}
+
+static bool device_found_fault(const struct rte_mbuf *mbuf)
+{
+    return (mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_BAD ||
+           (mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_BAD;
+}
+
+static inline bool key_v4(const struct stage *stage, const uint8_t *frame, struct plain *plain)
+{
+    const struct endpoint_set *endpoints = stage->tables->endpoints;
+    const struct wire_short *wire = &plain->wire;
+    uint32_t source = wire_short_v4_source(frame), destination = wire_short_v4_destination(frame);
+    uint32_t peer = source;
+    uint16_t peer_port = wire->source_port;
+    uint16_t number = endpoint_number_v4(endpoints, ENDPOINT_SERVICE, destination,
+                                         wire->destination_port, wire->protocol);
+    if (number == 0) {
+        number = endpoint_number_v4(endpoints, ENDPOINT_MEMBER, source, wire->source_port,
+                                    wire->protocol);
+        peer = destination;
+        peer_port = wire->destination_port;
+    }
+    plain->endpoint = number;
+    plain->words[0] = flow_word_v4(peer, peer_port, number);
+    plain->hash = flow_hash_v4(stage->flows, plain->words[0]);
+    flow_prefetch_v4(stage->flows, plain->hash);
+    return number != 0;
+}
+
+static __attribute__((noinline)) bool key_v6(const struct stage *stage, const uint8_t *frame,
+                                             struct plain *plain)
+{
+    const struct endpoint_set *endpoints = stage->tables->endpoints;
+    const struct wire_short *wire = &plain->wire;
+    const uint8_t *source = frame + WIRE_SHORT_V6_SOURCE;
+    const uint8_t *destination = frame + WIRE_SHORT_V6_DESTINATION;
+    const uint8_t *peer = source;
+    uint16_t peer_port = wire->source_port;
+    uint16_t number = endpoint_number_v6(endpoints, ENDPOINT_SERVICE, destination,
+                                         wire->destination_port, wire->protocol);
+    if (number == 0) {
+        number = endpoint_number_v6(endpoints, ENDPOINT_MEMBER, source, wire->source_port,
+                                    wire->protocol);
+        peer = destination;
+        peer_port = wire->destination_port;
+    }
+    plain->endpoint = number;
+    plain->words[0] = wire_load64(peer);
+    plain->words[1] = wire_load64(peer + 8);
+    plain->words[2] = peer_port | (uint64_t)number << 16;
+    plain->hash = flow_hash_v6(stage->flows, plain->words);
+    flow_prefetch_v6(stage->flows, plain->hash);
+    return number != 0;
+}
+
+static inline void classify(const struct stage *stage, struct rte_mbuf *mbuf, uint64_t mac,
+                            struct plain *plain)
+{
+    const uint8_t *frame = rte_pktmbuf_mtod(mbuf, const uint8_t *);
+    plain->kind = KIND_GENERAL;
+    if (UNLIKELY(device_found_fault(mbuf)) ||
+        !wire_short_parse(frame, rte_pktmbuf_data_len(mbuf), rte_pktmbuf_pkt_len(mbuf),
+                          known_from_device(mbuf), mac, &plain->wire))
+        return;
+    bool ours = LIKELY(plain->wire.v4) ? key_v4(stage, frame, plain) : key_v6(stage, frame, plain);
+    plain->kind = ours ? KIND_FLOW : KIND_FOREIGN;
+}
+
+static inline struct flow *match(const struct flow_table *flows, const struct plain *plain)
+{
+    return LIKELY(plain->wire.v4) ? flow_match_v4(flows, plain->words[0], plain->hash)
+                                  : flow_match_v6(flows, plain->words, plain->hash);
+}
+
+static inline bool is_still(const struct flow *flow, const struct plain *plain)
+{
+    return LIKELY(plain->wire.v4) ? flow_is_still_v4(flow, plain->words[0])
+                                  : flow_is_still_v6(flow, plain->words);
+}
+
+static inline void look_up(struct stage *stage, struct plain *plain)
+{
+    plain->found = match(stage->flows, plain);
+    if (plain->found && plain->found->flags & FLOW_TWO_WAY)
+        rte_prefetch0(flow_pair_of(stage->flows, plain->found));
+}
+
+// The packet's live flow now: what was found may be gone or moved since, or begun.
+static inline struct flow *flow_now(struct stage *stage, const struct plain *plain)
+{
+    struct flow *flow = plain->found;
+    if (!flow || UNLIKELY(!is_still(flow, plain)))
+        flow = match(stage->flows, plain);
+    return flow && flow_is_live(stage->flows, flow, stage->now_ms) ? flow : NULL;
+}
+
+static inline void follow(struct stage *stage, struct flow *flow, uint8_t tcp_flags)
+{
+    struct flow_pair *pair = flow_pair_of(stage->flows, flow);
+    uint8_t state = pair ? pair->state : flow->state;
+    if (UNLIKELY(!flow_is_quiet(state, tcp_flags))) {
+        flow_follow(stage, flow, tcp_flags);
+        return;
+    }
+    uint32_t expires_ms = stage->now_ms + stage->tables->timeouts_ms[state];
+    if (pair)
+        pair->expires_ms = expires_ms;
+    else
+        flow->expires_ms = expires_ms;
+}
+
+static inline void send_to(struct stage *stage, struct rte_mbuf *mbuf, uint8_t *frame,
+                           uint16_t out_port, struct neighbour_view hop)
+{
+    wire_set_macs(frame, hop.mac, stage->ports[out_port]->mac.addr_bytes);
+    outbox_add(stage, out_port, mbuf);
+}
+
+// Puts the outer header in front; `frame` is where the new one starts. False: no room for it.
+static bool encapsulate(struct stage *stage, struct rte_mbuf *mbuf, const struct plain *plain,
+                        const struct tables_member *member, uint8_t **frame)
+{
+    const struct port *port = stage->ports[member->out_port];
+    const uint8_t *inner = *frame + WIRE_ETHERNET_SIZE;
+    uint32_t size = wire_tunnel_size(&member->address);
+    uint8_t *made = (uint8_t *)rte_pktmbuf_prepend(mbuf, (uint16_t)size);
+    if (!made)
+        return false;
+    wire_tunnel_header(made + WIRE_ETHERNET_SIZE, span_of(inner, plain->wire.ip_size),
+                       &member->tunnel_source, &member->address, port->tx_ipv4_checksum);
+    bool outer_v4 = ip_is_v4(&member->address);
+    memcpy(made + 12, outer_v4 ? "\x08\x00" : "\x86\xdd", 2);
+    if (outer_v4 && port->tx_ipv4_checksum) {
+        mbuf->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM;
+        mbuf->l2_len = WIRE_ETHERNET_SIZE;
+        mbuf->l3_len = WIRE_IPV4_SIZE;
+    }
+    *frame = made;
+    return true;
+}
+
+// A client's packet to a member. False: it needs more than the short way.
+static inline bool send_to_member(struct stage *stage, struct rte_mbuf *mbuf,
+                                  const struct plain *plain, uint16_t member_slot)
+{
+    const struct tables *tables = stage->tables;
+    const struct tables_member *member = &tables->members[member_slot];
+    DCHECK(member_slot < tables->member_limit && member->used);
+    struct neighbour_view hop = neighbour_view(stage->neighbours, member->neighbour);
+    if (UNLIKELY(hop.state != NEIGHBOUR_REACHABLE || plain->wire.ip_size > member->ip_size_max))
+        return false;
+    uint8_t *frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
+    uint32_t bytes = rte_pktmbuf_pkt_len(mbuf);
+    switch ((enum config_forward)member->forward) {
+    case CONFIG_FORWARD_NAT:
+        if (UNLIKELY(plain->wire.ttl <= 1))
+            return false;
+        wire_short_translate(frame, &plain->wire, false, &member->address,
+                             member->port ? member->port : tables->services[plain->endpoint].port);
+        break;
+    case CONFIG_FORWARD_DIRECT:
+        break;
+    case CONFIG_FORWARD_IPIP:
+        if (!encapsulate(stage, mbuf, plain, member, &frame))
+            return false;
+        break;
+    }
+    tally_packet(&stage->counters.members[member_slot], bytes);
+    tally_packet(&stage->counters.vips[plain->endpoint], bytes);
+    send_to(stage, mbuf, frame, member->out_port, hop);
+    return true;
+}
+
+// A member's reply to a client, by the way that an earlier one found.
+static inline bool send_to_client(struct stage *stage, struct rte_mbuf *mbuf,
+                                  const struct plain *plain, const struct flow_pair *pair)
+{
+    struct neighbour_view hop;
+    if (UNLIKELY(!way_recall(stage, pair, &hop) || hop.state != NEIGHBOUR_REACHABLE ||
+                 plain->wire.ttl <= 1 ||
+                 plain->wire.ip_size > stage->tables->ports[pair->way_port].mtu))
+        return false;
+    const struct tables_service *service = &stage->tables->services[pair->service];
+    uint8_t *frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
+    wire_short_translate(frame, &plain->wire, true, &service->address, service->port);
+    send_to(stage, mbuf, frame, pair->way_port, hop);
+    return true;
+}
+
+static struct flow_key key_of(const struct plain *plain)
+{
+    struct flow_key key = {.peer = {.bytes = {[10] = 0xff, [11] = 0xff}}};
+    if (plain->wire.v4)
+        memcpy((uint8_t *)&key + FLOW_KEY_V4_AT, plain->words, sizeof(uint64_t));
+    else
+        memcpy(&key, plain->words, sizeof(key));
+    return key;
+}
+
+// The first packet of a flow.
+static __attribute__((noinline)) bool begin(struct stage *stage, uint16_t port, bool handed,
+                                            struct rte_mbuf *mbuf, const struct plain *plain)
+{
+    struct flow_key key = key_of(plain);
+    struct admission admission =
+        admit(stage, &key, plain->hash, plain->wire.protocol, plain->wire.tcp_flags, handed);
+    switch ((enum verdict)admission.verdict) {
+    case VERDICT_SEND:
+        return send_to_member(stage, mbuf, plain, admission.member);
+    case VERDICT_HANDOFF:
+        stage_hand_off(stage, mbuf, admission.owner, port, HANDOFF_PROCESS);
+        return true;
+    default:
+        stage_drop(stage, mbuf, (enum drop_reason)admission.reason);
+        return true;
+    }
+}
+
+// One plain packet. False: it walks the stages.
+static inline bool go(struct short_burst *burst, struct rte_mbuf *mbuf, const struct plain *plain)
+{
+    struct stage *stage = burst->stage;
+    struct flow *flow = flow_now(stage, plain);
+    if (UNLIKELY(!flow))
+        return begin(stage, burst->port, burst->handed, mbuf, plain);
+    // A segment that begins a connection anew: the stages forget the old one first.
+    if (UNLIKELY(plain->wire.tcp_flags & WIRE_TCP_SYN) &&
+        flow_reopens(stage, flow, plain->wire.tcp_flags))
+        return false;
+    bool sent = flow->flags & FLOW_IS_REPLY
+                    ? send_to_client(stage, mbuf, plain, flow_pair_of(stage->flows, flow))
+                    : send_to_member(stage, mbuf, plain, flow->member);
+    if (LIKELY(sent))
+        follow(stage, flow, plain->wire.tcp_flags);
+    return sent;
+}
+
+static __attribute__((noinline)) void set_aside(struct short_burst *burst, struct rte_mbuf *mbuf,
+                                                enum kind kind)
+{
+    burst_add(&burst->general, mbuf, burst->port, burst->handed);
+    burst->ordered |= kind != KIND_FOREIGN;
+}
+
+static __attribute__((noinline)) void walk(struct short_burst *burst)
+{
+    stage_walk(burst->stage, &burst->general);
+    burst->ordered = false;
+}
+
+void stage_short_path(struct stage *stage, uint16_t port, struct rte_mbuf **packets, uint32_t count,
+                      bool handed)
+{
+    struct plain plain[STAGE_BURST];
+    struct short_burst burst;
+    burst.stage = stage;
+    burst.port = port;
+    burst.handed = handed;
+    burst.ordered = false;
+    burst.general.count = 0;
+    uint64_t mac = wire_mac_word(stage->ports[port]->mac.addr_bytes);
+    for (uint32_t i = 0; i < count && i < PREFETCH_AHEAD; i++)
+        rte_prefetch0(rte_pktmbuf_mtod(packets[i], void *));
+    for (uint32_t i = 0; i < count; i++) {
+        if (i + PREFETCH_AHEAD < count)
+            rte_prefetch0(rte_pktmbuf_mtod(packets[i + PREFETCH_AHEAD], void *));
+        classify(stage, packets[i], mac, &plain[i]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (plain[i].kind == KIND_FLOW)
+            look_up(stage, &plain[i]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (LIKELY(plain[i].kind == KIND_FLOW)) {
+            if (UNLIKELY(burst.ordered))
+                walk(&burst);
+            if (LIKELY(go(&burst, packets[i], &plain[i])))
+                continue;
+        }
+        set_aside(&burst, packets[i], (enum kind)plain[i].kind);
+    }
+    if (burst.general.count)
+        walk(&burst);
+}
