@@ -65,6 +65,14 @@ const struct command commands[] = {
         .run = show_drops,
     },
     {
+        .words = {"show", "access"},
+        .usage = "",
+        .help = "access rules and the packets each decided on",
+        .example = "weirctl show access --watch=1s",
+        .options = SHOW_OPTIONS,
+        .run = show_access,
+    },
+    {
         .words = {"show", "workers"},
         .usage = "",
         .help = "packet workers: core, load, flows",

@@ -107,6 +107,11 @@ enum cli_exit show_drops(const struct invocation *invocation)
     return show(invocation, "show.drops", NULL, view_drops);
 }
 
+enum cli_exit show_access(const struct invocation *invocation)
+{
+    return show(invocation, "show.access", NULL, view_access);
+}
+
 enum cli_exit show_workers(const struct invocation *invocation)
 {
     return show(invocation, "show.workers", NULL, view_workers);

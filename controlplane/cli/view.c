@@ -427,6 +427,22 @@ enum error view_drops(const json_t *result, bool all, FILE *out, FILE *notes)
     return print_view(&view, result, all, out, notes);
 }
 
+enum error view_access(const json_t *result, bool all, FILE *out, FILE *notes)
+{
+    static const struct view view = {
+        .rows = "rules",
+        .none = "no access rules: all may reach the virtual addresses",
+        .column_count = 3,
+        .columns =
+            {
+                {"RULE", "name", VIEW_TEXT, NULL},
+                {"ACTION", "action", VIEW_TEXT, NULL},
+                {"PACKETS", "packets", VIEW_COUNT, NULL},
+            },
+    };
+    return print_view(&view, result, all, out, notes);
+}
+
 enum error view_workers(const json_t *result, bool all, FILE *out, FILE *notes)
 {
     static const struct view view = {

@@ -285,6 +285,20 @@ void show_drops(void *context, const json_t *arguments, struct ipc_reply *reply)
     reply->result = json_pack("{s:o}", "drops", drops);
 }
 
+void show_access(void *context, const json_t *arguments, struct ipc_reply *reply)
+{
+    const struct daemon *daemon = context;
+    json_t *rules = json_array();
+    for (uint32_t i = 0; i < plane_rules(daemon->plane); i++) {
+        struct plane_rule_view rule = plane_rule_view(daemon->plane, i);
+        json_array_append_new(rules,
+                              json_pack("{s:s, s:s, s:o}", "name", rule.name, "action",
+                                        rule.denies ? "deny" : "allow", "packets",
+                                        counted(daemon, "weir_access_packets_total", rule.slot)));
+    }
+    reply->result = json_pack("{s:o}", "rules", rules);
+}
+
 void show_workers(void *context, const json_t *arguments, struct ipc_reply *reply)
 {
     const struct daemon *daemon = context;

@@ -81,6 +81,15 @@ void plane_walk_members(const struct plane *plane,
 // The slot of a configured vip, 0 if it has none.
 uint32_t plane_vip_slot(const struct plane *plane, const struct config_vip *vip);
 
+// Rules of the access list in the order in which they decide; slots index their counters.
+struct plane_rule_view {
+    uint32_t slot;
+    const char *name;
+    bool denies;
+};
+uint32_t plane_rules(const struct plane *plane);
+struct plane_rule_view plane_rule_view(const struct plane *plane, uint32_t index);
+
 struct plane_worker_view {
     uint32_t core;
     uint32_t flow_capacity;

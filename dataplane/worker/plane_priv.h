@@ -19,6 +19,7 @@ struct plane {
     struct registry *services;     // slots
     struct registry *pools;        //
     struct registry *member_slots; //
+    struct registry *rules;        //
     struct registry *endpoints;    // numbers of NAT members' endpoints
     struct drains drains;
 

@@ -107,8 +107,36 @@ static void label_members(struct plane *plane, const struct tables *old, const s
     }
 }
 
+static bool counts_rule(const struct rules *rules, uint32_t slot)
+{
+    for (uint32_t i = 0; rules && i < rules->count; i++) {
+        if (rules->items[i].slot == slot)
+            return true;
+    }
+    return false;
+}
+
+// A slot's name never changes: it was acquired by that.
+static void label_rules(struct plane *plane, const struct rules *old, const struct rules *now)
+{
+    static const enum counter families[] = {COUNTER_ACCESS_PACKETS};
+    if (old == now)
+        return;
+    for (uint32_t i = 0; old && i < old->count; i++) {
+        if (!counts_rule(now, old->items[i].slot))
+            relabel(plane, families, RTE_DIM(families), old->items[i].slot, true, false, "");
+    }
+    for (uint32_t i = 0; now && i < now->count; i++) {
+        char label[STATS_LABEL_SIZE];
+        snprintf(label, sizeof(label), "rule=\"%s\"", now->items[i].name);
+        uint32_t slot = now->items[i].slot;
+        relabel(plane, families, RTE_DIM(families), slot, counts_rule(old, slot), true, label);
+    }
+}
+
 static void label_counters(struct plane *plane, const struct tables *old, const struct tables *now)
 {
+    label_rules(plane, old ? old->rules : NULL, now->rules);
     label_services(plane, old, now);
     label_members(plane, old, now);
 }
@@ -139,6 +167,7 @@ enum error plane_publish(struct plane *plane, const struct config *config, uint6
         .pools = plane->pools,
         .members = plane->member_slots,
         .endpoints = plane->endpoints,
+        .rules = plane->rules,
         .neighbours = plane->neighbours,
         .actions = &plane->actions,
         .now_ns = clock_monotonic_ns(),

@@ -115,6 +115,17 @@ uint32_t plane_vip_slot(const struct plane *plane, const struct config_vip *vip)
     return 0;
 }
 
+uint32_t plane_rules(const struct plane *plane)
+{
+    return plane->tables->rules ? plane->tables->rules->count : 0;
+}
+
+struct plane_rule_view plane_rule_view(const struct plane *plane, uint32_t index)
+{
+    const struct rule *rule = &plane->tables->rules->items[index];
+    return (struct plane_rule_view){.slot = rule->slot, .name = rule->name, .denies = rule->denies};
+}
+
 uint32_t plane_workers(const struct plane *plane)
 {
     return plane->worker_count;

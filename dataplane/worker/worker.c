@@ -93,6 +93,7 @@ uint32_t worker_turn(struct worker *worker)
     worker->turns++;
     if (packets == 0 || worker->turns % SWEEP_TURNS == 0)
         flow_sweep(stage->flows, SWEEP_BUCKETS, stage->now_ms);
+    rules_recheck(stage);
     serve_page(worker);
     return packets;
 }

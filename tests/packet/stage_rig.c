@@ -64,6 +64,7 @@ static void compile(struct stage_rig *rig)
         .pools = rig->pools,
         .members = rig->members,
         .endpoints = rig->endpoints,
+        .rules = rig->rules,
         .neighbours = rig->neighbours,
         .actions = &rig->actions,
         .now_ns = rig->now_ns,
@@ -109,6 +110,7 @@ void rig_open(struct stage_rig *rig, const char *yaml)
     CHECK(registry_create(16, &rig->pools) == ERROR_NONE);
     CHECK(registry_create(64, &rig->members) == ERROR_NONE);
     CHECK(registry_create(64, &rig->endpoints) == ERROR_NONE);
+    CHECK(registry_create(64, &rig->rules) == ERROR_NONE);
     CHECK(neighbour_table_create(256, 256, (struct siphash_key){5, 6}, &rig->neighbours) ==
           ERROR_NONE);
     CHECK(stats_create(counter_families, COUNTERS, 1, &rig->stats) == ERROR_NONE);
@@ -150,6 +152,7 @@ void rig_close(struct stage_rig *rig)
     registry_destroy(rig->pools);
     registry_destroy(rig->members);
     registry_destroy(rig->endpoints);
+    registry_destroy(rig->rules);
     neighbour_table_destroy(rig->neighbours);
     stats_destroy(rig->stats);
     mailbox_destroy(rig->stage.news);

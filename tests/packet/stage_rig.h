@@ -10,7 +10,7 @@
 struct stage_rig {
     struct config *config;
     struct tables *tables;
-    struct registry *services, *pools, *members, *endpoints;
+    struct registry *services, *pools, *members, *endpoints, *rules;
     struct neighbour_table *neighbours;
     struct neighbour_actions actions;
     struct stats *stats;

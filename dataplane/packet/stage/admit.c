@@ -148,10 +148,27 @@ static struct admission admit_to_member(const struct request *request, uint16_t 
     return admission_send(member);
 }
 
+// Who handed a packet over has asked already.
+static bool may_begin(const struct request *request, const struct tables_service *service)
+{
+    if (!request->stage->tables->rules || request->handed)
+        return true;
+    const struct access_key key = {
+        .protocol = request->protocol,
+        .source = request->key->peer,
+        .destination = service->address,
+        .source_port = request->key->port,
+        .destination_port = service->port,
+    };
+    return rules_allow(request->stage, &key);
+}
+
 static struct admission admit_to_service(const struct request *request)
 {
     struct stage *stage = request->stage;
     const struct tables_service *service = &stage->tables->services[request->key->endpoint];
+    if (!may_begin(request, service))
+        return admission_drop(DROP_ACCESS);
     struct admission elsewhere = {0};
     if (service->owned && belongs_elsewhere(request, &elsewhere))
         return elsewhere;

@@ -14,6 +14,7 @@
 #define TABLES_SERVICE_SLOTS (2 * CONFIG_VIPS_MAX + 1)
 #define TABLES_MEMBER_SLOTS  (2 * CONFIG_MEMBERS_MAX + 1)
 #define TABLES_POOL_SLOTS    (2 * CONFIG_POOLS_MAX + 1)
+#define TABLES_RULE_SLOTS    (2 * CONFIG_RULES_MAX + 1)
 
 // X(enumerator, field, name, type, capacity, help). T(enumerator, beside, name, type, capacity,
 // help): four in a row are a struct tally.
@@ -50,6 +51,8 @@
       TABLES_MEMBER_SLOTS, "Flows that were given to a member.")                                 \
     T(COUNTER_MEMBER_FLOWS, true, "weir_member_flows", STATS_GAUGE, TABLES_MEMBER_SLOTS,         \
       "Flows that a member has.")                                                                \
+    X(COUNTER_ACCESS_PACKETS, access_packets, "weir_access_packets_total", STATS_COUNTER,        \
+      TABLES_RULE_SLOTS, "Packets that an access rule decided on.")                              \
     X(COUNTER_UNTRACKED, untracked, "weir_untracked_packets_total", STATS_COUNTER, 1,            \
       "Packets that a full flow table let pass by the balancer's choice alone.")                 \
     X(COUNTER_HANDOFFS, handoffs, "weir_worker_handoffs_total", STATS_COUNTER, 1,                \

@@ -130,11 +130,29 @@ static bool is_icmp(const struct wire_packet *wire)
     return wire->protocol == IPPROTO_ICMP || wire->protocol == IPPROTO_ICMPV6;
 }
 
+// Whether the rules let a packet that no service takes reach a virtual address.
+static bool may_reach(struct stage *stage, const struct packet *packet)
+{
+    if (!stage->tables->rules)
+        return true;
+    const struct access_key key = {
+        .protocol = packet->wire.protocol,
+        .source = wire_source(packet->frame, &packet->wire),
+        .destination = wire_destination(packet->frame, &packet->wire),
+        .source_port = packet->wire.source_port,
+        .destination_port = packet->wire.destination_port,
+    };
+    return rules_allow(stage, &key);
+}
+
 // A packet to an address of ours that no service takes.
-static void local_address(struct packet *packet, const struct endpoint *endpoint)
+static void local_address(struct stage *stage, struct packet *packet,
+                          const struct endpoint *endpoint)
 {
     const struct wire_packet *wire = &packet->wire;
-    if (echo_is_request(wire) && !wire->fragment)
+    if (endpoint->kind == ENDPOINT_VIP && !may_reach(stage, packet))
+        packet_drop(packet, DROP_ACCESS);
+    else if (echo_is_request(wire) && !wire->fragment)
         local_echo(packet);
     else if (endpoint->kind == ENDPOINT_OWN)
         packet->verdict = VERDICT_PUNT;
@@ -180,7 +198,7 @@ static void local_packet(struct stage *stage, struct packet *packet)
         return; // a service's: admit decides
     const struct endpoint *endpoint = endpoint_find(endpoints, &destination, 0, 0);
     if (endpoint)
-        local_address(packet, endpoint);
+        local_address(stage, packet, endpoint);
     else if (is_members_fragment(stage, packet))
         packet_drop(packet, DROP_FRAGMENT);
 }

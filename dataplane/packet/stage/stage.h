@@ -83,6 +83,9 @@ struct stage {
     struct mailbox *held;                     // to the main thread
     struct mailbox **handoff;                 // to each worker; [worker] itself is NULL
     struct counters counters;
+    uint64_t rules_held; // digest of the rules that all flows were held against, or are being
+    uint32_t recheck_position;
+    bool rechecking;
     struct punt_budget punt_budgets[CONFIG_PORTS_MAX];
     // The kernel's own ARP and neighbour discovery goes on while other packets are over the rate.
     struct punt_budget neighbour_budgets[CONFIG_PORTS_MAX];

@@ -706,6 +706,7 @@ static void release_slots(const struct tables *a, const struct tables *b,
         if (!kept)
             registry_release(context->pools, slot);
     }
+    rules_release_slots(a ? a->rules : NULL, b ? b->rules : NULL, context->rules);
 }
 
 enum error tables_compile(const struct config *config, const struct tables_context *context,
@@ -738,8 +739,9 @@ enum error tables_compile(const struct config *config, const struct tables_conte
         (error = keep_removed_members(&compiler)))
         goto failed;
     keep_removed_services(&compiler);
-    error = compile_endpoints(&compiler);
-    if (error)
+    struct rules *rules_before = context->previous ? context->previous->rules : NULL;
+    if ((error = compile_endpoints(&compiler)) ||
+        (error = rules_compile(config, rules_before, context->rules, &created->rules, why)))
         goto failed;
     release_slots(context->previous, created, context);
     free(compiler.endpoints);
@@ -770,5 +772,6 @@ void tables_destroy(void *thing)
     free(tables->members);
     free(tables->services);
     free(tables->endpoint_numbers);
+    rules_release(tables->rules);
     free(tables);
 }

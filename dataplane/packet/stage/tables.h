@@ -13,6 +13,7 @@
 #include "dataplane/packet/route/neighbour.h"
 #include "dataplane/packet/route/route.h"
 #include "dataplane/packet/stage/endpoint.h"
+#include "dataplane/packet/stage/rules.h"
 
 struct registry;
 
@@ -96,6 +97,7 @@ struct tables {
     uint32_t member_limit;           //
     struct tables_pool **pools;      // in the configuration's order
     uint32_t pool_count;
+    struct rules *rules; // NULL: without any
 };
 
 // What the compiler needs besides the configuration. All borrowed.
@@ -105,6 +107,7 @@ struct tables_context {
     struct registry *services;     // give out the slots
     struct registry *pools;
     struct registry *members;
+    struct registry *rules;
     struct registry *endpoints;         // numbers of members' endpoints, ENDPOINT_NUMBERS of them
     struct neighbour_table *neighbours; // next hops are pinned there
     const struct neighbour_actions *actions;

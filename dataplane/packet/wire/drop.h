@@ -24,6 +24,7 @@
     X(DROP_FRAGMENT, "fragment", "fragment of a packet to a virtual address")                     \
     X(DROP_ICMP, "icmp", "ICMP to a virtual address other than echo: errors are not relayed yet") \
     X(DROP_TTL, "ttl", "TTL or hop limit ran out here")                                           \
+    X(DROP_ACCESS, "access", "denied by an access rule: weirctl show access tells which")         \
     X(DROP_NO_SERVICE, "no-service", "to a virtual address, but no such port or protocol there")  \
     X(DROP_NO_MEMBER, "no-member", "no member of the pool takes new flows")                       \
     X(DROP_NO_FLOW, "no-flow", "NAT: a TCP segment in the middle of a flow that is not known")    \

@@ -1,0 +1,182 @@
+// Access rules in the stages: what may begin, what is asked, and what a change of the rules ends.
+#include <netinet/in.h>
+#include <string.h>
+
+#include "dataplane/packet/wire/parse.h"
+#include "tests/packet/stage_rig.h"
+#include "tests/test.h"
+
+#define FRONT 0
+#define BACK  1
+#define SYN   WIRE_TCP_SYN
+#define ACK   WIRE_TCP_ACK
+
+#define BEGINNING                                                                     \
+    "node: {name: test, cores: [0], flows: {per-worker: 4096}}\n"                     \
+    "ports:\n"                                                                        \
+    "  - {name: front, device: net_null0, addresses: [10.1.0.1/24]}\n"                \
+    "  - {name: back, device: net_null1, addresses: [10.2.0.1/24]}\n"                 \
+    "pools: [{name: p, members: [{name: a, address: 10.2.0.11, port: 8080}]},\n"      \
+    "        {name: d, forward: direct, members: [{name: d, address: 10.2.0.12}]}]\n" \
+    "vips: [{name: v, address: 10.1.0.100, port: 80, protocol: tcp, pool: p},\n"      \
+    "       {name: w, address: 10.1.0.101, port: 80, protocol: tcp, pool: d}]\n"
+
+static const char all_may[] = BEGINNING;
+static const char office_may[] =
+    BEGINNING "access: [{name: office, action: allow, from: 10.1.0.0/28},\n"
+              "         {name: rest, action: deny}]\n";
+
+static const uint8_t front_mac[6] = {2, 0, 0, 0, 0, FRONT};
+static const uint8_t back_mac[6] = {2, 0, 0, 0, 0, BACK};
+static const uint8_t other_mac[6] = {2, 0, 0, 0, 1, 2};
+
+static struct stage_rig rig;
+
+static int open_rig(void **state)
+{
+    rig_open(&rig, all_may);
+    rig_neighbour(&rig, FRONT, "10.1.0.10", other_mac);
+    rig_neighbour(&rig, FRONT, "10.1.0.200", other_mac);
+    rig_neighbour(&rig, BACK, "10.2.0.11", other_mac);
+    rig_neighbour(&rig, BACK, "10.2.0.12", other_mac);
+    return 0;
+}
+
+static int close_rig(void **state)
+{
+    rig_close(&rig);
+    return 0;
+}
+
+static struct outcome put(uint16_t port, struct frame_spec spec)
+{
+    static struct frame frame;
+    static struct outcome outcome;
+    frame_build(&frame, &spec);
+    rig_packet(&rig, port, &frame, &outcome);
+    return outcome;
+}
+
+static struct outcome client(const char *source, const char *vip, uint8_t flags)
+{
+    return put(FRONT, (struct frame_spec){.destination_mac = front_mac,
+                                          .source_mac = other_mac,
+                                          .source = source,
+                                          .destination = vip,
+                                          .source_port = 40000,
+                                          .destination_port = 80,
+                                          .tcp_flags = flags,
+                                          .payload_size = 8});
+}
+
+static struct outcome ping(const char *source, const char *address)
+{
+    return put(FRONT, (struct frame_spec){.destination_mac = front_mac,
+                                          .source_mac = other_mac,
+                                          .source = source,
+                                          .destination = address,
+                                          .protocol = IPPROTO_ICMP,
+                                          .icmp_type = 8,
+                                          .payload_size = 8});
+}
+
+static void assert_denied(struct outcome outcome)
+{
+    assert_int_equal(outcome.kind, OUTCOME_DROPPED);
+    assert_string_equal(drop_name(outcome.reason), "access");
+}
+
+static uint64_t decided_by(const char *name)
+{
+    const struct rules *rules = rig.tables->rules;
+    for (uint32_t i = 0; i < rules->count; i++) {
+        if (strcmp(rules->items[i].name, name) == 0)
+            return rig.stage.counters.access_packets[rules->items[i].slot];
+    }
+    fail_msg("no rule %s", name);
+    return 0;
+}
+
+// As many turns as hold all flows against the rules.
+static void recheck(void)
+{
+    do
+        rules_recheck(&rig.stage);
+    while (rig.stage.rechecking);
+}
+
+static void who_may_not_does_not_begin_and_is_counted(void **state)
+{
+    rig_reload(&rig, office_may);
+    assert_int_equal(client("10.1.0.10", "10.1.0.100", SYN).kind, OUTCOME_SENT);
+    assert_int_equal(client("10.1.0.10", "10.1.0.100", ACK).kind, OUTCOME_SENT); // not asked again
+    assert_denied(client("10.1.0.200", "10.1.0.100", SYN));
+    assert_denied(client("10.1.0.200", "10.1.0.101", SYN));
+    assert_int_equal(decided_by("office"), 1);
+    assert_int_equal(decided_by("rest"), 2);
+}
+
+static void echo_to_a_virtual_address_is_asked_and_to_our_own_is_not(void **state)
+{
+    rig_reload(&rig, office_may);
+    assert_denied(ping("10.1.0.200", "10.1.0.100"));
+    assert_int_equal(ping("10.1.0.10", "10.1.0.100").kind, OUTCOME_SENT);
+    assert_int_equal(ping("10.1.0.200", "10.1.0.1").kind, OUTCOME_SENT);
+}
+
+static void new_rules_end_the_flows_that_may_not_be(void **state)
+{
+    static const char *const vips[] = {"10.1.0.100", "10.1.0.101"}; // NAT, direct return
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(client("10.1.0.200", vips[i], SYN).kind, OUTCOME_SENT);
+        assert_int_equal(client("10.1.0.10", vips[i], SYN).kind, OUTCOME_SENT);
+    }
+    assert_int_equal(flow_table_used(rig.stage.flows), 6);
+    recheck(); // nothing to hold them against
+    assert_int_equal(flow_table_used(rig.stage.flows), 6);
+    rig_reload(&rig, office_may);
+    recheck();
+    assert_int_equal(flow_table_used(rig.stage.flows), 3);
+    for (int i = 0; i < 2; i++) {
+        assert_denied(client("10.1.0.200", vips[i], ACK));
+        assert_int_equal(client("10.1.0.10", vips[i], ACK).kind, OUTCOME_SENT);
+    }
+    struct outcome reply = put(BACK, (struct frame_spec){.destination_mac = back_mac,
+                                                         .source_mac = other_mac,
+                                                         .source = "10.2.0.11",
+                                                         .destination = "10.1.0.200",
+                                                         .source_port = 8080,
+                                                         .destination_port = 40000,
+                                                         .tcp_flags = ACK});
+    assert_int_equal(reply.reason, DROP_NO_FLOW);
+}
+
+static void rules_that_stay_keep_their_list_and_their_counts(void **state)
+{
+    rig_reload(&rig, office_may);
+    const struct rules *before = rig.tables->rules;
+    assert_denied(client("10.1.0.200", "10.1.0.100", SYN));
+    rig_reload(&rig, office_may);
+    assert_ptr_equal(rig.tables->rules, before);
+    rig_reload(&rig, BEGINNING "access: [{name: rest, action: deny, from: 10.1.0.200/32}]\n");
+    assert_int_equal(decided_by("rest"), 1); // known by its name
+    assert_int_equal(client("10.1.0.201", "10.1.0.100", SYN).kind, OUTCOME_SENT);
+    rig_reload(&rig, all_may);
+    assert_null(rig.tables->rules);
+    assert_int_equal(client("10.1.0.200", "10.1.0.100", SYN).kind, OUTCOME_SENT);
+    // The registry has room for 64 rules: without reuse a hundred comings and goings would fail.
+    for (int i = 0; i < 100; i++)
+        rig_reload(&rig, i % 2 ? all_may : office_may);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, open_rig, close_rig)
+    const struct CMUnitTest tests[] = {
+        CASE(who_may_not_does_not_begin_and_is_counted),
+        CASE(echo_to_a_virtual_address_is_asked_and_to_our_own_is_not),
+        CASE(new_rules_end_the_flows_that_may_not_be),
+        CASE(rules_that_stay_keep_their_list_and_their_counts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
