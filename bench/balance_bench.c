@@ -40,17 +40,28 @@ static void build_weighted_round_robin(struct bench_state *state, int64_t member
 
 static void pick(struct bench_state *state, const struct balancer_ops *ops, int64_t members)
 {
+    static uint64_t loads[BALANCE_MEMBERS_MAX];
+    static uint32_t slots[BALANCE_MEMBERS_MAX];
     struct balancer *balancer = build(ops, (uint32_t)members, 10);
     struct balance_cursor cursor = {.next = 0};
     struct random random = random_from_seed(1);
     uint64_t hashes[PICKS];
     for (uint32_t i = 0; i < PICKS; i++)
         hashes[i] = random_next(&random);
-    while (bench_next(state)) {
-        for (uint32_t i = 0; i < PICKS; i++)
-            bench_keep(balancer_pick(balancer, &cursor, hashes[i]));
+    for (uint32_t i = 0; i < (uint32_t)members; i++) {
+        slots[i] = i;
+        loads[i] = random_below(&random, 1000);
     }
-    bench_items(state, PICKS, "packet");
+    while (bench_next(state)) {
+        for (uint32_t i = 0; i < PICKS; i++) {
+            const struct balance_request request = {
+                .hash = hashes[i],
+                .loads = {.values = loads, .slots = slots, .stride = 1},
+                .cursor = &cursor};
+            bench_keep(balancer_pick(balancer, &request));
+        }
+    }
+    bench_items(state, PICKS, "pick");
     balancer_destroy(balancer);
 }
 
@@ -69,6 +80,21 @@ static void pick_weighted_round_robin(struct bench_state *state, int64_t members
     pick(state, &balance_weighted_round_robin, members);
 }
 
+static void pick_least_connections(struct bench_state *state, int64_t members)
+{
+    pick(state, &balance_least_connections, members);
+}
+
+static void pick_two_choices(struct bench_state *state, int64_t members)
+{
+    pick(state, &balance_two_choices, members);
+}
+
+static void pick_ring(struct bench_state *state, int64_t members)
+{
+    pick(state, &balance_ring, members);
+}
+
 int main(int argc, char **argv)
 {
     bench_add("balance_maglev_build", build_maglev, 1000);
@@ -78,5 +104,9 @@ int main(int argc, char **argv)
     bench_add("balance_maglev_pick", pick_maglev, 1000);
     bench_add("balance_round_robin_pick", pick_round_robin, 1000);
     bench_add("balance_weighted_round_robin_pick", pick_weighted_round_robin, 1000);
+    bench_add("balance_two_choices_pick", pick_two_choices, 1000);
+    bench_add("balance_ring_pick", pick_ring, 1000);
+    bench_add("balance_least_connections_pick", pick_least_connections, 10);
+    bench_add("balance_least_connections_pick", pick_least_connections, 1000);
     return bench_main(argc, argv);
 }

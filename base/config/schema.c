@@ -37,7 +37,15 @@ static const char *const words_huge_pages[] = {"auto", "on", "off", NULL};
 static const char *const words_log_format[] = {"text", "json", NULL};
 static const char *const words_log_level[] = {"error", "warning", "info", "debug", NULL};
 const char *const schema_words_protocol[] = {"tcp", "udp", NULL};
-const char *const schema_words_balancer[] = {"maglev", "round-robin", "weighted-round-robin", NULL};
+const char *const schema_words_balancer[] = {"maglev",
+                                             "round-robin",
+                                             "weighted-round-robin",
+                                             "least-connections",
+                                             "two-choices",
+                                             "source-hash",
+                                             "ring",
+                                             "failover",
+                                             NULL};
 const char *const schema_words_forward[] = {"nat", "direct", "ipip", NULL};
 const char *const schema_words_member_state[] = {"active", "drain", NULL};
 const char *const schema_words_access_action[] = {"allow", "deny", NULL};
@@ -361,9 +369,14 @@ static const struct schema_field pool_fields[] = {
      AT(config_pool, balancer),
      .words = schema_words_balancer,
      .initial = "maglev",
-     .help = "Which member a new flow gets. `maglev`: by a keyed hash of the flow, the same on "
-             "every appliance, with few moves when members change. `round-robin` and "
-             "`weighted-round-robin`: in turn."},
+     .help = "Which member a new flow gets. By a keyed hash, the same on every appliance: `maglev` "
+             "(of the flow; even shares, few moves when members change), `source-hash` (of the "
+             "client: it stays with its member), `ring` (of the flow, on a consistent-hash ring: "
+             "nobody moves but who must, shares are less even). In turn: `round-robin` and "
+             "`weighted-round-robin`. By the flows that this worker gave each: `two-choices` (the "
+             "better of two drawn by weight) and `least-connections` (the best of all, looked "
+             "for among all: for up to some hundred members). `failover`: the first that takes "
+             "new flows, in the order of the file."},
     {.key = "forward",
      .type = SCHEMA_WORD,
      AT(config_pool, forward),

@@ -1,8 +1,10 @@
-// Which member gets a new flow. The room knows neither packets nor sockets: it takes members with
-// weights and a hash, and gives an index. A balancer is built once from its members, never changes,
-// and is read by all workers; what a policy must remember between picks is the worker's own cursor.
+// Which member gets a new flow (or request). The room knows neither packets nor sockets: it takes
+// members with weights, a hash and what each carries now, and gives an index. A balancer is built
+// once from its members, never changes, and is read by all workers; what a policy must remember
+// between picks is the worker's own cursor, and loads are those that the worker itself gave out.
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -25,13 +27,29 @@ struct balance_cursor {
     uint64_t next;
 };
 
+// What members carry now: that of member `i` is values[slots[i] * stride]. Borrowed.
+struct balance_loads {
+    const uint64_t *values;
+    const uint32_t *slots;
+    uint32_t stride;
+};
+
+struct balance_request {
+    uint64_t
+        hash; // even over 64 bits: of the flow, or where the policy is `by_source` of its client
+    struct balance_loads loads;    // read where the policy is `by_load`
+    struct balance_cursor *cursor; // the worker's, of this pool
+};
+
 struct balancer_ops {
     const char *name; // as in the configuration
+    bool by_source;
+    bool by_load;
     // ERROR_INVALID: too many members; ERROR_NO_MEMORY. `members` is borrowed for the call.
     enum error (*create)(const struct balance_member *members, uint32_t count,
                          struct siphash_key key, struct balancer **balancer);
     // The index of a member with weight, or BALANCE_NONE when there is none.
-    uint32_t (*pick)(const struct balancer *balancer, struct balance_cursor *cursor, uint64_t hash);
+    uint32_t (*pick)(const struct balancer *balancer, const struct balance_request *request);
     void (*destroy)(struct balancer *balancer);
 };
 
@@ -45,11 +63,16 @@ struct balancer {
 extern const struct balancer_ops balance_maglev;
 extern const struct balancer_ops balance_round_robin;
 extern const struct balancer_ops balance_weighted_round_robin;
+extern const struct balancer_ops balance_least_connections;
+extern const struct balancer_ops balance_two_choices;
+extern const struct balancer_ops balance_source_hash;
+extern const struct balancer_ops balance_ring;
+extern const struct balancer_ops balance_failover;
 
-static inline uint32_t balancer_pick(const struct balancer *balancer, struct balance_cursor *cursor,
-                                     uint64_t hash)
+static inline uint32_t balancer_pick(const struct balancer *balancer,
+                                     const struct balance_request *request)
 {
-    return balancer->ops->pick(balancer, cursor, hash);
+    return balancer->ops->pick(balancer, request);
 }
 
 // NULL is allowed.

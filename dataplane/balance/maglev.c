@@ -197,15 +197,14 @@ free_live:
     return error;
 }
 
-static uint32_t maglev_pick(const struct balancer *balancer, struct balance_cursor *cursor,
-                            uint64_t hash)
+static uint32_t maglev_pick(const struct balancer *balancer, const struct balance_request *request)
 {
     const struct maglev *maglev = (const struct maglev *)balancer;
     if (maglev->size == 0)
         return BALANCE_NONE;
     // The high half of a product is even over the table, and cheaper than a remainder.
     __extension__ typedef unsigned __int128 wide;
-    return maglev->entries[(uint64_t)(((wide)hash * maglev->size) >> 64)];
+    return maglev->entries[(uint64_t)(((wide)request->hash * maglev->size) >> 64)];
 }
 
 static void maglev_destroy(struct balancer *balancer)

@@ -12,9 +12,10 @@ struct order *order_create(const struct balancer_ops *ops, uint32_t count)
     return order;
 }
 
-uint32_t order_pick(const struct balancer *balancer, struct balance_cursor *cursor, uint64_t hash)
+uint32_t order_pick(const struct balancer *balancer, const struct balance_request *request)
 {
     const struct order *order = (const struct order *)balancer;
+    struct balance_cursor *cursor = request->cursor;
     if (order->count == 0)
         return BALANCE_NONE;
     // A cursor from a balancer with a longer order starts over.

@@ -13,5 +13,5 @@ struct order {
 // An order of `count` picks, its indices not yet filled; NULL without memory. For order_destroy().
 struct order *order_create(const struct balancer_ops *ops, uint32_t count);
 
-uint32_t order_pick(const struct balancer *balancer, struct balance_cursor *cursor, uint64_t hash);
+uint32_t order_pick(const struct balancer *balancer, const struct balance_request *request);
 void order_destroy(struct balancer *balancer);

@@ -41,6 +41,24 @@ class Balancing(harness.LabTest):
     def test_weighted_round_robin_keeps_to_the_weights(self):
         self.assertEqual([100, 200, 300], self.spread("weighted-round-robin", (1, 2, 3)))
 
+    def test_two_choices_are_nearly_even(self):
+        for count in self.spread("two-choices", (1, 1, 1)):
+            self.assertLessEqual(abs(count - CONNECTIONS / 3), 10)
+
+    def test_least_connections_keeps_to_the_weights(self):
+        for count, expected in zip(self.spread("least-connections", (1, 2, 3)), (100, 200, 300)):
+            self.assertLessEqual(abs(count - expected), 3)
+
+    def test_a_source_stays_with_one_member(self):
+        self.assertEqual([0, 0, CONNECTIONS], sorted(self.spread("source-hash", (1, 1, 1))))
+
+    def test_a_ring_gives_to_all(self):
+        for count in self.spread("ring", (1, 1, 1)):
+            self.assertGreater(count, CONNECTIONS / 6)
+
+    def test_failover_gives_to_the_first(self):
+        self.assertEqual([0, CONNECTIONS, 0], self.spread("failover", (0, 1, 1)))
+
 
 if __name__ == "__main__":
     harness.main()

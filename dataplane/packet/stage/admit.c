@@ -19,6 +19,14 @@ static uint64_t balance_hash(const struct tables *tables, const struct flow_key 
     return siphash13_words(tables->balance_key, (uint64_t[]){addresses, words[4]}, 2);
 }
 
+// The same of the client alone.
+static uint64_t source_hash(const struct tables *tables, const struct flow_key *key)
+{
+    uint64_t words[2];
+    memcpy(words, key->peer.bytes, sizeof(words));
+    return siphash13_words(tables->balance_key, words, 2);
+}
+
 // NAT needs both directions on one worker, and a device hashes them apart: the worker that owns a
 // flow follows from the client's side alone, which both directions have.
 static uint16_t owner_of(const struct stage *stage, const struct flow_key *key, uint8_t protocol)
@@ -163,6 +171,23 @@ static bool may_begin(const struct request *request, const struct tables_service
     return rules_allow(request->stage, &key);
 }
 
+// The index of a member of the pool, or BALANCE_NONE.
+static uint32_t choose(const struct request *request, const struct tables_pool *pool)
+{
+    struct stage *stage = request->stage;
+    if (!pool->balancer)
+        return BALANCE_NONE;
+    const struct balance_request balance = {
+        .hash = pool->balancer->ops->by_source ? source_hash(stage->tables, request->key)
+                                               : balance_hash(stage->tables, request->key),
+        .loads = {.values = &stage->counters.members[0].flows,
+                  .slots = pool->members,
+                  .stride = sizeof(struct tally) / sizeof(uint64_t)},
+        .cursor = &stage->cursors[pool->slot],
+    };
+    return balancer_pick(pool->balancer, &balance);
+}
+
 static struct admission admit_to_service(const struct request *request)
 {
     struct stage *stage = request->stage;
@@ -175,10 +200,7 @@ static struct admission admit_to_service(const struct request *request)
     const struct tables_pool *pool = service->pool;
     if (!pool)
         return admission_drop(DROP_NO_SERVICE); // removed
-    uint32_t chosen = BALANCE_NONE;
-    if (pool->balancer)
-        chosen = balancer_pick(pool->balancer, &stage->cursors[pool->slot],
-                               balance_hash(stage->tables, request->key));
+    uint32_t chosen = choose(request, pool);
     if (chosen == BALANCE_NONE)
         return admission_drop(DROP_NO_MEMBER);
     return admit_to_member(request, (uint16_t)pool->members[chosen]);

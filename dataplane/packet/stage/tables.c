@@ -299,18 +299,16 @@ static bool same_balance(const struct tables_pool *a, const struct tables_pool *
     return true;
 }
 
-static const struct balancer_ops *balancer_ops_of(enum config_balancer policy)
-{
-    switch (policy) {
-    case CONFIG_BALANCER_ROUND_ROBIN:
-        return &balance_round_robin;
-    case CONFIG_BALANCER_WEIGHTED_ROUND_ROBIN:
-        return &balance_weighted_round_robin;
-    case CONFIG_BALANCER_MAGLEV:
-        break;
-    }
-    return &balance_maglev;
-}
+static const struct balancer_ops *const balancers[] = {
+    [CONFIG_BALANCER_MAGLEV] = &balance_maglev,
+    [CONFIG_BALANCER_ROUND_ROBIN] = &balance_round_robin,
+    [CONFIG_BALANCER_WEIGHTED_ROUND_ROBIN] = &balance_weighted_round_robin,
+    [CONFIG_BALANCER_LEAST_CONNECTIONS] = &balance_least_connections,
+    [CONFIG_BALANCER_TWO_CHOICES] = &balance_two_choices,
+    [CONFIG_BALANCER_SOURCE_HASH] = &balance_source_hash,
+    [CONFIG_BALANCER_RING] = &balance_ring,
+    [CONFIG_BALANCER_FAILOVER] = &balance_failover,
+};
 
 // The previous snapshot's pool where nothing in it changed, so that its balancer need not be
 // rebuilt.
@@ -363,9 +361,8 @@ static enum error compile_pool(struct compiler *compiler, const struct config_po
     }
     if (pool->member_count == 0)
         return ERROR_NONE;
-    error = balancer_ops_of(pool->policy)
-                ->create(pool->weights, pool->member_count, compiler->tables->balance_key,
-                         &pool->balancer);
+    error = balancers[pool->policy]->create(pool->weights, pool->member_count,
+                                            compiler->tables->balance_key, &pool->balancer);
     if (error)
         snprintf(compiler->why, WHY_SIZE, "pool %s: cannot build its balancer: %s", from->name,
                  error_text(error));

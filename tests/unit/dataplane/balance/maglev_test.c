@@ -3,8 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/random.h"
-#include "tests/test.h"
+#include "tests/unit/dataplane/balance/pick.h"
 
 #define KEY ((struct siphash_key){.k0 = 1, .k1 = 2})
 
@@ -37,7 +36,7 @@ static uint32_t entry(const struct balancer *balancer, uint32_t size, uint32_t a
 {
     struct balance_cursor cursor = {.next = 0};
     uint64_t width = UINT64_MAX / size;
-    return balancer_pick(balancer, &cursor, at * width + width / 2 + at);
+    return pick_hash(balancer, &cursor, at * width + width / 2 + at);
 }
 
 static uint32_t *shares(const struct balancer *balancer, uint32_t size, uint32_t count)
@@ -103,7 +102,7 @@ static void spreads_hashes_evenly(void **state)
     struct random random = random_from_seed(3);
     uint32_t picked[COUNT] = {0};
     for (int i = 0; i < PICKS; i++)
-        picked[balancer_pick(balancer, &cursor, random_next(&random))]++;
+        picked[pick_hash(balancer, &cursor, random_next(&random))]++;
     // 10000 on average, deviation 95.
     for (int m = 0; m < COUNT; m++)
         assert_in_range(picked[m], 9500, 10500);
@@ -250,8 +249,8 @@ static void picks_nobody_when_nobody_has_weight(void **state)
     for (uint32_t count = 0; count <= 3; count++) {
         struct balance_cursor cursor = {.next = 0};
         struct balancer *balancer = build(members, count);
-        assert_true(balancer_pick(balancer, &cursor, 12345) == BALANCE_NONE);
-        assert_true(balancer_pick(balancer, &cursor, UINT64_MAX) == BALANCE_NONE);
+        assert_true(pick_hash(balancer, &cursor, 12345) == BALANCE_NONE);
+        assert_true(pick_hash(balancer, &cursor, UINT64_MAX) == BALANCE_NONE);
         balancer_destroy(balancer);
     }
     balancer_destroy(NULL);
@@ -264,9 +263,9 @@ static void picks_a_lone_member_always(void **state)
     members[0].weight = members[2].weight = 0;
     struct balance_cursor cursor = {.next = 0};
     struct balancer *balancer = build(members, 3);
-    assert_int_equal(balancer_pick(balancer, &cursor, 0), 1);
-    assert_int_equal(balancer_pick(balancer, &cursor, UINT64_MAX), 1);
-    assert_int_equal(balancer_pick(balancer, &cursor, 1ull << 63), 1);
+    assert_int_equal(pick_hash(balancer, &cursor, 0), 1);
+    assert_int_equal(pick_hash(balancer, &cursor, UINT64_MAX), 1);
+    assert_int_equal(pick_hash(balancer, &cursor, 1ull << 63), 1);
     balancer_destroy(balancer);
 }
 

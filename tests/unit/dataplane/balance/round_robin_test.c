@@ -1,5 +1,4 @@
-#include "dataplane/balance/balance.h"
-#include "tests/test.h"
+#include "tests/unit/dataplane/balance/pick.h"
 
 #define COUNT_MAX 6u
 
@@ -31,7 +30,7 @@ static void gives_equal_turns_to_all_with_weight(void **state)
         struct balancer *balancer = build(cases[i].weights, cases[i].count);
         struct balance_cursor cursor = {.next = 0};
         for (const char *expected = cases[i].order; *expected; expected++)
-            assert_int_equal(balancer_pick(balancer, &cursor, 99), *expected - 'a');
+            assert_int_equal(pick_hash(balancer, &cursor, 99), *expected - 'a');
         balancer_destroy(balancer);
     }
 }
@@ -41,7 +40,7 @@ static void picks_nobody_when_nobody_has_weight(void **state)
     struct balance_cursor cursor = {.next = 7};
     for (uint32_t count = 0; count <= 2; count++) {
         struct balancer *balancer = build((uint32_t[]){0, 0}, count);
-        assert_true(balancer_pick(balancer, &cursor, 0) == BALANCE_NONE);
+        assert_true(pick_hash(balancer, &cursor, 0) == BALANCE_NONE);
         balancer_destroy(balancer);
     }
     assert_true(cursor.next == 7);
@@ -53,11 +52,11 @@ static void goes_on_with_a_cursor_of_another_balancer(void **state)
     struct balancer *five = build((uint32_t[]){1, 1, 1, 1, 1}, 5);
     struct balancer *three = build((uint32_t[]){1, 1, 1}, 3);
     for (uint32_t i = 0; i < 4; i++)
-        assert_int_equal(balancer_pick(five, &cursor, 0), i);
-    assert_int_equal(balancer_pick(three, &cursor, 0), 0);
-    assert_int_equal(balancer_pick(five, &cursor, 0), 1);
-    assert_int_equal(balancer_pick(three, &cursor, 0), 2);
-    assert_int_equal(balancer_pick(three, &cursor, 0), 0);
+        assert_int_equal(pick_hash(five, &cursor, 0), i);
+    assert_int_equal(pick_hash(three, &cursor, 0), 0);
+    assert_int_equal(pick_hash(five, &cursor, 0), 1);
+    assert_int_equal(pick_hash(three, &cursor, 0), 2);
+    assert_int_equal(pick_hash(three, &cursor, 0), 0);
     balancer_destroy(five);
     balancer_destroy(three);
 }

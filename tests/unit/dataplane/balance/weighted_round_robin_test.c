@@ -1,8 +1,6 @@
 #include <stdlib.h>
 
-#include "base/random.h"
-#include "dataplane/balance/balance.h"
-#include "tests/test.h"
+#include "tests/unit/dataplane/balance/pick.h"
 
 static struct balancer *build(const uint32_t *weights, uint32_t count)
 {
@@ -42,7 +40,7 @@ static void agree_for(const uint32_t *weights, uint32_t count, uint32_t picks)
     struct balance_cursor cursor = {.next = 0};
     struct balancer *balancer = build(weights, count);
     for (uint32_t i = 0; i < picks; i++)
-        assert_int_equal(balancer_pick(balancer, &cursor, i), smooth_pick(weights, credits, count));
+        assert_int_equal(pick_hash(balancer, &cursor, i), smooth_pick(weights, credits, count));
     balancer_destroy(balancer);
     free(credits);
 }
@@ -52,7 +50,7 @@ static void spreads_the_turns_of_a_heavy_member(void **state)
     struct balance_cursor cursor = {.next = 0};
     struct balancer *balancer = build((uint32_t[]){5, 1, 1}, 3);
     for (const char *expected = "aabacaaaabacaa"; *expected; expected++)
-        assert_int_equal(balancer_pick(balancer, &cursor, 0), *expected - 'a');
+        assert_int_equal(pick_hash(balancer, &cursor, 0), *expected - 'a');
     balancer_destroy(balancer);
 }
 
@@ -97,7 +95,7 @@ static void scales_weights_whose_order_would_be_too_long(void **state)
     struct balancer *balancer = build(weights, COUNT);
     double picked[COUNT] = {0}, picks = 0;
     do {
-        picked[balancer_pick(balancer, &cursor, 0)]++;
+        picked[pick_hash(balancer, &cursor, 0)]++;
         picks++;
         assert_true(cursor.next <= PERIOD_MAX);
     } while (picks < 10 * PERIOD_MAX);
@@ -120,7 +118,7 @@ static void builds_for_as_many_members_as_there_may_be(void **state)
     struct balance_cursor cursor = {.next = 0};
     struct balancer *balancer = build(weights, BALANCE_MEMBERS_MAX);
     for (uint64_t i = 0; i < sum; i++)
-        picked[balancer_pick(balancer, &cursor, 0)]++;
+        picked[pick_hash(balancer, &cursor, 0)]++;
     uint32_t heavy = 0;
     for (uint32_t i = 0; i < BALANCE_MEMBERS_MAX; i++) {
         assert_in_range(picked[i], 1, 2 * weights[i]);
@@ -135,7 +133,7 @@ static void picks_nobody_when_nobody_has_weight(void **state)
     struct balance_cursor cursor = {.next = 3};
     for (uint32_t count = 0; count <= 2; count++) {
         struct balancer *balancer = build((uint32_t[]){0, 0}, count);
-        assert_true(balancer_pick(balancer, &cursor, 0) == BALANCE_NONE);
+        assert_true(pick_hash(balancer, &cursor, 0) == BALANCE_NONE);
         balancer_destroy(balancer);
     }
 }
@@ -145,7 +143,7 @@ static void starts_over_with_a_cursor_past_its_order(void **state)
     struct balance_cursor cursor = {.next = 1000};
     struct balancer *balancer = build((uint32_t[]){1, 2}, 2);
     for (const char *expected = "babbab"; *expected; expected++)
-        assert_int_equal(balancer_pick(balancer, &cursor, 0), *expected - 'a');
+        assert_int_equal(pick_hash(balancer, &cursor, 0), *expected - 'a');
     balancer_destroy(balancer);
 }
 

@@ -1,0 +1,95 @@
+// What the tests of balancers share: members, picks by hash, and picks by what members carry.
+#pragma once
+
+#include "base/random.h"
+#include "dataplane/balance/balance.h"
+#include "tests/test.h"
+
+#define PICK_MEMBERS_MAX 1024u
+
+// A pool whose members carry what they were given.
+struct pick_pool {
+    struct balance_member members[PICK_MEMBERS_MAX];
+    uint64_t loads[PICK_MEMBERS_MAX];
+    uint32_t slots[PICK_MEMBERS_MAX]; // member i's load is at count - 1 - i
+    uint32_t count;
+    struct balance_cursor cursor;
+    struct random random;
+};
+
+static inline uint32_t pick_hash(const struct balancer *balancer, struct balance_cursor *cursor,
+                                 uint64_t hash)
+{
+    const struct balance_request request = {.hash = hash, .cursor = cursor};
+    return balancer_pick(balancer, &request);
+}
+
+// Ids are not positions; all weights are 1.
+static inline void pick_pool_init(struct pick_pool *pool, uint32_t count)
+{
+    *pool = (struct pick_pool){.count = count, .random = random_from_seed(11)};
+    for (uint32_t i = 0; i < count; i++) {
+        pool->members[i] = (struct balance_member){.id = 1000003u * (uint64_t)i + 17, .weight = 1};
+        pool->slots[i] = count - 1 - i;
+    }
+}
+
+static inline struct balancer *pick_build(const struct balancer_ops *ops,
+                                          const struct pick_pool *pool)
+{
+    struct balancer *balancer;
+    assert_int_equal(
+        ops->create(pool->members, pool->count, (struct siphash_key){.k0 = 1, .k1 = 2}, &balancer),
+        ERROR_NONE);
+    return balancer;
+}
+
+static inline uint64_t *pick_load(struct pick_pool *pool, uint32_t member)
+{
+    return &pool->loads[pool->slots[member]];
+}
+
+// Who gets one more by a random hash. Not counted.
+static inline uint32_t pick_next(const struct balancer *balancer, struct pick_pool *pool)
+{
+    const struct balance_request request = {
+        .hash = random_next(&pool->random),
+        .loads = {.values = pool->loads, .slots = pool->slots, .stride = 1},
+        .cursor = &pool->cursor};
+    return balancer_pick(balancer, &request);
+}
+
+// Picks that stay with their member.
+static inline void pick_many(const struct balancer *balancer, struct pick_pool *pool,
+                             uint32_t picks)
+{
+    for (uint32_t i = 0; i < picks; i++)
+        ++*pick_load(pool, pick_next(balancer, pool));
+}
+
+// All policies: nobody where nobody has weight, the lone one always, too many are refused.
+static inline void pick_assert_edges(const struct balancer_ops *ops)
+{
+    static struct pick_pool pool;
+    for (uint32_t count = 0; count <= 3; count++) {
+        pick_pool_init(&pool, count);
+        for (uint32_t i = 0; i < count; i++)
+            pool.members[i].weight = 0;
+        struct balancer *balancer = pick_build(ops, &pool);
+        assert_true(pick_next(balancer, &pool) == BALANCE_NONE);
+        balancer_destroy(balancer);
+        if (count < 2)
+            continue;
+        pool.members[1].weight = 5;
+        balancer = pick_build(ops, &pool);
+        for (int i = 0; i < 10; i++)
+            assert_int_equal(pick_next(balancer, &pool), 1);
+        balancer_destroy(balancer);
+    }
+    static struct balance_member members[BALANCE_MEMBERS_MAX + 1];
+    struct balancer *balancer = NULL;
+    assert_int_equal(
+        ops->create(members, BALANCE_MEMBERS_MAX + 1, (struct siphash_key){.k0 = 0}, &balancer),
+        ERROR_INVALID);
+    assert_null(balancer);
+}
