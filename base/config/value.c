@@ -329,7 +329,7 @@ static bool parse_network(const char *text, void *to, struct value_fault *fault)
 static bool parse_ports(const struct schema_field *field, const char *text, void *to,
                         struct value_fault *fault)
 {
-    uint64_t first, last;
+    uint64_t first = 0, last;
     const char *rest;
     bool fits, fits_too = true;
     bool good = parse_digits(text, &first, &rest, &fits);
