@@ -65,6 +65,14 @@ const struct command commands[] = {
         .run = show_drops,
     },
     {
+        .words = {"show", "balance"},
+        .usage = "",
+        .help = "each member's share of new flows, and what would move if it left",
+        .example = "weirctl show balance --pool web",
+        .options = SHOW_OPTIONS | OPTION_BIT(OPTION_POOL),
+        .run = show_balance,
+    },
+    {
         .words = {"show", "access"},
         .usage = "",
         .help = "access rules and the packets each decided on",

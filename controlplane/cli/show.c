@@ -107,6 +107,16 @@ enum cli_exit show_drops(const struct invocation *invocation)
     return show(invocation, "show.drops", NULL, view_drops);
 }
 
+enum cli_exit show_balance(const struct invocation *invocation)
+{
+    json_t *arguments = json_pack("{s:s*}", "pool", invocation->options->values[OPTION_POOL].text);
+    if (!arguments) {
+        fputs("weirctl: a name on the command line is not UTF-8\n", stderr);
+        return CLI_USAGE;
+    }
+    return show(invocation, "show.balance", arguments, view_balance);
+}
+
 enum cli_exit show_access(const struct invocation *invocation)
 {
     return show(invocation, "show.access", NULL, view_access);

@@ -9,6 +9,7 @@ enum cli_exit show_vips(const struct invocation *invocation);
 enum cli_exit show_pools(const struct invocation *invocation);
 enum cli_exit show_flows(const struct invocation *invocation);
 enum cli_exit show_drops(const struct invocation *invocation);
+enum cli_exit show_balance(const struct invocation *invocation);
 enum cli_exit show_access(const struct invocation *invocation);
 enum cli_exit show_workers(const struct invocation *invocation);
 enum cli_exit show_neighbours(const struct invocation *invocation);

@@ -427,6 +427,25 @@ enum error view_drops(const json_t *result, bool all, FILE *out, FILE *notes)
     return print_view(&view, result, all, out, notes);
 }
 
+enum error view_balance(const json_t *result, bool all, FILE *out, FILE *notes)
+{
+    static const struct view view = {
+        .rows = "members",
+        .none = "no pool has members",
+        .column_count = 6,
+        .columns =
+            {
+                {"POOL", "pool", VIEW_TEXT, NULL},
+                {"BALANCER", "balancer", VIEW_TEXT, NULL},
+                {"MEMBER", "member", VIEW_TEXT, NULL},
+                {"WEIGHT", "weight", VIEW_COUNT, NULL},
+                {"SHARE", "share_percent", VIEW_PERCENT, NULL},
+                {"OTHERS-MOVED", "moves_percent", VIEW_PERCENT, NULL},
+            },
+    };
+    return print_view(&view, result, all, out, notes);
+}
+
 enum error view_access(const json_t *result, bool all, FILE *out, FILE *notes)
 {
     static const struct view view = {

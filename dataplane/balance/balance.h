@@ -43,8 +43,9 @@ struct balance_request {
 
 struct balancer_ops {
     const char *name; // as in the configuration
-    bool by_source;
-    bool by_load;
+    bool by_hash;     // the hash alone decides: appliances agree, and few flows move
+    bool by_source;   // the hash is to be that of the client
+    bool by_load;     // what members carry decides
     // ERROR_INVALID: too many members; ERROR_NO_MEMORY. `members` is borrowed for the call.
     enum error (*create)(const struct balance_member *members, uint32_t count,
                          struct siphash_key key, struct balancer **balancer);

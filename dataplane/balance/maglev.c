@@ -214,6 +214,7 @@ static void maglev_destroy(struct balancer *balancer)
 
 const struct balancer_ops balance_maglev = {
     .name = "maglev",
+    .by_hash = true,
     .create = maglev_create,
     .pick = maglev_pick,
     .destroy = maglev_destroy,

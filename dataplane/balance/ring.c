@@ -127,6 +127,7 @@ static uint32_t ring_pick(const struct balancer *balancer, const struct balance_
 
 const struct balancer_ops balance_ring = {
     .name = "ring",
+    .by_hash = true,
     .create = ring_create,
     .pick = ring_pick,
     .destroy = ring_destroy,

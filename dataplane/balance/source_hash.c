@@ -39,6 +39,7 @@ static void source_hash_destroy(struct balancer *balancer)
 
 const struct balancer_ops balance_source_hash = {
     .name = "source-hash",
+    .by_hash = true,
     .by_source = true,
     .create = source_hash_create,
     .pick = source_hash_pick,

@@ -60,6 +60,7 @@ const struct ipc_method daemon_methods[] = {
     {"show.pools", show_pools},
     {"show.flows", show_flows},
     {"show.drops", show_drops},
+    {"show.balance", show_balance},
     {"show.access", show_access},
     {"show.workers", show_workers},
     {"show.neighbours", show_neighbours},

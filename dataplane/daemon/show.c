@@ -285,6 +285,34 @@ void show_drops(void *context, const json_t *arguments, struct ipc_reply *reply)
     reply->result = json_pack("{s:o}", "drops", drops);
 }
 
+static void add_share(void *context, const struct plane_share_view *view)
+{
+    json_t *member = json_pack("{s:s, s:s, s:s, s:i, s:f}", "pool", view->pool, "balancer",
+                               view->balancer, "member", view->member, "weight", (int)view->weight,
+                               "share_percent", 100 * view->share);
+    if (view->moves >= 0)
+        json_object_set_new(member, "moves_percent", json_real(100 * view->moves));
+    json_array_append_new(context, member);
+}
+
+void show_balance(void *context, const json_t *arguments, struct ipc_reply *reply)
+{
+    const struct daemon *daemon = context;
+    const char *pool = json_string_value(json_object_get(arguments, "pool"));
+    json_t *members = json_array();
+    enum error error = plane_walk_shares(daemon->plane, pool, add_share, members);
+    if (error) {
+        json_decref(members);
+        if (error == ERROR_NOT_FOUND)
+            ipc_reply_error(reply, "not-found", "weirctl show pools lists pools",
+                            "there is no pool %s", pool);
+        else
+            ipc_reply_error(reply, "failed", "try again", "%s", error_text(error));
+        return;
+    }
+    reply->result = json_pack("{s:o}", "members", members);
+}
+
 void show_access(void *context, const json_t *arguments, struct ipc_reply *reply)
 {
     const struct daemon *daemon = context;

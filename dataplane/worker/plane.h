@@ -81,6 +81,25 @@ void plane_walk_members(const struct plane *plane,
 // The slot of a configured vip, 0 if it has none.
 uint32_t plane_vip_slot(const struct plane *plane, const struct config_vip *vip);
 
+// What each pool's balancer would do with new flows.
+struct plane_share_view {
+    const char *pool;
+    const char *balancer;
+    const char *member;
+    uint32_t weight; // as it counts now: 0 for one that is drained
+    double share;    // of new flows, 0 to 1
+    // Of the flows that are others', the part that would get another member, were this one to
+    // leave. Below 0: the policy does not go by hash, or the pool has more than
+    // PLANE_MOVES_MEMBERS members.
+    double moves;
+};
+#define PLANE_MOVES_MEMBERS 64
+// Visits the members of a pool, or of all with NULL. ERROR_NOT_FOUND: no such pool;
+// ERROR_NO_MEMORY.
+enum error plane_walk_shares(const struct plane *plane, const char *pool,
+                             void (*visit)(void *context, const struct plane_share_view *view),
+                             void *context);
+
 // Rules of the access list in the order in which they decide; slots index their counters.
 struct plane_rule_view {
     uint32_t slot;

@@ -1,8 +1,10 @@
 // The packet plane told to people: copies, made by the main thread.
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
+#include "dataplane/balance/forecast.h"
 #include "dataplane/worker/plane_priv.h"
 
 #define PAGE_POLL_NS (100 * NANOSECONDS_PER_MICROSECOND)
@@ -113,6 +115,59 @@ uint32_t plane_vip_slot(const struct plane *plane, const struct config_vip *vip)
             return slot;
     }
     return 0;
+}
+
+static double part_of_picks(uint32_t picks)
+{
+    return (double)picks / FORECAST_PICKS;
+}
+
+static enum error visit_shares(const struct plane *plane, const struct tables_pool *pool,
+                               void (*visit)(void *context, const struct plane_share_view *view),
+                               void *context)
+{
+    const struct balancer *balancer = pool->balancer;
+    uint32_t *shares = calloc(pool->member_count + 1, sizeof(*shares));
+    if (!shares)
+        return ERROR_NO_MEMORY;
+    enum error error = ERROR_NONE;
+    bool moving = balancer && balancer->ops->by_hash && pool->member_count <= PLANE_MOVES_MEMBERS;
+    if (balancer)
+        forecast_shares(balancer, pool->weights, pool->member_count, shares);
+    for (uint32_t i = 0; i < pool->member_count && !error; i++) {
+        uint32_t moves = 0;
+        if (moving)
+            error = forecast_moves(balancer, pool->weights, pool->member_count,
+                                   plane->tables->balance_key, i, &moves);
+        if (error)
+            break;
+        visit(context, &(struct plane_share_view){
+                           .pool = pool->name,
+                           .balancer = balancer->ops->name,
+                           .member = plane->tables->members[pool->members[i]].name,
+                           .weight = pool->weights[i].weight,
+                           .share = part_of_picks(shares[i]),
+                           .moves = moving ? part_of_picks(moves) : -1,
+                       });
+    }
+    free(shares);
+    return error;
+}
+
+enum error plane_walk_shares(const struct plane *plane, const char *pool,
+                             void (*visit)(void *context, const struct plane_share_view *view),
+                             void *context)
+{
+    enum error error = pool ? ERROR_NOT_FOUND : ERROR_NONE;
+    for (uint32_t i = 0; i < plane->tables->pool_count; i++) {
+        const struct tables_pool *at = plane->tables->pools[i];
+        if (pool && strcmp(at->name, pool) != 0)
+            continue;
+        error = visit_shares(plane, at, visit, context);
+        if (error)
+            return error;
+    }
+    return error;
 }
 
 uint32_t plane_rules(const struct plane *plane)

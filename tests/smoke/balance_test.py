@@ -56,6 +56,29 @@ class Balancing(harness.LabTest):
         for count in self.spread("ring", (1, 1, 1)):
             self.assertGreater(count, CONNECTIONS / 6)
 
+    def test_shares_and_moves_are_told(self):
+        driver = best_driver()
+        network = Routed(self.lab, members=3)
+        config = network.serve(network.configuration(driver), "web", 80)
+        network.serve(config, "turns", 81, balancer="weighted-round-robin")
+        config["pools"][2]["members"][0]["weight"] = 2
+        plane = self.plane(network, config, driver)
+        plane.ctl("drain", "web4", "s3")
+
+        def members(pool):
+            rows = plane.ask("show", "balance", "--pool", pool)["members"]
+            return {row["member"]: row for row in rows}
+
+        web = members("web4")
+        self.assertEqual([50, 50, 0], [round(web[name]["share_percent"]) for name in sorted(web)])
+        self.assertEqual(0, web["s3"]["moves_percent"])  # it has left already
+        self.assertEqual([50, 25, 25], [round(row["share_percent"])
+                                        for row in members("turns4").values()])
+        self.assertNotIn("moves_percent", members("turns4")["s1"])
+        self.assertEqual(12, len(plane.ask("show", "balance")["members"]))
+        refused = plane.ctl("show", "balance", "--pool", "nowhere", check=False)
+        self.assertIn("there is no pool nowhere", refused.stderr)
+
     def test_failover_gives_to_the_first(self):
         self.assertEqual([0, CONNECTIONS, 0], self.spread("failover", (0, 1, 1)))
 

@@ -55,7 +55,8 @@ static void says_what_was_probably_meant(void **state)
         {{"zebra"}, 1, "there is no command `zebra`; `weirctl help` lists all"},
         {{"show"},
          1,
-         "show what? one of status, ports, vips, pools, flows, drops, access, workers, neighbours"},
+         "show what? one of status, ports, vips, pools, flows, drops, balance, access, workers, "
+         "neighbours"},
         {{"completion"}, 1, "completion what? one of bash"},
         {{"completion", "bahs"},
          2,
