@@ -8,6 +8,9 @@
 // against a full table pays this for each packet.
 #define RECLAIM_BUCKETS 4u
 
+// Buckets, or records, that are looked at together while their memory is fetched.
+#define SWEEP_STEP 16u
+
 // How far neighbours are pushed to make room. At 2.5 entries a bucket of four, two choices alone
 // fail one insert in twenty, with one move in 10^5; with a second, a failure needs some forty
 // buckets to be full together.
@@ -201,21 +204,28 @@ static void take_out_key(struct flow_table *table, const struct flow_key *key)
     take_out(table, place_of(table, flow));
 }
 
-// Frees a flow, both directions of it.
-static void forget(struct flow_table *table, struct place place)
+// Frees a two-way flow: both entries, and the record.
+static void forget_pair(struct flow_table *table, uint32_t number)
 {
-    struct flow value = *value_at(place);
-    struct flow_pair *pair = flow_pair_of(table, &value);
-    if (!pair) {
-        table->freed(table->freed_context, endpoint_at(place), value.member, NULL);
-        take_out(table, place);
-        return;
-    }
+    struct flow_pair *pair = &table->pairs[number];
     table->freed(table->freed_context, pair->service, pair->member, pair);
     struct flow_key client = client_key(pair), member = member_key(pair);
     take_out_key(table, &client);
     take_out_key(table, &member);
-    pool_release(&table->pool, value.pair);
+    pair->service = 0; // tells the sweep that nobody is there
+    pool_release(&table->pool, number);
+}
+
+// Frees the flow of an entry.
+static void forget(struct flow_table *table, struct place place)
+{
+    const struct flow *value = value_at(place);
+    if (value->flags & FLOW_TWO_WAY) {
+        forget_pair(table, value->pair);
+        return;
+    }
+    table->freed(table->freed_context, endpoint_at(place), value->member, NULL);
+    take_out(table, place);
 }
 
 void flow_remove(struct flow_table *table, struct flow *flow)
@@ -223,15 +233,17 @@ void flow_remove(struct flow_table *table, struct flow *flow)
     forget(table, place_of(table, flow));
 }
 
-// The entries in use whose time has passed, and all two-way ones, whose time is elsewhere.
-static inline uint32_t due_slots(uint64_t *bucket, uint32_t words, uint32_t now_ms)
+// The entries in use whose time has passed, one-way ones; with `two_way` those too, whose time is
+// elsewhere.
+static inline uint32_t due_slots(uint64_t *bucket, uint32_t words, uint32_t now_ms, bool two_way)
 {
     const struct flow *values = flow_values(bucket, words);
-    uint32_t due = 0;
+    uint32_t passed = 0, pairs = 0;
     for (uint32_t slot = 0; slot < FLOW_BUCKET_SLOTS; slot++) {
-        uint32_t passed = (int32_t)(now_ms - values[slot].expires_ms) >= 0;
-        due |= (passed | (values[slot].flags & FLOW_TWO_WAY)) << slot;
+        passed |= (uint32_t)((int32_t)(now_ms - values[slot].expires_ms) >= 0) << slot;
+        pairs |= (values[slot].flags & FLOW_TWO_WAY) << slot;
     }
+    uint32_t due = two_way ? passed | pairs : passed & ~pairs;
     return due & ~free_slots(bucket, words);
 }
 
@@ -240,7 +252,7 @@ static inline uint32_t due_slots(uint64_t *bucket, uint32_t words, uint32_t now_
 static void reclaim(struct flow_table *table, struct flow_buckets *buckets, uint64_t *bucket,
                     uint32_t now_ms)
 {
-    for (uint32_t due = due_slots(bucket, buckets->words, now_ms); due; due &= due - 1) {
+    for (uint32_t due = due_slots(bucket, buckets->words, now_ms, true); due; due &= due - 1) {
         uint32_t slot = (uint32_t)__builtin_ctz(due);
         struct place place = {.buckets = buckets, .bucket = bucket, .slot = slot};
         if (*word_at(place, buckets->words - 1) != 0 &&
@@ -249,34 +261,85 @@ static void reclaim(struct flow_table *table, struct flow_buckets *buckets, uint
     }
 }
 
-uint32_t flow_table_buckets(const struct flow_table *table)
+static void sweep_buckets(struct flow_table *table, struct flow_buckets *buckets, uint32_t from,
+                          uint32_t count, uint32_t now_ms)
 {
-    return (table->v4.used ? table->v4.count : 0) + (table->v6.used ? table->v6.count : 0);
+    if (buckets->used == 0)
+        return; // its memory stays untouched
+    for (uint32_t i = from; i < from + count; i++) {
+        uint64_t *bucket = flow_bucket(buckets, buckets->words, i);
+        for (uint32_t due = due_slots(bucket, buckets->words, now_ms, false); due; due &= due - 1)
+            forget(table, (struct place){.buckets = buckets,
+                                         .bucket = bucket,
+                                         .slot = (uint32_t)__builtin_ctz(due)});
+    }
 }
 
-// The next bucket of the sweep; a version without entries is left untouched.
-static uint64_t *sweep_next(struct flow_table *table, struct flow_buckets **buckets)
+static void prefetch_key(const struct flow_table *table, const struct flow_key *key)
 {
-    uint32_t end = table->v4.count + table->v6.count;
-    if (!table->v4.used && table->sweep_at < table->v4.count)
-        table->sweep_at = table->v4.count;
-    if (!table->v6.used && table->sweep_at >= table->v4.count)
-        table->sweep_at = 0;
-    uint32_t at = table->sweep_at;
-    table->sweep_at = at + 1 < end ? at + 1 : 0;
-    *buckets = at < table->v4.count ? &table->v4 : &table->v6;
-    return flow_bucket(*buckets, (*buckets)->words,
-                       at < table->v4.count ? at : at - table->v4.count);
+    uint64_t words[FLOW_WORDS_V6];
+    if (flow_key_words(key, words) == FLOW_WORDS_V4)
+        flow_prefetch_v4(table, flow_hash_v4(table, words[0]));
+    else
+        flow_prefetch_v6(table, flow_hash_v6(table, words));
+}
+
+// Two-way flows are swept by their records, which lie in order, and not by way of their entries.
+static void sweep_pairs(struct flow_table *table, uint32_t from, uint32_t count, uint32_t now_ms)
+{
+    uint32_t due[SWEEP_STEP];
+    uint32_t due_count = 0;
+    for (uint32_t number = from; number < from + count; number++) {
+        const struct flow_pair *pair = &table->pairs[number];
+        if (pair->service == 0 || (int32_t)(now_ms - pair->expires_ms) < 0)
+            continue;
+        struct flow_key client = client_key(pair), member = member_key(pair);
+        prefetch_key(table, &client);
+        prefetch_key(table, &member);
+        due[due_count++] = number;
+    }
+    for (uint32_t i = 0; i < due_count; i++)
+        forget_pair(table, due[i]);
+}
+
+// What a turn of the sweep visits: IPv4's buckets, IPv6's, and the records that were ever used.
+static uint32_t sweep_length(const struct flow_table *table)
+{
+    return table->v4.count + table->v6.count + table->pool.touched;
+}
+
+uint32_t flow_table_buckets(const struct flow_table *table)
+{
+    return flow_table_used(table) > 0 ? sweep_length(table) : 0;
+}
+
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+// Sweeps from sweep_at as far as `count` and what it comes to allow; returns how far.
+static uint32_t sweep_step(struct flow_table *table, uint32_t count, uint32_t now_ms)
+{
+    uint32_t v6_at = table->v4.count, pairs_at = v6_at + table->v6.count;
+    uint32_t at = table->sweep_at < sweep_length(table) ? table->sweep_at : 0;
+    uint32_t end = at < v6_at ? v6_at : at < pairs_at ? pairs_at : sweep_length(table);
+    uint32_t step = smaller(smaller(count, SWEEP_STEP), end - at);
+    if (at < v6_at)
+        sweep_buckets(table, &table->v4, at, step, now_ms);
+    else if (at < pairs_at)
+        sweep_buckets(table, &table->v6, at - v6_at, step, now_ms);
+    else
+        sweep_pairs(table, at - pairs_at + 1, step, now_ms);
+    table->sweep_at = at + step;
+    return step;
 }
 
 uint32_t flow_sweep(struct flow_table *table, uint32_t buckets, uint32_t now_ms)
 {
     uint32_t before = flow_table_used(table);
-    for (uint32_t i = 0; i < buckets && flow_table_used(table) > 0; i++) {
-        struct flow_buckets *of;
-        uint64_t *bucket = sweep_next(table, &of);
-        reclaim(table, of, bucket, now_ms);
-    }
+    while (buckets > 0 && flow_table_used(table) > 0)
+        buckets -= sweep_step(table, buckets, now_ms);
     return before - flow_table_used(table);
 }
 
@@ -445,6 +508,7 @@ enum error flow_insert_pair(struct flow_table *table, const struct flow_pair *va
 take_out:
     take_out_key(table, &client);
 release:
+    table->pairs[number].service = 0;
     pool_release(&table->pool, number);
     return ERROR_FULL;
 }

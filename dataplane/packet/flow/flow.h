@@ -160,11 +160,12 @@ enum error flow_insert_pair(struct flow_table *table, const struct flow_pair *va
 // Forgets a live entry; of a two-way flow both, and the record.
 void flow_remove(struct flow_table *table, struct flow *flow);
 
-// Visits up to `buckets` buckets from where the last call stopped and frees expired entries, so
-// that an idle worker's counts come true. Returns how many it freed.
+// Visits up to `buckets` buckets (or as many records of two-way flows) from where the last call
+// stopped and frees expired entries, so that an idle worker's counts come true. Returns how many
+// entries it freed.
 uint32_t flow_sweep(struct flow_table *table, uint32_t buckets, uint32_t now_ms);
 
-// How many buckets a whole turn of flow_sweep() has: a version without entries has none.
+// How many buckets and records a whole turn of flow_sweep() has.
 uint32_t flow_table_buckets(const struct flow_table *table);
 
 // Called once for a flow that is about to be freed, by expiry or by flow_remove(); `pair` is NULL

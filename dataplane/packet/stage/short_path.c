@@ -14,8 +14,6 @@
 #include "dataplane/packet/wire/rewrite.h"
 #include "dataplane/packet/wire/short.h"
 
-#define PREFETCH_AHEAD 4
-
 #define LIKELY(condition)   __builtin_expect(!!(condition), 1)
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
@@ -73,7 +71,6 @@ static inline bool key_v4(const struct stage *stage, const uint8_t *frame, struc
     plain->endpoint = number;
     plain->words[0] = flow_word_v4(peer, peer_port, number);
     plain->hash = flow_hash_v4(stage->flows, plain->words[0]);
-    flow_prefetch_v4(stage->flows, plain->hash);
     return number != 0;
 }
 
@@ -99,7 +96,6 @@ static __attribute__((noinline)) bool key_v6(const struct stage *stage, const ui
     plain->words[1] = wire_load64(peer + 8);
     plain->words[2] = peer_port | (uint64_t)number << 16;
     plain->hash = flow_hash_v6(stage->flows, plain->words);
-    flow_prefetch_v6(stage->flows, plain->hash);
     return number != 0;
 }
 
@@ -128,11 +124,36 @@ static inline bool is_still(const struct flow *flow, const struct plain *plain)
                                   : flow_is_still_v6(flow, plain->words);
 }
 
-static inline void look_up(struct stage *stage, struct plain *plain)
+// Fetched in a pass of its own: among the parser's loads and stores it stalls them, and costs half
+// as much again as all the rest.
+static inline void prefetch_buckets(const struct flow_table *flows, const struct plain *plain,
+                                    uint32_t count)
 {
-    plain->found = match(stage->flows, plain);
-    if (plain->found && plain->found->flags & FLOW_TWO_WAY)
-        rte_prefetch0(flow_pair_of(stage->flows, plain->found));
+    for (uint32_t i = 0; i < count; i++) {
+        if (UNLIKELY(plain[i].kind != KIND_FLOW))
+            continue;
+        if (LIKELY(plain[i].wire.v4))
+            flow_prefetch_v4(flows, plain[i].hash);
+        else
+            flow_prefetch_v6(flows, plain[i].hash);
+    }
+}
+
+// Finds the flows, and fetches the records of two-way ones.
+static inline void look_up(const struct flow_table *flows, struct plain *plain, uint32_t count)
+{
+    bool two_way = false;
+    for (uint32_t i = 0; i < count; i++) {
+        plain[i].found = NULL;
+        if (UNLIKELY(plain[i].kind != KIND_FLOW))
+            continue;
+        plain[i].found = match(flows, &plain[i]);
+        two_way |= plain[i].found && plain[i].found->flags & FLOW_TWO_WAY;
+    }
+    for (uint32_t i = 0; two_way && i < count; i++) {
+        if (plain[i].found)
+            rte_prefetch0(flow_pair_of(flows, plain[i].found));
+    }
 }
 
 // The packet's live flow now: what was found may be gone or moved since, or begun.
@@ -166,21 +187,20 @@ static inline void send_to(struct stage *stage, struct rte_mbuf *mbuf, uint8_t *
     outbox_add(stage, out_port, mbuf);
 }
 
-// Puts the outer header in front; `frame` is where the new one starts. False: no room for it.
+// Puts the outer header in front, and moves `*frame` there. False: no room for it.
 static bool encapsulate(struct stage *stage, struct rte_mbuf *mbuf, const struct plain *plain,
                         const struct tables_member *member, uint8_t **frame)
 {
     const struct port *port = stage->ports[member->out_port];
     const uint8_t *inner = *frame + WIRE_ETHERNET_SIZE;
-    uint32_t size = wire_tunnel_size(&member->address);
-    uint8_t *made = (uint8_t *)rte_pktmbuf_prepend(mbuf, (uint16_t)size);
-    if (!made)
+    uint8_t *made = (uint8_t *)rte_pktmbuf_prepend(mbuf, member->tunnel.size);
+    if (UNLIKELY(!made))
         return false;
-    wire_tunnel_header(made + WIRE_ETHERNET_SIZE, span_of(inner, plain->wire.ip_size),
-                       &member->tunnel_source, &member->address, port->tx_ipv4_checksum);
-    bool outer_v4 = ip_is_v4(&member->address);
-    memcpy(made + 12, outer_v4 ? "\x08\x00" : "\x86\xdd", 2);
-    if (outer_v4 && port->tx_ipv4_checksum) {
+    bool v4 = member->tunnel.v4;
+    wire_tunnel_write(made + WIRE_ETHERNET_SIZE, &member->tunnel,
+                      span_of(inner, plain->wire.ip_size), port->tx_ipv4_checksum);
+    memcpy(made + 12, v4 ? "\x08\x00" : "\x86\xdd", 2);
+    if (v4 && port->tx_ipv4_checksum) {
         mbuf->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM;
         mbuf->l2_len = WIRE_ETHERNET_SIZE;
         mbuf->l3_len = WIRE_IPV4_SIZE;
@@ -309,17 +329,12 @@ void stage_short_path(struct stage *stage, uint16_t port, struct rte_mbuf **pack
     burst.ordered = false;
     burst.general.count = 0;
     uint64_t mac = wire_mac_word(stage->ports[port]->mac.addr_bytes);
-    for (uint32_t i = 0; i < count && i < PREFETCH_AHEAD; i++)
+    for (uint32_t i = 0; i < count; i++)
         rte_prefetch0(rte_pktmbuf_mtod(packets[i], void *));
-    for (uint32_t i = 0; i < count; i++) {
-        if (i + PREFETCH_AHEAD < count)
-            rte_prefetch0(rte_pktmbuf_mtod(packets[i + PREFETCH_AHEAD], void *));
+    for (uint32_t i = 0; i < count; i++)
         classify(stage, packets[i], mac, &plain[i]);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        if (plain[i].kind == KIND_FLOW)
-            look_up(stage, &plain[i]);
-    }
+    prefetch_buckets(stage->flows, plain, count);
+    look_up(stage->flows, plain, count);
     for (uint32_t i = 0; i < count; i++) {
         if (LIKELY(plain[i].kind == KIND_FLOW)) {
             if (UNLIKELY(burst.ordered))
