@@ -155,11 +155,10 @@ static void count_over(uint64_t *first, uint32_t words, bool went)
 }
 
 // Fills a slot's value without the flags that are the bucket's.
-static void set_value(struct flow *at, const struct flow *value)
+static inline void set_value(struct flow *at, struct flow value)
 {
-    uint8_t of_bucket = at->flags & FLOW_FLAGS_OVER;
-    *at = *value;
-    at->flags = (uint8_t)(of_bucket | (value->flags & FLOW_FLAGS_OF_ENTRY));
+    value.flags = (uint8_t)((value.flags & FLOW_FLAGS_OF_ENTRY) | (at->flags & FLOW_FLAGS_OVER));
+    *at = value;
 }
 
 // Takes an entry out; nobody is told.
@@ -172,7 +171,7 @@ static void take_out(struct flow_table *table, struct place place)
         count_over(first, buckets->words, false);
     for (uint32_t w = 0; w < buckets->words; w++)
         *word_at(place, w) = 0;
-    set_value(value_at(place), &(struct flow){.state = 0});
+    set_value(value_at(place), (struct flow){.state = 0});
     buckets->used--;
 }
 
@@ -354,8 +353,8 @@ static void move(struct flow_table *table, struct place from, uint64_t *first, u
         *word_at(to, w) = *word_at(from, w);
         *word_at(from, w) = 0;
     }
-    set_value(value_at(to), value_at(from));
-    set_value(value_at(from), &(struct flow){.state = 0});
+    set_value(value_at(to), *value_at(from));
+    set_value(value_at(from), (struct flow){.state = 0});
     count_over(first, words, other != first);
 }
 
@@ -419,7 +418,7 @@ reclaim_some(struct flow_table *table, struct flow_buckets *buckets, uint64_t ha
 // Puts an entry in that is not there.
 static inline __attribute__((always_inline)) struct flow *
 put_in(struct flow_table *table, struct flow_buckets *buckets, uint32_t words, const uint64_t *key,
-       uint64_t hash, uint32_t now_ms, const struct flow *value)
+       uint64_t hash, uint32_t now_ms, struct flow value)
 {
     if (__builtin_expect(flow_table_used(table) == table->capacity, 0) &&
         !reclaim_some(table, buckets, hash, now_ms))
@@ -445,23 +444,14 @@ put_in(struct flow_table *table, struct flow_buckets *buckets, uint32_t words, c
     return flow;
 }
 
-static struct flow *put(struct flow_table *table, const struct flow_key *key, uint64_t hash,
-                        uint32_t now_ms, const struct flow *value)
-{
-    uint64_t words[FLOW_WORDS_V6];
-    if (flow_key_words(key, words) == FLOW_WORDS_V4)
-        return put_in(table, &table->v4, FLOW_WORDS_V4, words, hash, now_ms, value);
-    return put_in(table, &table->v6, FLOW_WORDS_V6, words, hash, now_ms, value);
-}
-
 // Whether a live entry has the key: then it is `*flow`. An expired one makes room.
-static bool is_taken(struct flow_table *table, const struct flow_key *key, uint64_t hash,
-                     uint32_t now_ms, struct flow **flow)
+static inline __attribute__((always_inline)) bool is_taken(struct flow_table *table, uint32_t words,
+                                                           const uint64_t *key, uint64_t hash,
+                                                           uint32_t now_ms, struct flow **flow)
 {
-    uint64_t words[FLOW_WORDS_V6];
-    *flow = flow_key_words(key, words) == FLOW_WORDS_V4 ? flow_match_v4(table, words[0], hash)
-                                                        : flow_match_v6(table, words, hash);
-    if (!*flow)
+    *flow =
+        words == FLOW_WORDS_V4 ? flow_match_v4(table, *key, hash) : flow_match_v6(table, key, hash);
+    if (__builtin_expect(!*flow, 1))
         return false;
     if (flow_is_live(table, *flow, now_ms))
         return true;
@@ -469,16 +459,53 @@ static bool is_taken(struct flow_table *table, const struct flow_key *key, uint6
     return false;
 }
 
-enum error flow_insert(struct flow_table *table, const struct flow_key *key, uint64_t hash,
-                       uint32_t now_ms, const struct flow *value, struct flow **flow)
+enum error flow_insert_v4(struct flow_table *table, uint64_t word, uint64_t hash, uint32_t now_ms,
+                          struct flow value, struct flow **flow)
 {
-    DCHECK(hash == flow_hash(table, key));
-    DCHECK(key->endpoint != 0 && key->zero == 0);
-    DCHECK(!(value->flags & (uint8_t)~FLOW_FLAGS_OF_ENTRY) && !(value->flags & FLOW_TWO_WAY));
-    if (is_taken(table, key, hash, now_ms, flow))
+    DCHECK(hash == flow_hash_v4(table, word) && word >> 48 != 0);
+    DCHECK(!(value.flags & (uint8_t)~FLOW_FLAGS_OF_ENTRY) && !(value.flags & FLOW_TWO_WAY));
+    if (is_taken(table, FLOW_WORDS_V4, &word, hash, now_ms, flow))
         return ERROR_EXISTS;
-    *flow = put(table, key, hash, now_ms, value);
+    *flow = put_in(table, &table->v4, FLOW_WORDS_V4, &word, hash, now_ms, value);
     return *flow ? ERROR_NONE : ERROR_FULL;
+}
+
+enum error flow_insert_v6(struct flow_table *table, const uint64_t *words, uint64_t hash,
+                          uint32_t now_ms, struct flow value, struct flow **flow)
+{
+    DCHECK(hash == flow_hash_v6(table, words) && words[2] >> 16 != 0);
+    DCHECK(!(value.flags & (uint8_t)~FLOW_FLAGS_OF_ENTRY) && !(value.flags & FLOW_TWO_WAY));
+    if (is_taken(table, FLOW_WORDS_V6, words, hash, now_ms, flow))
+        return ERROR_EXISTS;
+    *flow = put_in(table, &table->v6, FLOW_WORDS_V6, words, hash, now_ms, value);
+    return *flow ? ERROR_NONE : ERROR_FULL;
+}
+
+enum error flow_insert(struct flow_table *table, const struct flow_key *key, uint64_t hash,
+                       uint32_t now_ms, struct flow value, struct flow **flow)
+{
+    uint64_t words[FLOW_WORDS_V6];
+    if (flow_key_words(key, words) == FLOW_WORDS_V4)
+        return flow_insert_v4(table, words[0], hash, now_ms, value, flow);
+    return flow_insert_v6(table, words, hash, now_ms, value, flow);
+}
+
+static bool is_key_taken(struct flow_table *table, const struct flow_key *key, uint64_t hash,
+                         uint32_t now_ms, struct flow **flow)
+{
+    uint64_t words[FLOW_WORDS_V6];
+    if (flow_key_words(key, words) == FLOW_WORDS_V4)
+        return is_taken(table, FLOW_WORDS_V4, words, hash, now_ms, flow);
+    return is_taken(table, FLOW_WORDS_V6, words, hash, now_ms, flow);
+}
+
+static struct flow *put(struct flow_table *table, const struct flow_key *key, uint64_t hash,
+                        uint32_t now_ms, struct flow value)
+{
+    uint64_t words[FLOW_WORDS_V6];
+    if (flow_key_words(key, words) == FLOW_WORDS_V4)
+        return put_in(table, &table->v4, FLOW_WORDS_V4, words, hash, now_ms, value);
+    return put_in(table, &table->v6, FLOW_WORDS_V6, words, hash, now_ms, value);
 }
 
 enum error flow_insert_pair(struct flow_table *table, const struct flow_pair *values, uint64_t hash,
@@ -487,19 +514,19 @@ enum error flow_insert_pair(struct flow_table *table, const struct flow_pair *va
     struct flow_key client = client_key(values), member = member_key(values);
     uint64_t member_hash = flow_hash(table, &member);
     DCHECK(hash == flow_hash(table, &client));
-    if (is_taken(table, &client, hash, now_ms, flow) ||
-        is_taken(table, &member, member_hash, now_ms, flow))
+    if (is_key_taken(table, &client, hash, now_ms, flow) ||
+        is_key_taken(table, &member, member_hash, now_ms, flow))
         return ERROR_EXISTS;
     uint32_t number = pool_acquire(&table->pool);
     if (number == POOL_NONE)
         return ERROR_FULL;
     table->pairs[number] = *values;
     struct flow value = {.pair = number, .member = values->member, .flags = FLOW_TWO_WAY};
-    struct flow *forward = put(table, &client, hash, now_ms, &value);
+    struct flow *forward = put(table, &client, hash, now_ms, value);
     if (!forward)
         goto release;
     value.flags |= FLOW_IS_REPLY;
-    if (!put(table, &member, member_hash, now_ms, &value))
+    if (!put(table, &member, member_hash, now_ms, value))
         goto take_out;
     // The second may have moved the first.
     *flow = match(table, &client);

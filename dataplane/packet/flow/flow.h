@@ -149,7 +149,11 @@ static inline void flow_set(struct flow_table *table, struct flow *flow, enum fl
 // there and live: `*flow` is that entry then. ERROR_FULL where `capacity` entries are in use and no
 // expired one is near, or (below capacity all but impossible) no neighbour could move.
 enum error flow_insert(struct flow_table *table, const struct flow_key *key, uint64_t hash,
-                       uint32_t now_ms, const struct flow *value, struct flow **flow);
+                       uint32_t now_ms, struct flow value, struct flow **flow);
+enum error flow_insert_v4(struct flow_table *table, uint64_t word, uint64_t hash, uint32_t now_ms,
+                          struct flow value, struct flow **flow);
+enum error flow_insert_v6(struct flow_table *table, const uint64_t *words, uint64_t hash,
+                          uint32_t now_ms, struct flow value, struct flow **flow);
 
 // Adds a two-way flow: two entries, or none, whose keys are what `values` says, which is copied to
 // the new record. `hash` is that of the client's direction. ERROR_FULL, and ERROR_EXISTS where

@@ -257,23 +257,20 @@ static inline bool send_to_client(struct stage *stage, struct rte_mbuf *mbuf,
     return true;
 }
 
-static struct flow_key key_of(const struct plain *plain)
-{
-    struct flow_key key = {.peer = {.bytes = {[10] = 0xff, [11] = 0xff}}};
-    if (plain->wire.v4)
-        memcpy((uint8_t *)&key + FLOW_KEY_V4_AT, plain->words, sizeof(uint64_t));
-    else
-        memcpy(&key, plain->words, sizeof(key));
-    return key;
-}
-
 // The first packet of a flow.
 static __attribute__((noinline)) bool begin(struct stage *stage, uint16_t port, bool handed,
                                             struct rte_mbuf *mbuf, const struct plain *plain)
 {
-    struct flow_key key = key_of(plain);
-    struct admission admission =
-        admit(stage, &key, plain->hash, plain->wire.protocol, plain->wire.tcp_flags, handed);
+    const struct newcomer newcomer = {
+        .words = plain->words,
+        .hash = plain->hash,
+        .endpoint = plain->endpoint,
+        .v4 = plain->wire.v4,
+        .protocol = plain->wire.protocol,
+        .tcp_flags = plain->wire.tcp_flags,
+        .handed = handed,
+    };
+    struct admission admission = admit(stage, &newcomer);
     switch ((enum verdict)admission.verdict) {
     case VERDICT_SEND:
         return send_to_member(stage, mbuf, plain, admission.member);

@@ -21,7 +21,7 @@ static enum error add_key(struct flow_table *table, const struct flow_key *key, 
 {
     struct flow value = {.expires_ms = now_ms + TIMEOUT_MS, .member = (uint16_t)member};
     struct flow *flow;
-    return flow_insert(table, key, flow_hash(table, key), now_ms, &value, &flow);
+    return flow_insert(table, key, flow_hash(table, key), now_ms, value, &flow);
 }
 
 static enum error add(struct flow_table *table, uint32_t number, uint32_t now_ms)
