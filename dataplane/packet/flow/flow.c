@@ -246,12 +246,12 @@ static inline uint32_t due_slots(uint64_t *bucket, uint32_t words, uint32_t now_
     return due & ~free_slots(bucket, words);
 }
 
-// Frees the expired entries of a bucket. Each is asked anew: both directions of a flow may lie in
-// it.
+// Frees the expired entries of a bucket, one-way ones, or all. Each is asked anew: both directions
+// of a flow may lie in it.
 static void reclaim(struct flow_table *table, struct flow_buckets *buckets, uint64_t *bucket,
-                    uint32_t now_ms)
+                    uint32_t now_ms, bool two_way)
 {
-    for (uint32_t due = due_slots(bucket, buckets->words, now_ms, true); due; due &= due - 1) {
+    for (uint32_t due = due_slots(bucket, buckets->words, now_ms, two_way); due; due &= due - 1) {
         uint32_t slot = (uint32_t)__builtin_ctz(due);
         struct place place = {.buckets = buckets, .bucket = bucket, .slot = slot};
         if (*word_at(place, buckets->words - 1) != 0 &&
@@ -265,13 +265,8 @@ static void sweep_buckets(struct flow_table *table, struct flow_buckets *buckets
 {
     if (buckets->used == 0)
         return; // its memory stays untouched
-    for (uint32_t i = from; i < from + count; i++) {
-        uint64_t *bucket = flow_bucket(buckets, buckets->words, i);
-        for (uint32_t due = due_slots(bucket, buckets->words, now_ms, false); due; due &= due - 1)
-            forget(table, (struct place){.buckets = buckets,
-                                         .bucket = bucket,
-                                         .slot = (uint32_t)__builtin_ctz(due)});
-    }
+    for (uint32_t i = from; i < from + count; i++)
+        reclaim(table, buckets, flow_bucket(buckets, buckets->words, i), now_ms, false);
 }
 
 static void prefetch_key(const struct flow_table *table, const struct flow_key *key)
@@ -281,6 +276,12 @@ static void prefetch_key(const struct flow_table *table, const struct flow_key *
         flow_prefetch_v4(table, flow_hash_v4(table, words[0]));
     else
         flow_prefetch_v6(table, flow_hash_v6(table, words));
+}
+
+void flow_prefetch_member(const struct flow_table *table, const struct flow_pair *values)
+{
+    struct flow_key member = member_key(values);
+    prefetch_key(table, &member);
 }
 
 // Two-way flows are swept by their records, which lie in order, and not by way of their entries.
@@ -386,18 +387,23 @@ static bool make_room(struct flow_table *table, struct flow_buckets *buckets, ui
     return false;
 }
 
-// A bucket of the key's two that has a free slot, or NULL.
+// A bucket of the key's two that has a free slot, or NULL. Two-way entries are asked for their time
+// last, since it is elsewhere.
 static uint64_t *bucket_with_room(struct flow_table *table, struct flow_buckets *buckets,
                                   uint64_t *first, uint64_t *second, uint32_t now_ms)
 {
     uint32_t words = buckets->words;
-    reclaim(table, buckets, first, now_ms);
+    reclaim(table, buckets, first, now_ms, false);
     if (free_slots(first, words))
         return first;
-    if (!free_slots(second, words))
-        reclaim(table, buckets, second, now_ms);
     if (free_slots(second, words))
         return second;
+    reclaim(table, buckets, second, now_ms, false);
+    if (free_slots(second, words))
+        return second;
+    reclaim(table, buckets, first, now_ms, true);
+    if (free_slots(first, words))
+        return first;
     if (make_room(table, buckets, first, MOVES_MAX))
         return first;
     return make_room(table, buckets, second, MOVES_MAX) ? second : NULL;
@@ -408,8 +414,8 @@ static __attribute__((noinline, cold)) bool
 reclaim_some(struct flow_table *table, struct flow_buckets *buckets, uint64_t hash, uint32_t now_ms)
 {
     uint32_t words = buckets->words;
-    reclaim(table, buckets, flow_bucket(buckets, words, flow_first(buckets, hash)), now_ms);
-    reclaim(table, buckets, flow_bucket(buckets, words, flow_second(buckets, hash)), now_ms);
+    reclaim(table, buckets, flow_bucket(buckets, words, flow_first(buckets, hash)), now_ms, true);
+    reclaim(table, buckets, flow_bucket(buckets, words, flow_second(buckets, hash)), now_ms, true);
     if (flow_table_used(table) == table->capacity)
         flow_sweep(table, RECLAIM_BUCKETS, now_ms);
     return flow_table_used(table) < table->capacity;
@@ -529,7 +535,8 @@ enum error flow_insert_pair(struct flow_table *table, const struct flow_pair *va
     if (!put(table, &member, member_hash, now_ms, value))
         goto take_out;
     // The second may have moved the first.
-    *flow = match(table, &client);
+    bool stayed = forward->pair == number && (forward->flags & FLOW_FLAGS_OF_ENTRY) == FLOW_TWO_WAY;
+    *flow = stayed ? forward : match(table, &client);
     return ERROR_NONE;
 
 take_out:

@@ -161,6 +161,9 @@ enum error flow_insert_v6(struct flow_table *table, const uint64_t *words, uint6
 enum error flow_insert_pair(struct flow_table *table, const struct flow_pair *values, uint64_t hash,
                             uint32_t now_ms, struct flow **flow);
 
+// Fetches where flow_insert_pair() will put the member's direction.
+void flow_prefetch_member(const struct flow_table *table, const struct flow_pair *values);
+
 // Forgets a live entry; of a two-way flow both, and the record.
 void flow_remove(struct flow_table *table, struct flow *flow);
 

@@ -66,15 +66,14 @@ static bool belongs_elsewhere(const struct stage *stage, const struct newcomer *
     return admission->owner != stage->worker;
 }
 
-// Both directions. A reply can belong to one flow only: one that is over, and only waits for its
-// time, makes room.
-static enum error begin_two_way(struct stage *stage, const struct newcomer *newcomer,
-                                uint16_t member_slot, enum flow_state state, uint32_t expires_ms)
+// Both directions of a flow to a NAT member; state and time are still to be filled.
+static struct flow_pair pair_of(const struct stage *stage, const struct newcomer *newcomer,
+                                uint16_t member_slot)
 {
     const struct tables_member *member = &stage->tables->members[member_slot];
     const struct tables_service *service = &stage->tables->services[newcomer->endpoint];
     struct flow_key key = key_of(newcomer);
-    const struct flow_pair pair = {
+    return (struct flow_pair){
         .client = key.peer,
         .answered = key.peer,
         .client_port = key.port,
@@ -83,11 +82,18 @@ static enum error begin_two_way(struct stage *stage, const struct newcomer *newc
         .member_endpoint =
             endpoint_number(stage->tables->endpoints, ENDPOINT_MEMBER, &member->address,
                             member->port ? member->port : service->port, service->protocol),
-        .expires_ms = expires_ms,
         .member = member_slot,
-        .state = (uint8_t)state,
     };
+}
+
+// A reply can belong to one flow only: one that is over, and only waits for its time, makes room.
+static enum error begin_two_way(struct stage *stage, const struct newcomer *newcomer,
+                                uint16_t member, enum flow_state state, uint32_t expires_ms)
+{
+    struct flow_pair pair = pair_of(stage, newcomer, member);
     DCHECK(pair.member_endpoint != 0);
+    pair.expires_ms = expires_ms;
+    pair.state = (uint8_t)state;
     struct flow *flow;
     enum error error = flow_insert_pair(stage->flows, &pair, newcomer->hash, stage->now_ms, &flow);
     if (error != ERROR_EXISTS || flow_state_of(stage->flows, flow) != FLOW_TCP_CLOSING)
@@ -130,23 +136,12 @@ static bool ends_connection(const struct newcomer *newcomer)
     return newcomer->tcp_flags & (WIRE_TCP_FIN | WIRE_TCP_RST);
 }
 
-// A packet of no flow, its member chosen. Without room, direct return and tunnels pass by the
-// choice alone, as their members know the connection; NAT cannot, as the reply would not be known.
-static struct admission admit_to_member(struct stage *stage, const struct newcomer *newcomer,
-                                        uint16_t member)
+static bool is_nat(const struct stage *stage, uint16_t member)
 {
-    bool nat = stage->tables->members[member].forward == CONFIG_FORWARD_NAT;
-    if (ends_connection(newcomer))
-        return nat ? admission_drop(DROP_NO_FLOW) : admission_send(member);
-    enum error error = begin_flow(stage, newcomer, member);
-    if (error && nat)
-        return admission_drop(error == ERROR_EXISTS ? DROP_FLOW_CONFLICT : DROP_FLOW_TABLE_FULL);
-    if (error)
-        stats_add(stage->counters.untracked, 1);
-    return admission_send(member);
+    return stage->tables->members[member].forward == CONFIG_FORWARD_NAT;
 }
 
-static struct admission admit_to_service(struct stage *stage, const struct newcomer *newcomer)
+static struct admission choose_of_service(struct stage *stage, const struct newcomer *newcomer)
 {
     const struct tables_service *service = &stage->tables->services[newcomer->endpoint];
     struct admission elsewhere = {0};
@@ -161,17 +156,42 @@ static struct admission admit_to_service(struct stage *stage, const struct newco
                                balance_hash(stage->tables, newcomer));
     if (chosen == BALANCE_NONE)
         return admission_drop(DROP_NO_MEMBER);
-    return admit_to_member(stage, newcomer, (uint16_t)pool->members[chosen]);
+    uint16_t member = (uint16_t)pool->members[chosen];
+    if (is_nat(stage, member)) {
+        struct flow_pair pair = pair_of(stage, newcomer, member);
+        flow_prefetch_member(stage->flows, &pair);
+    }
+    return admission_send(member);
 }
 
-struct admission admit(struct stage *stage, const struct newcomer *newcomer)
+struct admission admit_choose(struct stage *stage, const struct newcomer *newcomer)
 {
     if (newcomer->endpoint < ENDPOINT_NUMBER_MEMBERS)
-        return admit_to_service(stage, newcomer);
+        return choose_of_service(stage, newcomer);
     struct admission elsewhere = {0};
     if (belongs_elsewhere(stage, newcomer, &elsewhere))
         return elsewhere;
     return admission_drop(DROP_NO_FLOW); // a reply nobody asked for, or one too late
+}
+
+// Without room, direct return and tunnels pass by the choice alone, as their members know the
+// connection; NAT cannot, as the reply would not be known.
+void admit_begin(struct stage *stage, const struct newcomer *newcomer, struct admission *admission)
+{
+    if (admission->verdict != VERDICT_SEND)
+        return;
+    bool nat = is_nat(stage, admission->member);
+    if (ends_connection(newcomer)) {
+        if (nat)
+            *admission = admission_drop(DROP_NO_FLOW);
+        return;
+    }
+    enum error error = begin_flow(stage, newcomer, admission->member);
+    if (error && nat)
+        *admission =
+            admission_drop(error == ERROR_EXISTS ? DROP_FLOW_CONFLICT : DROP_FLOW_TABLE_FULL);
+    else if (error)
+        stats_add(stage->counters.untracked, 1);
 }
 
 static void admit_packet(struct stage *stage, struct packet *packet, const struct flow_key *key,
@@ -194,7 +214,8 @@ static void admit_packet(struct stage *stage, struct packet *packet, const struc
         .tcp_flags = packet->wire.tcp_flags,
         .handed = packet->handed,
     };
-    struct admission admission = admit(stage, &newcomer);
+    struct admission admission = admit_choose(stage, &newcomer);
+    admit_begin(stage, &newcomer, &admission);
     packet->verdict = admission.verdict;
     packet->reason = admission.reason;
     packet->owner = admission.owner;

@@ -30,6 +30,9 @@ struct plain {
     uint64_t words[3];  // the key: of IPv4 the first word only
     uint64_t hash;      //
     struct flow *found; // when the burst was looked up
+    // Of what was not found then: where it goes.
+    bool chosen;
+    struct admission admission;
 };
 
 // A burst on its way.
@@ -139,20 +142,56 @@ static inline void prefetch_buckets(const struct flow_table *flows, const struct
     }
 }
 
+// What the look-up of a burst found.
+struct findings {
+    bool two_way; // flows with a record
+    bool unknown; // packets of no flow
+};
+
 // Finds the flows, and fetches the records of two-way ones.
-static inline void look_up(const struct flow_table *flows, struct plain *plain, uint32_t count)
+static inline struct findings look_up(const struct flow_table *flows, struct plain *plain,
+                                      uint32_t count)
 {
-    bool two_way = false;
+    struct findings findings = {false, false};
     for (uint32_t i = 0; i < count; i++) {
         plain[i].found = NULL;
+        plain[i].chosen = false;
         if (UNLIKELY(plain[i].kind != KIND_FLOW))
             continue;
         plain[i].found = match(flows, &plain[i]);
-        two_way |= plain[i].found && plain[i].found->flags & FLOW_TWO_WAY;
+        findings.unknown |= !plain[i].found;
+        findings.two_way |= plain[i].found && plain[i].found->flags & FLOW_TWO_WAY;
     }
-    for (uint32_t i = 0; two_way && i < count; i++) {
+    for (uint32_t i = 0; findings.two_way && i < count; i++) {
         if (plain[i].found)
             rte_prefetch0(flow_pair_of(flows, plain[i].found));
+    }
+    return findings;
+}
+
+static inline struct newcomer newcomer_of(const struct plain *plain, bool handed)
+{
+    return (struct newcomer){
+        .words = plain->words,
+        .hash = plain->hash,
+        .endpoint = plain->endpoint,
+        .v4 = plain->wire.v4,
+        .protocol = plain->wire.protocol,
+        .tcp_flags = plain->wire.tcp_flags,
+        .handed = handed,
+    };
+}
+
+// Decides where packets of no flow go, which fetches what their flows will need.
+static __attribute__((noinline)) void choose(const struct short_burst *burst, struct plain *plain,
+                                             uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (plain[i].kind != KIND_FLOW || plain[i].found)
+            continue;
+        plain[i].chosen = true;
+        struct newcomer newcomer = newcomer_of(&plain[i], burst->handed);
+        plain[i].admission = admit_choose(burst->stage, &newcomer);
     }
 }
 
@@ -261,16 +300,9 @@ static inline bool send_to_client(struct stage *stage, struct rte_mbuf *mbuf,
 static __attribute__((noinline)) bool begin(struct stage *stage, uint16_t port, bool handed,
                                             struct rte_mbuf *mbuf, const struct plain *plain)
 {
-    const struct newcomer newcomer = {
-        .words = plain->words,
-        .hash = plain->hash,
-        .endpoint = plain->endpoint,
-        .v4 = plain->wire.v4,
-        .protocol = plain->wire.protocol,
-        .tcp_flags = plain->wire.tcp_flags,
-        .handed = handed,
-    };
-    struct admission admission = admit(stage, &newcomer);
+    struct newcomer newcomer = newcomer_of(plain, handed);
+    struct admission admission = plain->chosen ? plain->admission : admit_choose(stage, &newcomer);
+    admit_begin(stage, &newcomer, &admission);
     switch ((enum verdict)admission.verdict) {
     case VERDICT_SEND:
         return send_to_member(stage, mbuf, plain, admission.member);
@@ -331,7 +363,9 @@ void stage_short_path(struct stage *stage, uint16_t port, struct rte_mbuf **pack
     for (uint32_t i = 0; i < count; i++)
         classify(stage, packets[i], mac, &plain[i]);
     prefetch_buckets(stage->flows, plain, count);
-    look_up(stage->flows, plain, count);
+    struct findings findings = look_up(stage->flows, plain, count);
+    if (findings.unknown)
+        choose(&burst, plain, count);
     for (uint32_t i = 0; i < count; i++) {
         if (LIKELY(plain[i].kind == KIND_FLOW)) {
             if (UNLIKELY(burst.ordered))

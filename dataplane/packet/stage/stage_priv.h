@@ -97,7 +97,10 @@ struct admission {
     uint16_t owner;
     uint16_t member;
 };
-struct admission admit(struct stage *stage, const struct newcomer *newcomer);
+// The decision, in two steps, so that memory is fetched in between: choose() finds out where it
+// goes, begin() begins the flow of what goes to a member.
+struct admission admit_choose(struct stage *stage, const struct newcomer *newcomer);
+void admit_begin(struct stage *stage, const struct newcomer *newcomer, struct admission *admission);
 
 // forward.c: one packet to a member, or a member's reply to a client.
 void forward_to_member(struct stage *stage, struct packet *packet, uint32_t member_slot,
