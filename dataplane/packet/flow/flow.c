@@ -240,7 +240,7 @@ static inline uint32_t due_slots(uint64_t *bucket, uint32_t words, uint32_t now_
     uint32_t passed = 0, pairs = 0;
     for (uint32_t slot = 0; slot < FLOW_BUCKET_SLOTS; slot++) {
         passed |= (uint32_t)((int32_t)(now_ms - values[slot].expires_ms) >= 0) << slot;
-        pairs |= (values[slot].flags & FLOW_TWO_WAY) << slot;
+        pairs |= (uint32_t)(values[slot].flags & FLOW_TWO_WAY) << slot;
     }
     uint32_t due = two_way ? passed | pairs : passed & ~pairs;
     return due & ~free_slots(bucket, words);
