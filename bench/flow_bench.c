@@ -43,7 +43,7 @@ static void insert_one_way(struct flow_table *table, const struct flow_key *key)
 {
     struct flow value = {.expires_ms = TIMEOUT_MS, .member = MEMBER, .state = FLOW_TCP_ESTABLISHED};
     struct flow *flow;
-    CHECK(!flow_insert(table, key, flow_hash(table, key), 0, &value, &flow));
+    CHECK(!flow_insert(table, key, flow_hash(table, key), 0, value, &flow));
 }
 
 static void insert_two_way(struct flow_table *table, const struct flow_key *key)
@@ -185,7 +185,7 @@ static void arrive(struct arrivals *arrivals)
                          .state = FLOW_TCP_OPENING};
     struct flow *flow;
     for (uint32_t i = 0; i < BURST; i++)
-        CHECK(!flow_insert(table, &keys[i], hashes[i], arrivals->now_ms, &value, &flow));
+        CHECK(!flow_insert(table, &keys[i], hashes[i], arrivals->now_ms, value, &flow));
     uint64_t buckets = (uint64_t)flow_table_buckets(table) * BURST / arrivals->flows + 1;
     flow_sweep(table, (uint32_t)buckets, arrivals->now_ms);
     arrivals->now_ms++;

@@ -32,11 +32,12 @@
 static const uint8_t member_mac[6] = {2, 0, 0, 0, 1, 2};
 static const uint8_t client_mac[6] = {2, 0, 0, 0, 1, 1};
 static const uint8_t front_mac[6] = {2, 0, 0, 0, 0, 0};
+static const uint8_t back_mac[6] = {2, 0, 0, 0, 0, 1};
 
 static const char configuration[] =
     "node: {name: bench, cores: [0], flows: {per-worker: %u, tcp-opening: 10s}}\n"
     "ports:\n"
-    "  - {name: front, device: net_null0, addresses: [10.1.0.1/16]}\n"
+    "  - {name: front, device: net_null0, addresses: [10.1.0.1/16], gateway: [10.1.0.254]}\n"
     "  - {name: back, device: net_null1, addresses: [10.2.0.1/24]}\n"
     "pools:\n"
     "  - {name: nat, forward: nat, members: [{address: 10.2.0.11, port: 8080}]}\n"
@@ -51,7 +52,9 @@ struct run {
     struct stage_rig rig;
     struct rte_mempool *pool;
     struct rte_mbuf *packets[PACKETS];
+    struct frame_spec request;
     struct frame template;
+    bool replies; // the template is a member's, and goes to the client
     struct random random;
 };
 
@@ -61,6 +64,7 @@ static void open_run(struct run *run, const char *vip, uint8_t tcp_flags, uint32
     snprintf(yaml, sizeof(yaml), configuration, capacity);
     memset(run, 0, sizeof(*run));
     rig_open(&run->rig, yaml);
+    rig_neighbour(&run->rig, 0, "10.1.0.254", client_mac);
     for (int host = 11; host <= 13; host++) {
         char address[16];
         snprintf(address, sizeof(address), "10.2.0.%d", host);
@@ -69,15 +73,16 @@ static void open_run(struct run *run, const char *vip, uint8_t tcp_flags, uint32
     run->pool = rte_pktmbuf_pool_create("packets", PACKETS * 2 - 1, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
                                         SOCKET_ID_ANY);
     CHECK(run->pool && rte_pktmbuf_alloc_bulk(run->pool, run->packets, PACKETS) == 0);
-    frame_build(&run->template, &(struct frame_spec){
-                                    .destination_mac = front_mac,
-                                    .source_mac = client_mac,
-                                    .source = "10.1.0.10",
-                                    .destination = vip,
-                                    .destination_port = 80,
-                                    .tcp_flags = tcp_flags,
-                                    .payload_size = 10, // 64 bytes
-                                });
+    run->request = (struct frame_spec){
+        .destination_mac = front_mac,
+        .source_mac = client_mac,
+        .source = "10.1.0.10",
+        .destination = vip,
+        .destination_port = 80,
+        .tcp_flags = tcp_flags,
+        .payload_size = 10, // 64 bytes
+    };
+    frame_build(&run->template, &run->request);
     run->random = random_from_seed(1);
 }
 
@@ -96,8 +101,8 @@ static void fill(const struct run *run, struct rte_mbuf *packet, uint32_t number
     packet->ol_flags = RTE_MBUF_F_RX_IP_CKSUM_GOOD;
     uint8_t *frame = rte_pktmbuf_mtod(packet, uint8_t *);
     memcpy(frame, run->template.bytes, run->template.size);
-    store_be32(frame + CLIENT_AT, 0x0b000000u + (number >> 8));
-    store_be16(frame + PORT_AT, (uint16_t)(1024 + (number & 0xff)));
+    store_be32(frame + CLIENT_AT + (run->replies ? 4 : 0), 0x0b000000u + (number >> 8));
+    store_be16(frame + PORT_AT + (run->replies ? 2 : 0), (uint16_t)(1024 + (number & 0xff)));
 }
 
 // What was sent comes back to be filled again.
@@ -112,12 +117,15 @@ static void take_back(struct run *run)
 
 static void receive(struct run *run, uint32_t burst)
 {
-    stage_receive(&run->rig.stage, 0, &run->packets[burst * STAGE_BURST], STAGE_BURST);
+    stage_receive(&run->rig.stage, run->replies ? 1 : 0, &run->packets[burst * STAGE_BURST],
+                  STAGE_BURST);
     take_back(run);
 }
 
-static void begin_flows(struct run *run, uint32_t flows)
+// All `flows` send one segment each.
+static void all_send(struct run *run, uint32_t flows, uint8_t tcp_flags)
 {
+    run->template.bytes[FLAGS_AT] = tcp_flags;
     for (uint32_t number = 0; number < flows; number += STAGE_BURST) {
         for (uint32_t i = 0; i < STAGE_BURST; i++)
             fill(run, run->packets[i], number + i);
@@ -125,13 +133,44 @@ static void begin_flows(struct run *run, uint32_t flows)
     }
 }
 
-static void established(struct bench_state *state, const char *vip, int64_t flows)
+static const struct frame_spec answer = {
+    .destination_mac = back_mac,
+    .source_mac = member_mac,
+    .source = "10.2.0.11",
+    .destination = "10.1.0.10",
+    .source_port = 8080,
+    .tcp_flags = WIRE_TCP_ACK,
+    .payload_size = 10,
+};
+
+static void turn_round(struct run *run, bool replies)
+{
+    run->replies = replies;
+    frame_build(&run->template, replies ? &answer : &run->request);
+}
+
+// The handshake of every flow.
+static void establish(struct run *run, uint32_t flows, bool two_way)
+{
+    all_send(run, flows, WIRE_TCP_SYN);
+    if (two_way) {
+        turn_round(run, true);
+        all_send(run, flows, WIRE_TCP_SYN | WIRE_TCP_ACK);
+        turn_round(run, false);
+    }
+    all_send(run, flows, WIRE_TCP_ACK);
+}
+
+static void established(struct bench_state *state, const char *vip, int64_t flows, bool two_way,
+                        bool replies)
 {
     static struct run run;
     open_run(&run, vip, WIRE_TCP_ACK, ESTABLISHED_CAPACITY);
-    begin_flows(&run, (uint32_t)flows);
+    establish(&run, (uint32_t)flows, two_way);
+    turn_round(&run, replies);
     while (bench_next(state)) {
         bench_pause(state);
+        rig_at(&run.rig, run.rig.stage.now_ms + 1);
         for (uint32_t i = 0; i < PACKETS; i++)
             fill(&run, run.packets[i], (uint32_t)random_below(&run.random, (uint64_t)flows));
         bench_resume(state);
@@ -144,17 +183,22 @@ static void established(struct bench_state *state, const char *vip, int64_t flow
 
 static void established_nat(struct bench_state *state, int64_t flows)
 {
-    established(state, "10.1.0.100", flows);
+    established(state, "10.1.0.100", flows, true, false);
+}
+
+static void established_reply(struct bench_state *state, int64_t flows)
+{
+    established(state, "10.1.0.100", flows, true, true);
 }
 
 static void established_direct(struct bench_state *state, int64_t flows)
 {
-    established(state, "10.1.0.101", flows);
+    established(state, "10.1.0.101", flows, false, false);
 }
 
 static void established_ipip(struct bench_state *state, int64_t flows)
 {
-    established(state, "10.1.0.102", flows);
+    established(state, "10.1.0.102", flows, false, false);
 }
 
 static void next_burst(struct run *run, uint32_t burst)
@@ -226,6 +270,8 @@ int main(int argc, char **argv)
         bench_add("packet_established_ipip", established_ipip, flows[i]);
     for (int i = 0; i < 3; i++)
         bench_add("packet_established_nat", established_nat, flows[i] / 2); // two entries each
+    for (int i = 0; i < 3; i++)
+        bench_add("packet_established_nat_reply", established_reply, flows[i] / 2);
     bench_add("packet_new_direct", new_direct, 0);
     bench_add("packet_new_nat", new_nat, 0);
     return bench_main(argc, argv);

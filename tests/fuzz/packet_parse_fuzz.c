@@ -152,7 +152,8 @@ static void check_tunnel(const uint8_t *original, const struct wire_packet *pack
     wire_set_macs(frame, mac, mac);
     store_be16(frame + 12, outer_v4 ? 0x0800 : 0x86dd);
     struct span bytes = span_of(inner, inner_size);
-    wire_tunnel_header(frame + WIRE_ETHERNET_SIZE, bytes, &source, &member, false);
+    struct wire_tunnel tunnel = wire_tunnel_between(&source, &member);
+    wire_tunnel_write(frame + WIRE_ETHERNET_SIZE, &tunnel, bytes, false);
 
     struct wire_packet outer;
     CHECK(parse(frame, size, &outer) == DROP_NONE);

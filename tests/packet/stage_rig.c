@@ -55,7 +55,8 @@ static uint64_t service_flows(void *context, uint32_t slot)
     return rig->stage.counters.vips[slot].flows;
 }
 
-static void compile(struct stage_rig *rig)
+static enum error try_compile(struct stage_rig *rig, const struct config *config,
+                              struct tables **tables, char *why)
 {
     struct tables_context context = {
         .revision = rig->tables ? rig->tables->revision + 1 : 1,
@@ -73,9 +74,14 @@ static void compile(struct stage_rig *rig)
         .service_flows = service_flows,
         .context = rig,
     };
+    return tables_compile(config, &context, tables, why);
+}
+
+static void compile(struct stage_rig *rig)
+{
     struct tables *tables;
     char why[256] = "";
-    enum error error = tables_compile(rig->config, &context, &tables, why);
+    enum error error = try_compile(rig, rig->config, &tables, why);
     if (error)
         fprintf(stderr, "%s\n", why);
     CHECK(error == ERROR_NONE);
@@ -103,7 +109,10 @@ void rig_open(struct stage_rig *rig, const char *yaml)
     rig->config = read_config(yaml);
     rig->actions =
         (struct neighbour_actions){.ask = no_ask, .send = free_held, .drop = free_dropped};
-    rig->pool = rte_pktmbuf_pool_create("rig", 255, 0, 0, 2048 + RTE_PKTMBUF_HEADROOM, 0);
+    static uint32_t opened;
+    char name[16];
+    snprintf(name, sizeof(name), "rig%u", opened++);
+    rig->pool = rte_pktmbuf_pool_create(name, 255, 0, 0, 2048 + RTE_PKTMBUF_HEADROOM, 0);
     CHECK(rig->pool);
     uint32_t workers = rig->config->node.core_count;
     CHECK(registry_create(16, &rig->services) == ERROR_NONE);
@@ -170,6 +179,14 @@ void rig_reload(struct stage_rig *rig, const char *yaml)
     rig->config = read_config(yaml);
     compile(rig);
     config_destroy(old);
+}
+
+void rig_refuse(struct stage_rig *rig, const char *yaml, char *why)
+{
+    struct config *config = read_config(yaml);
+    struct tables *tables;
+    CHECK(try_compile(rig, config, &tables, why) != ERROR_NONE);
+    config_destroy(config);
 }
 
 void rig_drain(struct stage_rig *rig, const char *drained)
@@ -261,17 +278,23 @@ static uint32_t collect_drops(const uint64_t *before, const uint64_t *after,
     return found;
 }
 
+static struct rte_mbuf *mbuf_of(struct stage_rig *rig, const struct frame *frame)
+{
+    struct rte_mbuf *mbuf = rte_pktmbuf_alloc(rig->pool);
+    CHECK(mbuf);
+    char *room = rte_pktmbuf_append(mbuf, (uint16_t)frame->size);
+    CHECK(room);
+    memcpy(room, frame->bytes, frame->size);
+    return mbuf;
+}
+
 void rig_packet(struct stage_rig *rig, uint16_t port, const struct frame *frame,
                 struct outcome *outcome)
 {
     uint64_t before[DROP_REASONS];
     memcpy(before, rig->stage.counters.drops, sizeof(before));
     memset(outcome, 0, sizeof(*outcome));
-    struct rte_mbuf *mbuf = rte_pktmbuf_alloc(rig->pool);
-    CHECK(mbuf);
-    char *room = rte_pktmbuf_append(mbuf, (uint16_t)frame->size);
-    CHECK(room);
-    memcpy(room, frame->bytes, frame->size);
+    struct rte_mbuf *mbuf = mbuf_of(rig, frame);
     stage_receive(&rig->stage, port, &mbuf, 1);
     uint32_t found = collect_boxes(rig, outcome) + collect_messages(rig, outcome) +
                      collect_drops(before, rig->stage.counters.drops, outcome);
@@ -280,6 +303,33 @@ void rig_packet(struct stage_rig *rig, uint16_t port, const struct frame *frame,
     CHECK(found <= 1);
     if (found == 0)
         outcome->kind = OUTCOME_CONSUMED;
+}
+
+void rig_burst(struct stage_rig *rig, uint16_t port, const struct frame *frames, uint32_t count,
+               struct sent *sent)
+{
+    struct rte_mbuf *mbufs[STAGE_BURST];
+    for (uint32_t i = 0; i < count; i++)
+        mbufs[i] = mbuf_of(rig, &frames[i]);
+    stage_receive(&rig->stage, port, mbufs, count);
+    sent->count = 0;
+    for (uint32_t p = 0; p < rig->tables->port_count; p++) {
+        struct outbox *box = &rig->stage.outboxes[p];
+        for (uint32_t i = 0; i < box->count; i++) {
+            static struct outcome outcome;
+            memset(&outcome, 0, sizeof(outcome));
+            keep_frame(&outcome, box->packets[i]);
+            sent->packets[sent->count].port = p;
+            sent->packets[sent->count++].frame = outcome.frame;
+        }
+        box->count = 0;
+        for (uint32_t i = 0; i < rig->stage.punts[p].count; i++)
+            rte_pktmbuf_free(rig->stage.punts[p].packets[i]);
+        rig->stage.punts[p].count = 0;
+    }
+    struct outcome ignored;
+    collect_messages(rig, &ignored);
+    CHECK(rte_mempool_avail_count(rig->pool) == 255);
 }
 
 uint64_t rig_drops(const struct stage_rig *rig, enum drop_reason reason)

@@ -52,6 +52,8 @@ void rig_close(struct stage_rig *rig);
 
 // Changes to another configuration, as a reload does.
 void rig_reload(struct stage_rig *rig, const char *yaml);
+// Tries to, in vain: fails the test if it can be done. `why` (256 bytes) is what people are told.
+void rig_refuse(struct stage_rig *rig, const char *yaml, char *why);
 // Compiles the same configuration again, with `drained` taken out.
 void rig_drain(struct stage_rig *rig, const char *drained);
 
@@ -63,6 +65,17 @@ void rig_at(struct stage_rig *rig, uint32_t now_ms);
 // One packet in; exactly one outcome.
 void rig_packet(struct stage_rig *rig, uint16_t port, const struct frame *frame,
                 struct outcome *outcome);
+
+// Several packets of one port in one burst; those that are sent come out in their order.
+struct sent {
+    uint32_t count;
+    struct {
+        uint32_t port;
+        struct frame frame;
+    } packets[STAGE_BURST];
+};
+void rig_burst(struct stage_rig *rig, uint16_t port, const struct frame *frames, uint32_t count,
+               struct sent *sent);
 
 // How often a packet was dropped for a reason.
 uint64_t rig_drops(const struct stage_rig *rig, enum drop_reason reason);

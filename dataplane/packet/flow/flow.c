@@ -8,6 +8,9 @@
 // against a full table pays this for each packet.
 #define RECLAIM_BUCKETS 4u
 
+// Buckets, or records, that are looked at together while their memory is fetched.
+#define SWEEP_STEP 16u
+
 // How far neighbours are pushed to make room. At 2.5 entries a bucket of four, two choices alone
 // fail one insert in twenty, with one move in 10^5; with a second, a failure needs some forty
 // buckets to be full together.
@@ -152,11 +155,10 @@ static void count_over(uint64_t *first, uint32_t words, bool went)
 }
 
 // Fills a slot's value without the flags that are the bucket's.
-static void set_value(struct flow *at, const struct flow *value)
+static inline void set_value(struct flow *at, struct flow value)
 {
-    uint8_t of_bucket = at->flags & FLOW_FLAGS_OVER;
-    *at = *value;
-    at->flags = (uint8_t)(of_bucket | (value->flags & FLOW_FLAGS_OF_ENTRY));
+    value.flags = (uint8_t)((value.flags & FLOW_FLAGS_OF_ENTRY) | (at->flags & FLOW_FLAGS_OVER));
+    *at = value;
 }
 
 // Takes an entry out; nobody is told.
@@ -169,7 +171,7 @@ static void take_out(struct flow_table *table, struct place place)
         count_over(first, buckets->words, false);
     for (uint32_t w = 0; w < buckets->words; w++)
         *word_at(place, w) = 0;
-    set_value(value_at(place), &(struct flow){.state = 0});
+    set_value(value_at(place), (struct flow){.state = 0});
     buckets->used--;
 }
 
@@ -201,21 +203,28 @@ static void take_out_key(struct flow_table *table, const struct flow_key *key)
     take_out(table, place_of(table, flow));
 }
 
-// Frees a flow, both directions of it.
-static void forget(struct flow_table *table, struct place place)
+// Frees a two-way flow: both entries, and the record.
+static void forget_pair(struct flow_table *table, uint32_t number)
 {
-    struct flow value = *value_at(place);
-    struct flow_pair *pair = flow_pair_of(table, &value);
-    if (!pair) {
-        table->freed(table->freed_context, endpoint_at(place), value.member, NULL);
-        take_out(table, place);
-        return;
-    }
+    struct flow_pair *pair = &table->pairs[number];
     table->freed(table->freed_context, pair->service, pair->member, pair);
     struct flow_key client = client_key(pair), member = member_key(pair);
     take_out_key(table, &client);
     take_out_key(table, &member);
-    pool_release(&table->pool, value.pair);
+    pair->service = 0; // tells the sweep that nobody is there
+    pool_release(&table->pool, number);
+}
+
+// Frees the flow of an entry.
+static void forget(struct flow_table *table, struct place place)
+{
+    const struct flow *value = value_at(place);
+    if (value->flags & FLOW_TWO_WAY) {
+        forget_pair(table, value->pair);
+        return;
+    }
+    table->freed(table->freed_context, endpoint_at(place), value->member, NULL);
+    take_out(table, place);
 }
 
 void flow_remove(struct flow_table *table, struct flow *flow)
@@ -223,24 +232,26 @@ void flow_remove(struct flow_table *table, struct flow *flow)
     forget(table, place_of(table, flow));
 }
 
-// The entries in use whose time has passed, and all two-way ones, whose time is elsewhere.
-static inline uint32_t due_slots(uint64_t *bucket, uint32_t words, uint32_t now_ms)
+// The entries in use whose time has passed, one-way ones; with `two_way` those too, whose time is
+// elsewhere.
+static inline uint32_t due_slots(uint64_t *bucket, uint32_t words, uint32_t now_ms, bool two_way)
 {
     const struct flow *values = flow_values(bucket, words);
-    uint32_t due = 0;
+    uint32_t passed = 0, pairs = 0;
     for (uint32_t slot = 0; slot < FLOW_BUCKET_SLOTS; slot++) {
-        uint32_t passed = (int32_t)(now_ms - values[slot].expires_ms) >= 0;
-        due |= (passed | (values[slot].flags & FLOW_TWO_WAY)) << slot;
+        passed |= (uint32_t)((int32_t)(now_ms - values[slot].expires_ms) >= 0) << slot;
+        pairs |= (uint32_t)(values[slot].flags & FLOW_TWO_WAY) << slot;
     }
+    uint32_t due = two_way ? passed | pairs : passed & ~pairs;
     return due & ~free_slots(bucket, words);
 }
 
-// Frees the expired entries of a bucket. Each is asked anew: both directions of a flow may lie in
-// it.
+// Frees the expired entries of a bucket, one-way ones, or all. Each is asked anew: both directions
+// of a flow may lie in it.
 static void reclaim(struct flow_table *table, struct flow_buckets *buckets, uint64_t *bucket,
-                    uint32_t now_ms)
+                    uint32_t now_ms, bool two_way)
 {
-    for (uint32_t due = due_slots(bucket, buckets->words, now_ms); due; due &= due - 1) {
+    for (uint32_t due = due_slots(bucket, buckets->words, now_ms, two_way); due; due &= due - 1) {
         uint32_t slot = (uint32_t)__builtin_ctz(due);
         struct place place = {.buckets = buckets, .bucket = bucket, .slot = slot};
         if (*word_at(place, buckets->words - 1) != 0 &&
@@ -249,34 +260,86 @@ static void reclaim(struct flow_table *table, struct flow_buckets *buckets, uint
     }
 }
 
-uint32_t flow_table_buckets(const struct flow_table *table)
+static void sweep_buckets(struct flow_table *table, struct flow_buckets *buckets, uint32_t from,
+                          uint32_t count, uint32_t now_ms)
 {
-    return (table->v4.used ? table->v4.count : 0) + (table->v6.used ? table->v6.count : 0);
+    if (buckets->used == 0)
+        return; // its memory stays untouched
+    for (uint32_t i = from; i < from + count; i++)
+        reclaim(table, buckets, flow_bucket(buckets, buckets->words, i), now_ms, false);
 }
 
-// The next bucket of the sweep; a version without entries is left untouched.
-static uint64_t *sweep_next(struct flow_table *table, struct flow_buckets **buckets)
+static void prefetch_key(const struct flow_table *table, const struct flow_key *key)
 {
-    uint32_t end = table->v4.count + table->v6.count;
-    if (!table->v4.used && table->sweep_at < table->v4.count)
-        table->sweep_at = table->v4.count;
-    if (!table->v6.used && table->sweep_at >= table->v4.count)
-        table->sweep_at = 0;
-    uint32_t at = table->sweep_at;
-    table->sweep_at = at + 1 < end ? at + 1 : 0;
-    *buckets = at < table->v4.count ? &table->v4 : &table->v6;
-    return flow_bucket(*buckets, (*buckets)->words,
-                       at < table->v4.count ? at : at - table->v4.count);
+    uint64_t words[FLOW_WORDS_V6];
+    if (flow_key_words(key, words) == FLOW_WORDS_V4)
+        flow_prefetch_v4(table, flow_hash_v4(table, words[0]));
+    else
+        flow_prefetch_v6(table, flow_hash_v6(table, words));
+}
+
+void flow_prefetch_member(const struct flow_table *table, const struct flow_pair *values)
+{
+    struct flow_key member = member_key(values);
+    prefetch_key(table, &member);
+}
+
+// Two-way flows are swept by their records, which lie in order, and not by way of their entries.
+static void sweep_pairs(struct flow_table *table, uint32_t from, uint32_t count, uint32_t now_ms)
+{
+    uint32_t due[SWEEP_STEP];
+    uint32_t due_count = 0;
+    for (uint32_t number = from; number < from + count; number++) {
+        const struct flow_pair *pair = &table->pairs[number];
+        if (pair->service == 0 || (int32_t)(now_ms - pair->expires_ms) < 0)
+            continue;
+        struct flow_key client = client_key(pair), member = member_key(pair);
+        prefetch_key(table, &client);
+        prefetch_key(table, &member);
+        due[due_count++] = number;
+    }
+    for (uint32_t i = 0; i < due_count; i++)
+        forget_pair(table, due[i]);
+}
+
+// What a turn of the sweep visits: IPv4's buckets, IPv6's, and the records that were ever used.
+static uint32_t sweep_length(const struct flow_table *table)
+{
+    return table->v4.count + table->v6.count + table->pool.touched;
+}
+
+uint32_t flow_table_buckets(const struct flow_table *table)
+{
+    return flow_table_used(table) > 0 ? sweep_length(table) : 0;
+}
+
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+// Sweeps from sweep_at as far as `count` and what it comes to allow; returns how far.
+static uint32_t sweep_step(struct flow_table *table, uint32_t count, uint32_t now_ms)
+{
+    uint32_t v6_at = table->v4.count, pairs_at = v6_at + table->v6.count;
+    uint32_t at = table->sweep_at < sweep_length(table) ? table->sweep_at : 0;
+    uint32_t end = at < v6_at ? v6_at : at < pairs_at ? pairs_at : sweep_length(table);
+    uint32_t step = smaller(smaller(count, SWEEP_STEP), end - at);
+    if (at < v6_at)
+        sweep_buckets(table, &table->v4, at, step, now_ms);
+    else if (at < pairs_at)
+        sweep_buckets(table, &table->v6, at - v6_at, step, now_ms);
+    else
+        sweep_pairs(table, at - pairs_at + 1, step, now_ms);
+    table->sweep_at = at + step;
+    return step;
 }
 
 uint32_t flow_sweep(struct flow_table *table, uint32_t buckets, uint32_t now_ms)
 {
     uint32_t before = flow_table_used(table);
-    for (uint32_t i = 0; i < buckets && flow_table_used(table) > 0; i++) {
-        struct flow_buckets *of;
-        uint64_t *bucket = sweep_next(table, &of);
-        reclaim(table, of, bucket, now_ms);
-    }
+    while (buckets > 0 && flow_table_used(table) > 0)
+        buckets -= sweep_step(table, buckets, now_ms);
     return before - flow_table_used(table);
 }
 
@@ -291,8 +354,8 @@ static void move(struct flow_table *table, struct place from, uint64_t *first, u
         *word_at(to, w) = *word_at(from, w);
         *word_at(from, w) = 0;
     }
-    set_value(value_at(to), value_at(from));
-    set_value(value_at(from), &(struct flow){.state = 0});
+    set_value(value_at(to), *value_at(from));
+    set_value(value_at(from), (struct flow){.state = 0});
     count_over(first, words, other != first);
 }
 
@@ -324,18 +387,23 @@ static bool make_room(struct flow_table *table, struct flow_buckets *buckets, ui
     return false;
 }
 
-// A bucket of the key's two that has a free slot, or NULL.
+// A bucket of the key's two that has a free slot, or NULL. Two-way entries are asked for their time
+// last, since it is elsewhere.
 static uint64_t *bucket_with_room(struct flow_table *table, struct flow_buckets *buckets,
                                   uint64_t *first, uint64_t *second, uint32_t now_ms)
 {
     uint32_t words = buckets->words;
-    reclaim(table, buckets, first, now_ms);
+    reclaim(table, buckets, first, now_ms, false);
     if (free_slots(first, words))
         return first;
-    if (!free_slots(second, words))
-        reclaim(table, buckets, second, now_ms);
     if (free_slots(second, words))
         return second;
+    reclaim(table, buckets, second, now_ms, false);
+    if (free_slots(second, words))
+        return second;
+    reclaim(table, buckets, first, now_ms, true);
+    if (free_slots(first, words))
+        return first;
     if (make_room(table, buckets, first, MOVES_MAX))
         return first;
     return make_room(table, buckets, second, MOVES_MAX) ? second : NULL;
@@ -346,8 +414,8 @@ static __attribute__((noinline, cold)) bool
 reclaim_some(struct flow_table *table, struct flow_buckets *buckets, uint64_t hash, uint32_t now_ms)
 {
     uint32_t words = buckets->words;
-    reclaim(table, buckets, flow_bucket(buckets, words, flow_first(buckets, hash)), now_ms);
-    reclaim(table, buckets, flow_bucket(buckets, words, flow_second(buckets, hash)), now_ms);
+    reclaim(table, buckets, flow_bucket(buckets, words, flow_first(buckets, hash)), now_ms, true);
+    reclaim(table, buckets, flow_bucket(buckets, words, flow_second(buckets, hash)), now_ms, true);
     if (flow_table_used(table) == table->capacity)
         flow_sweep(table, RECLAIM_BUCKETS, now_ms);
     return flow_table_used(table) < table->capacity;
@@ -356,7 +424,7 @@ reclaim_some(struct flow_table *table, struct flow_buckets *buckets, uint64_t ha
 // Puts an entry in that is not there.
 static inline __attribute__((always_inline)) struct flow *
 put_in(struct flow_table *table, struct flow_buckets *buckets, uint32_t words, const uint64_t *key,
-       uint64_t hash, uint32_t now_ms, const struct flow *value)
+       uint64_t hash, uint32_t now_ms, struct flow value)
 {
     if (__builtin_expect(flow_table_used(table) == table->capacity, 0) &&
         !reclaim_some(table, buckets, hash, now_ms))
@@ -382,23 +450,14 @@ put_in(struct flow_table *table, struct flow_buckets *buckets, uint32_t words, c
     return flow;
 }
 
-static struct flow *put(struct flow_table *table, const struct flow_key *key, uint64_t hash,
-                        uint32_t now_ms, const struct flow *value)
-{
-    uint64_t words[FLOW_WORDS_V6];
-    if (flow_key_words(key, words) == FLOW_WORDS_V4)
-        return put_in(table, &table->v4, FLOW_WORDS_V4, words, hash, now_ms, value);
-    return put_in(table, &table->v6, FLOW_WORDS_V6, words, hash, now_ms, value);
-}
-
 // Whether a live entry has the key: then it is `*flow`. An expired one makes room.
-static bool is_taken(struct flow_table *table, const struct flow_key *key, uint64_t hash,
-                     uint32_t now_ms, struct flow **flow)
+static inline __attribute__((always_inline)) bool is_taken(struct flow_table *table, uint32_t words,
+                                                           const uint64_t *key, uint64_t hash,
+                                                           uint32_t now_ms, struct flow **flow)
 {
-    uint64_t words[FLOW_WORDS_V6];
-    *flow = flow_key_words(key, words) == FLOW_WORDS_V4 ? flow_match_v4(table, words[0], hash)
-                                                        : flow_match_v6(table, words, hash);
-    if (!*flow)
+    *flow =
+        words == FLOW_WORDS_V4 ? flow_match_v4(table, *key, hash) : flow_match_v6(table, key, hash);
+    if (__builtin_expect(!*flow, 1))
         return false;
     if (flow_is_live(table, *flow, now_ms))
         return true;
@@ -406,16 +465,53 @@ static bool is_taken(struct flow_table *table, const struct flow_key *key, uint6
     return false;
 }
 
-enum error flow_insert(struct flow_table *table, const struct flow_key *key, uint64_t hash,
-                       uint32_t now_ms, const struct flow *value, struct flow **flow)
+enum error flow_insert_v4(struct flow_table *table, uint64_t word, uint64_t hash, uint32_t now_ms,
+                          struct flow value, struct flow **flow)
 {
-    DCHECK(hash == flow_hash(table, key));
-    DCHECK(key->endpoint != 0 && key->zero == 0);
-    DCHECK(!(value->flags & (uint8_t)~FLOW_FLAGS_OF_ENTRY) && !(value->flags & FLOW_TWO_WAY));
-    if (is_taken(table, key, hash, now_ms, flow))
+    DCHECK(hash == flow_hash_v4(table, word) && word >> 48 != 0);
+    DCHECK(!(value.flags & (uint8_t)~FLOW_FLAGS_OF_ENTRY) && !(value.flags & FLOW_TWO_WAY));
+    if (is_taken(table, FLOW_WORDS_V4, &word, hash, now_ms, flow))
         return ERROR_EXISTS;
-    *flow = put(table, key, hash, now_ms, value);
+    *flow = put_in(table, &table->v4, FLOW_WORDS_V4, &word, hash, now_ms, value);
     return *flow ? ERROR_NONE : ERROR_FULL;
+}
+
+enum error flow_insert_v6(struct flow_table *table, const uint64_t *words, uint64_t hash,
+                          uint32_t now_ms, struct flow value, struct flow **flow)
+{
+    DCHECK(hash == flow_hash_v6(table, words) && words[2] >> 16 != 0);
+    DCHECK(!(value.flags & (uint8_t)~FLOW_FLAGS_OF_ENTRY) && !(value.flags & FLOW_TWO_WAY));
+    if (is_taken(table, FLOW_WORDS_V6, words, hash, now_ms, flow))
+        return ERROR_EXISTS;
+    *flow = put_in(table, &table->v6, FLOW_WORDS_V6, words, hash, now_ms, value);
+    return *flow ? ERROR_NONE : ERROR_FULL;
+}
+
+enum error flow_insert(struct flow_table *table, const struct flow_key *key, uint64_t hash,
+                       uint32_t now_ms, struct flow value, struct flow **flow)
+{
+    uint64_t words[FLOW_WORDS_V6];
+    if (flow_key_words(key, words) == FLOW_WORDS_V4)
+        return flow_insert_v4(table, words[0], hash, now_ms, value, flow);
+    return flow_insert_v6(table, words, hash, now_ms, value, flow);
+}
+
+static bool is_key_taken(struct flow_table *table, const struct flow_key *key, uint64_t hash,
+                         uint32_t now_ms, struct flow **flow)
+{
+    uint64_t words[FLOW_WORDS_V6];
+    if (flow_key_words(key, words) == FLOW_WORDS_V4)
+        return is_taken(table, FLOW_WORDS_V4, words, hash, now_ms, flow);
+    return is_taken(table, FLOW_WORDS_V6, words, hash, now_ms, flow);
+}
+
+static struct flow *put(struct flow_table *table, const struct flow_key *key, uint64_t hash,
+                        uint32_t now_ms, struct flow value)
+{
+    uint64_t words[FLOW_WORDS_V6];
+    if (flow_key_words(key, words) == FLOW_WORDS_V4)
+        return put_in(table, &table->v4, FLOW_WORDS_V4, words, hash, now_ms, value);
+    return put_in(table, &table->v6, FLOW_WORDS_V6, words, hash, now_ms, value);
 }
 
 enum error flow_insert_pair(struct flow_table *table, const struct flow_pair *values, uint64_t hash,
@@ -424,27 +520,29 @@ enum error flow_insert_pair(struct flow_table *table, const struct flow_pair *va
     struct flow_key client = client_key(values), member = member_key(values);
     uint64_t member_hash = flow_hash(table, &member);
     DCHECK(hash == flow_hash(table, &client));
-    if (is_taken(table, &client, hash, now_ms, flow) ||
-        is_taken(table, &member, member_hash, now_ms, flow))
+    if (is_key_taken(table, &client, hash, now_ms, flow) ||
+        is_key_taken(table, &member, member_hash, now_ms, flow))
         return ERROR_EXISTS;
     uint32_t number = pool_acquire(&table->pool);
     if (number == POOL_NONE)
         return ERROR_FULL;
     table->pairs[number] = *values;
     struct flow value = {.pair = number, .member = values->member, .flags = FLOW_TWO_WAY};
-    struct flow *forward = put(table, &client, hash, now_ms, &value);
+    struct flow *forward = put(table, &client, hash, now_ms, value);
     if (!forward)
         goto release;
     value.flags |= FLOW_IS_REPLY;
-    if (!put(table, &member, member_hash, now_ms, &value))
+    if (!put(table, &member, member_hash, now_ms, value))
         goto take_out;
     // The second may have moved the first.
-    *flow = match(table, &client);
+    bool stayed = forward->pair == number && (forward->flags & FLOW_FLAGS_OF_ENTRY) == FLOW_TWO_WAY;
+    *flow = stayed ? forward : match(table, &client);
     return ERROR_NONE;
 
 take_out:
     take_out_key(table, &client);
 release:
+    table->pairs[number].service = 0;
     pool_release(&table->pool, number);
     return ERROR_FULL;
 }

@@ -149,7 +149,11 @@ static inline void flow_set(struct flow_table *table, struct flow *flow, enum fl
 // there and live: `*flow` is that entry then. ERROR_FULL where `capacity` entries are in use and no
 // expired one is near, or (below capacity all but impossible) no neighbour could move.
 enum error flow_insert(struct flow_table *table, const struct flow_key *key, uint64_t hash,
-                       uint32_t now_ms, const struct flow *value, struct flow **flow);
+                       uint32_t now_ms, struct flow value, struct flow **flow);
+enum error flow_insert_v4(struct flow_table *table, uint64_t word, uint64_t hash, uint32_t now_ms,
+                          struct flow value, struct flow **flow);
+enum error flow_insert_v6(struct flow_table *table, const uint64_t *words, uint64_t hash,
+                          uint32_t now_ms, struct flow value, struct flow **flow);
 
 // Adds a two-way flow: two entries, or none, whose keys are what `values` says, which is copied to
 // the new record. `hash` is that of the client's direction. ERROR_FULL, and ERROR_EXISTS where
@@ -157,14 +161,18 @@ enum error flow_insert(struct flow_table *table, const struct flow_key *key, uin
 enum error flow_insert_pair(struct flow_table *table, const struct flow_pair *values, uint64_t hash,
                             uint32_t now_ms, struct flow **flow);
 
+// Fetches where flow_insert_pair() will put the member's direction.
+void flow_prefetch_member(const struct flow_table *table, const struct flow_pair *values);
+
 // Forgets a live entry; of a two-way flow both, and the record.
 void flow_remove(struct flow_table *table, struct flow *flow);
 
-// Visits up to `buckets` buckets from where the last call stopped and frees expired entries, so
-// that an idle worker's counts come true. Returns how many it freed.
+// Visits up to `buckets` buckets (or as many records of two-way flows) from where the last call
+// stopped and frees expired entries, so that an idle worker's counts come true. Returns how many
+// entries it freed.
 uint32_t flow_sweep(struct flow_table *table, uint32_t buckets, uint32_t now_ms);
 
-// How many buckets a whole turn of flow_sweep() has: a version without entries has none.
+// How many buckets and records a whole turn of flow_sweep() has.
 uint32_t flow_table_buckets(const struct flow_table *table);
 
 // Called once for a flow that is about to be freed, by expiry or by flow_remove(); `pair` is NULL

@@ -6,47 +6,53 @@
 // The hash by which a balancer chooses: equal on appliances that share the vip, and keyed, so that
 // who does not know the seed cannot aim at one member. Members show who was chosen, so it is
 // SipHash, and not the flow table's cheaper one.
-static uint64_t balance_hash(const struct tables *tables, const struct flow_key *key)
+static uint64_t balance_hash(const struct tables *tables, const struct newcomer *newcomer)
 {
-    const struct tables_service *service = &tables->services[key->endpoint];
-    uint64_t words[5];
-    memcpy(words, key->peer.bytes, 16);
-    memcpy(words + 2, service->address.bytes, 16);
-    words[4] = key->port | (uint64_t)service->port << 16 | (uint64_t)service->protocol << 32;
-    if (!ip_is_v4(&key->peer))
-        return siphash13_words(tables->balance_key, words, 5);
-    uint64_t addresses = words[1] >> 32 | (words[3] & 0xffffffff00000000u);
-    return siphash13_words(tables->balance_key, (uint64_t[]){addresses, words[4]}, 2);
+    const struct tables_service *service = &tables->services[newcomer->endpoint];
+    uint64_t vip[2];
+    memcpy(vip, service->address.bytes, sizeof(vip));
+    uint64_t ports = (uint64_t)service->port << 16 | (uint64_t)service->protocol << 32;
+    if (newcomer->v4) {
+        uint64_t addresses = (uint32_t)newcomer->words[0] | (vip[1] & 0xffffffff00000000u);
+        ports |= newcomer->words[0] >> 32 & UINT16_MAX;
+        return siphash13_words(tables->balance_key, (uint64_t[]){addresses, ports}, 2);
+    }
+    ports |= newcomer->words[2] & UINT16_MAX;
+    return siphash13_words(
+        tables->balance_key,
+        (uint64_t[]){newcomer->words[0], newcomer->words[1], vip[0], vip[1], ports}, 5);
+}
+
+static struct flow_key key_of(const struct newcomer *newcomer)
+{
+    struct flow_key key = {.peer = {.bytes = {[10] = 0xff, [11] = 0xff}}};
+    if (newcomer->v4)
+        memcpy((uint8_t *)&key + FLOW_KEY_V4_AT, newcomer->words, sizeof(uint64_t));
+    else
+        memcpy(&key, newcomer->words, sizeof(key));
+    return key;
 }
 
 // The same of the client alone.
-static uint64_t source_hash(const struct tables *tables, const struct flow_key *key)
+static uint64_t source_hash(const struct tables *tables, const struct newcomer *newcomer)
 {
+    struct flow_key key = key_of(newcomer);
     uint64_t words[2];
-    memcpy(words, key->peer.bytes, sizeof(words));
+    memcpy(words, key.peer.bytes, sizeof(words));
     return siphash13_words(tables->balance_key, words, 2);
 }
 
 // NAT needs both directions on one worker, and a device hashes them apart: the worker that owns a
 // flow follows from the client's side alone, which both directions have.
-static uint16_t owner_of(const struct stage *stage, const struct flow_key *key, uint8_t protocol)
+static uint16_t owner_of(const struct stage *stage, const struct newcomer *newcomer)
 {
+    struct flow_key key = key_of(newcomer);
     uint64_t words[3];
-    memcpy(words, key->peer.bytes, 16);
-    words[2] = (uint64_t)key->port << 8 | protocol;
+    memcpy(words, key.peer.bytes, 16);
+    words[2] = (uint64_t)key.port << 8 | newcomer->protocol;
     uint64_t hash = siphash13_words(stage->owner_key, words, 3) >> 32;
     return (uint16_t)(hash * stage->tables->workers >> 32);
 }
-
-// What is asked about a packet of no flow, on its way from function to function.
-struct request {
-    struct stage *stage;
-    const struct flow_key *key;
-    uint64_t hash;
-    uint8_t protocol;
-    uint8_t tcp_flags;
-    bool handed;
-};
 
 static struct admission admission_drop(enum drop_reason reason)
 {
@@ -59,73 +65,72 @@ static struct admission admission_send(uint32_t member)
 }
 
 // Whether the packet's flow is another worker's, to whom it goes then.
-static bool belongs_elsewhere(const struct request *request, struct admission *admission)
+static bool belongs_elsewhere(const struct stage *stage, const struct newcomer *newcomer,
+                              struct admission *admission)
 {
-    const struct stage *stage = request->stage;
-    if (stage->tables->workers == 1 || request->handed)
+    if (stage->tables->workers == 1 || newcomer->handed)
         return false;
     admission->verdict = VERDICT_HANDOFF;
-    admission->owner = owner_of(stage, request->key, request->protocol);
+    admission->owner = owner_of(stage, newcomer);
     return admission->owner != stage->worker;
 }
 
-static struct flow_pair pair_of(const struct request *request, uint16_t member_slot,
-                                uint16_t member_endpoint)
+// Both directions of a flow to a NAT member; state and time are still to be filled.
+static struct flow_pair pair_of(const struct stage *stage, const struct newcomer *newcomer,
+                                uint16_t member_slot)
 {
-    const struct flow_key *key = request->key;
+    const struct tables_member *member = &stage->tables->members[member_slot];
+    const struct tables_service *service = &stage->tables->services[newcomer->endpoint];
+    struct flow_key key = key_of(newcomer);
     return (struct flow_pair){
-        .client = key->peer,
-        .answered = key->peer,
-        .client_port = key->port,
-        .answered_port = key->port,
-        .service = key->endpoint,
-        .member_endpoint = member_endpoint,
+        .client = key.peer,
+        .answered = key.peer,
+        .client_port = key.port,
+        .answered_port = key.port,
+        .service = key.endpoint,
+        .member_endpoint =
+            endpoint_number(stage->tables->endpoints, ENDPOINT_MEMBER, &member->address,
+                            member->port ? member->port : service->port, service->protocol),
         .member = member_slot,
     };
 }
 
-// Both directions. A reply can belong to one flow only: one that is over, and only waits for its
-// time, makes room.
-static enum error begin_two_way(const struct request *request, uint16_t member_slot,
-                                enum flow_state state, uint32_t expires_ms)
+// A reply can belong to one flow only: one that is over, and only waits for its time, makes room.
+static enum error begin_two_way(struct stage *stage, const struct newcomer *newcomer,
+                                uint16_t member, enum flow_state state, uint32_t expires_ms)
 {
-    struct stage *stage = request->stage;
-    const struct tables_member *member = &stage->tables->members[member_slot];
-    const struct tables_service *service = &stage->tables->services[request->key->endpoint];
-    uint16_t member_endpoint =
-        endpoint_number(stage->tables->endpoints, ENDPOINT_MEMBER, &member->address,
-                        member->port ? member->port : service->port, service->protocol);
-    DCHECK(member_endpoint != 0);
-    struct flow_pair pair = pair_of(request, member_slot, member_endpoint);
-    pair.state = (uint8_t)state;
+    struct flow_pair pair = pair_of(stage, newcomer, member);
+    DCHECK(pair.member_endpoint != 0);
     pair.expires_ms = expires_ms;
+    pair.state = (uint8_t)state;
     struct flow *flow;
-    enum error error = flow_insert_pair(stage->flows, &pair, request->hash, stage->now_ms, &flow);
+    enum error error = flow_insert_pair(stage->flows, &pair, newcomer->hash, stage->now_ms, &flow);
     if (error != ERROR_EXISTS || flow_state_of(stage->flows, flow) != FLOW_TCP_CLOSING)
         return error;
     flow_remove(stage->flows, flow);
-    return flow_insert_pair(stage->flows, &pair, request->hash, stage->now_ms, &flow);
+    return flow_insert_pair(stage->flows, &pair, newcomer->hash, stage->now_ms, &flow);
 }
 
 // Begins a flow. Its end is counted by the stage's flow_ended().
-static enum error begin_flow(const struct request *request, uint16_t member)
+static enum error begin_flow(struct stage *stage, const struct newcomer *newcomer, uint16_t member)
 {
-    struct stage *stage = request->stage;
     enum flow_state state =
-        request->protocol == IPPROTO_TCP ? tcp_first_state(request->tcp_flags) : FLOW_UDP;
+        newcomer->protocol == IPPROTO_TCP ? tcp_first_state(newcomer->tcp_flags) : FLOW_UDP;
     uint32_t expires_ms = stage->now_ms + stage->tables->timeouts_ms[state];
+    struct flow value = {.expires_ms = expires_ms, .member = member, .state = (uint8_t)state};
+    struct flow *flow;
     enum error error;
-    if (stage->tables->members[member].forward == CONFIG_FORWARD_NAT) {
-        error = begin_two_way(request, member, state, expires_ms);
-    } else {
-        struct flow value = {.expires_ms = expires_ms, .member = member, .state = (uint8_t)state};
-        struct flow *flow;
-        error =
-            flow_insert(stage->flows, request->key, request->hash, stage->now_ms, &value, &flow);
-    }
+    if (stage->tables->members[member].forward == CONFIG_FORWARD_NAT)
+        error = begin_two_way(stage, newcomer, member, state, expires_ms);
+    else if (newcomer->v4)
+        error = flow_insert_v4(stage->flows, newcomer->words[0], newcomer->hash, stage->now_ms,
+                               value, &flow);
+    else
+        error = flow_insert_v6(stage->flows, newcomer->words, newcomer->hash, stage->now_ms, value,
+                               &flow);
     if (error)
         return error;
-    struct tally *vip = &stage->counters.vips[request->key->endpoint];
+    struct tally *vip = &stage->counters.vips[newcomer->endpoint];
     struct tally *of_member = &stage->counters.members[member];
     stats_add(&vip->flows, 1);
     stats_add(&vip->flows_created, 1);
@@ -135,51 +140,42 @@ static enum error begin_flow(const struct request *request, uint16_t member)
 }
 
 // A segment that ends a connection we do not know begins no flow.
-static bool ends_connection(const struct request *request)
+static bool ends_connection(const struct newcomer *newcomer)
 {
-    return request->tcp_flags & (WIRE_TCP_FIN | WIRE_TCP_RST);
+    return newcomer->tcp_flags & (WIRE_TCP_FIN | WIRE_TCP_RST);
 }
 
-// A packet of no flow, its member chosen. Without room, direct return and tunnels pass by the
-// choice alone, as their members know the connection; NAT cannot, as the reply would not be known.
-static struct admission admit_to_member(const struct request *request, uint16_t member)
+static bool is_nat(const struct stage *stage, uint16_t member)
 {
-    struct stage *stage = request->stage;
-    bool nat = stage->tables->members[member].forward == CONFIG_FORWARD_NAT;
-    if (ends_connection(request))
-        return nat ? admission_drop(DROP_NO_FLOW) : admission_send(member);
-    enum error error = begin_flow(request, member);
-    if (error && nat)
-        return admission_drop(error == ERROR_EXISTS ? DROP_FLOW_CONFLICT : DROP_FLOW_TABLE_FULL);
-    if (error)
-        stats_add(stage->counters.untracked, 1);
-    return admission_send(member);
+    return stage->tables->members[member].forward == CONFIG_FORWARD_NAT;
 }
 
 // Who handed a packet over has asked already.
-static bool may_begin(const struct request *request, const struct tables_service *service)
+static bool may_begin(struct stage *stage, const struct newcomer *newcomer,
+                      const struct tables_service *service)
 {
-    if (!request->stage->tables->rules || request->handed)
+    if (!stage->tables->rules || newcomer->handed)
         return true;
+    struct flow_key client = key_of(newcomer);
     const struct access_key key = {
-        .protocol = request->protocol,
-        .source = request->key->peer,
+        .protocol = newcomer->protocol,
+        .source = client.peer,
         .destination = service->address,
-        .source_port = request->key->port,
+        .source_port = client.port,
         .destination_port = service->port,
     };
-    return rules_allow(request->stage, &key);
+    return rules_allow(stage, &key);
 }
 
 // The index of a member of the pool, or BALANCE_NONE.
-static uint32_t choose(const struct request *request, const struct tables_pool *pool)
+static uint32_t choose(struct stage *stage, const struct newcomer *newcomer,
+                       const struct tables_pool *pool)
 {
-    struct stage *stage = request->stage;
     if (!pool->balancer)
         return BALANCE_NONE;
     const struct balance_request balance = {
-        .hash = pool->balancer->ops->by_source ? source_hash(stage->tables, request->key)
-                                               : balance_hash(stage->tables, request->key),
+        .hash = pool->balancer->ops->by_source ? source_hash(stage->tables, newcomer)
+                                               : balance_hash(stage->tables, newcomer),
         .loads = {.values = &stage->counters.members[0].flows,
                   .slots = pool->members,
                   .stride = sizeof(struct tally) / sizeof(uint64_t)},
@@ -188,34 +184,56 @@ static uint32_t choose(const struct request *request, const struct tables_pool *
     return balancer_pick(pool->balancer, &balance);
 }
 
-static struct admission admit_to_service(const struct request *request)
+static struct admission choose_of_service(struct stage *stage, const struct newcomer *newcomer)
 {
-    struct stage *stage = request->stage;
-    const struct tables_service *service = &stage->tables->services[request->key->endpoint];
-    if (!may_begin(request, service))
+    const struct tables_service *service = &stage->tables->services[newcomer->endpoint];
+    if (!may_begin(stage, newcomer, service))
         return admission_drop(DROP_ACCESS);
     struct admission elsewhere = {0};
-    if (service->owned && belongs_elsewhere(request, &elsewhere))
+    if (service->owned && belongs_elsewhere(stage, newcomer, &elsewhere))
         return elsewhere;
     const struct tables_pool *pool = service->pool;
     if (!pool)
         return admission_drop(DROP_NO_SERVICE); // removed
-    uint32_t chosen = choose(request, pool);
+    uint32_t chosen = choose(stage, newcomer, pool);
     if (chosen == BALANCE_NONE)
         return admission_drop(DROP_NO_MEMBER);
-    return admit_to_member(request, (uint16_t)pool->members[chosen]);
+    uint16_t member = (uint16_t)pool->members[chosen];
+    if (is_nat(stage, member)) {
+        struct flow_pair pair = pair_of(stage, newcomer, member);
+        flow_prefetch_member(stage->flows, &pair);
+    }
+    return admission_send(member);
 }
 
-struct admission admit(struct stage *stage, const struct flow_key *key, uint64_t hash,
-                       uint8_t protocol, uint8_t tcp_flags, bool handed)
+struct admission admit_choose(struct stage *stage, const struct newcomer *newcomer)
 {
-    const struct request request = {stage, key, hash, protocol, tcp_flags, handed};
-    if (key->endpoint < ENDPOINT_NUMBER_MEMBERS)
-        return admit_to_service(&request);
+    if (newcomer->endpoint < ENDPOINT_NUMBER_MEMBERS)
+        return choose_of_service(stage, newcomer);
     struct admission elsewhere = {0};
-    if (belongs_elsewhere(&request, &elsewhere))
+    if (belongs_elsewhere(stage, newcomer, &elsewhere))
         return elsewhere;
     return admission_drop(DROP_NO_FLOW); // a reply nobody asked for, or one too late
+}
+
+// Without room, direct return and tunnels pass by the choice alone, as their members know the
+// connection; NAT cannot, as the reply would not be known.
+void admit_begin(struct stage *stage, const struct newcomer *newcomer, struct admission *admission)
+{
+    if (admission->verdict != VERDICT_SEND)
+        return;
+    bool nat = is_nat(stage, admission->member);
+    if (ends_connection(newcomer)) {
+        if (nat)
+            *admission = admission_drop(DROP_NO_FLOW);
+        return;
+    }
+    enum error error = begin_flow(stage, newcomer, admission->member);
+    if (error && nat)
+        *admission =
+            admission_drop(error == ERROR_EXISTS ? DROP_FLOW_CONFLICT : DROP_FLOW_TABLE_FULL);
+    else if (error)
+        stats_add(stage->counters.untracked, 1);
 }
 
 static void admit_packet(struct stage *stage, struct packet *packet, const struct flow_key *key,
@@ -227,8 +245,19 @@ static void admit_packet(struct stage *stage, struct packet *packet, const struc
         forward_established(stage, packet, flow, key->endpoint);
         return;
     }
-    struct admission admission =
-        admit(stage, key, hash, packet->wire.protocol, packet->wire.tcp_flags, packet->handed);
+    uint64_t words[FLOW_WORDS_V6];
+    bool v4 = flow_key_words(key, words) == FLOW_WORDS_V4;
+    const struct newcomer newcomer = {
+        .words = words,
+        .hash = hash,
+        .endpoint = key->endpoint,
+        .v4 = v4,
+        .protocol = packet->wire.protocol,
+        .tcp_flags = packet->wire.tcp_flags,
+        .handed = packet->handed,
+    };
+    struct admission admission = admit_choose(stage, &newcomer);
+    admit_begin(stage, &newcomer, &admission);
     packet->verdict = admission.verdict;
     packet->reason = admission.reason;
     packet->owner = admission.owner;

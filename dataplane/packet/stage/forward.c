@@ -49,7 +49,7 @@ static bool encapsulate(struct stage *stage, struct packet *packet,
                         const struct tables_member *member)
 {
     const struct port *port = stage->ports[member->out_port];
-    uint32_t size = wire_tunnel_size(&member->address);
+    uint32_t size = member->tunnel.size;
     if (ip_size(packet) + size > stage->tables->ports[member->out_port].mtu) {
         packet_drop(packet, DROP_MTU);
         return false;
@@ -62,9 +62,8 @@ static bool encapsulate(struct stage *stage, struct packet *packet,
     }
     memmove(frame, packet->frame, WIRE_ETHERNET_SIZE);
     packet->frame = frame;
-    wire_tunnel_header(frame + WIRE_ETHERNET_SIZE, inner, &member->tunnel_source, &member->address,
-                       port->tx_ipv4_checksum);
-    bool outer_v4 = ip_is_v4(&member->address);
+    wire_tunnel_write(frame + WIRE_ETHERNET_SIZE, &member->tunnel, inner, port->tx_ipv4_checksum);
+    bool outer_v4 = member->tunnel.v4;
     uint16_t ether_type = outer_v4 ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6;
     store_be16(frame + WIRE_ETHERNET_SIZE - 2, ether_type);
     if (outer_v4 && port->tx_ipv4_checksum) {

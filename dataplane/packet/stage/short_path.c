@@ -14,8 +14,6 @@
 #include "dataplane/packet/wire/rewrite.h"
 #include "dataplane/packet/wire/short.h"
 
-#define PREFETCH_AHEAD 4
-
 #define LIKELY(condition)   __builtin_expect(!!(condition), 1)
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
@@ -32,6 +30,9 @@ struct plain {
     uint64_t words[3];  // the key: of IPv4 the first word only
     uint64_t hash;      //
     struct flow *found; // when the burst was looked up
+    // Of what was not found then: where it goes.
+    bool chosen;
+    struct admission admission;
 };
 
 // A burst on its way.
@@ -73,7 +74,6 @@ static inline bool key_v4(const struct stage *stage, const uint8_t *frame, struc
     plain->endpoint = number;
     plain->words[0] = flow_word_v4(peer, peer_port, number);
     plain->hash = flow_hash_v4(stage->flows, plain->words[0]);
-    flow_prefetch_v4(stage->flows, plain->hash);
     return number != 0;
 }
 
@@ -99,7 +99,6 @@ static __attribute__((noinline)) bool key_v6(const struct stage *stage, const ui
     plain->words[1] = wire_load64(peer + 8);
     plain->words[2] = peer_port | (uint64_t)number << 16;
     plain->hash = flow_hash_v6(stage->flows, plain->words);
-    flow_prefetch_v6(stage->flows, plain->hash);
     return number != 0;
 }
 
@@ -128,11 +127,72 @@ static inline bool is_still(const struct flow *flow, const struct plain *plain)
                                   : flow_is_still_v6(flow, plain->words);
 }
 
-static inline void look_up(struct stage *stage, struct plain *plain)
+// Fetched in a pass of its own: among the parser's loads and stores it stalls them, and costs half
+// as much again as all the rest.
+static inline void prefetch_buckets(const struct flow_table *flows, const struct plain *plain,
+                                    uint32_t count)
 {
-    plain->found = match(stage->flows, plain);
-    if (plain->found && plain->found->flags & FLOW_TWO_WAY)
-        rte_prefetch0(flow_pair_of(stage->flows, plain->found));
+    for (uint32_t i = 0; i < count; i++) {
+        if (UNLIKELY(plain[i].kind != KIND_FLOW))
+            continue;
+        if (LIKELY(plain[i].wire.v4))
+            flow_prefetch_v4(flows, plain[i].hash);
+        else
+            flow_prefetch_v6(flows, plain[i].hash);
+    }
+}
+
+// What the look-up of a burst found.
+struct findings {
+    bool two_way; // flows with a record
+    bool unknown; // packets of no flow
+};
+
+// Finds the flows, and fetches the records of two-way ones.
+static inline struct findings look_up(const struct flow_table *flows, struct plain *plain,
+                                      uint32_t count)
+{
+    struct findings findings = {false, false};
+    for (uint32_t i = 0; i < count; i++) {
+        plain[i].found = NULL;
+        plain[i].chosen = false;
+        if (UNLIKELY(plain[i].kind != KIND_FLOW))
+            continue;
+        plain[i].found = match(flows, &plain[i]);
+        findings.unknown |= !plain[i].found;
+        findings.two_way |= plain[i].found && plain[i].found->flags & FLOW_TWO_WAY;
+    }
+    for (uint32_t i = 0; findings.two_way && i < count; i++) {
+        if (plain[i].found)
+            rte_prefetch0(flow_pair_of(flows, plain[i].found));
+    }
+    return findings;
+}
+
+static inline struct newcomer newcomer_of(const struct plain *plain, bool handed)
+{
+    return (struct newcomer){
+        .words = plain->words,
+        .hash = plain->hash,
+        .endpoint = plain->endpoint,
+        .v4 = plain->wire.v4,
+        .protocol = plain->wire.protocol,
+        .tcp_flags = plain->wire.tcp_flags,
+        .handed = handed,
+    };
+}
+
+// Decides where packets of no flow go, which fetches what their flows will need.
+static __attribute__((noinline)) void choose(const struct short_burst *burst, struct plain *plain,
+                                             uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (plain[i].kind != KIND_FLOW || plain[i].found)
+            continue;
+        plain[i].chosen = true;
+        struct newcomer newcomer = newcomer_of(&plain[i], burst->handed);
+        plain[i].admission = admit_choose(burst->stage, &newcomer);
+    }
 }
 
 // The packet's live flow now: what was found may be gone or moved since, or begun.
@@ -166,21 +226,20 @@ static inline void send_to(struct stage *stage, struct rte_mbuf *mbuf, uint8_t *
     outbox_add(stage, out_port, mbuf);
 }
 
-// Puts the outer header in front; `frame` is where the new one starts. False: no room for it.
+// Puts the outer header in front, and moves `*frame` there. False: no room for it.
 static bool encapsulate(struct stage *stage, struct rte_mbuf *mbuf, const struct plain *plain,
                         const struct tables_member *member, uint8_t **frame)
 {
     const struct port *port = stage->ports[member->out_port];
     const uint8_t *inner = *frame + WIRE_ETHERNET_SIZE;
-    uint32_t size = wire_tunnel_size(&member->address);
-    uint8_t *made = (uint8_t *)rte_pktmbuf_prepend(mbuf, (uint16_t)size);
-    if (!made)
+    uint8_t *made = (uint8_t *)rte_pktmbuf_prepend(mbuf, member->tunnel.size);
+    if (UNLIKELY(!made))
         return false;
-    wire_tunnel_header(made + WIRE_ETHERNET_SIZE, span_of(inner, plain->wire.ip_size),
-                       &member->tunnel_source, &member->address, port->tx_ipv4_checksum);
-    bool outer_v4 = ip_is_v4(&member->address);
-    memcpy(made + 12, outer_v4 ? "\x08\x00" : "\x86\xdd", 2);
-    if (outer_v4 && port->tx_ipv4_checksum) {
+    bool v4 = member->tunnel.v4;
+    wire_tunnel_write(made + WIRE_ETHERNET_SIZE, &member->tunnel,
+                      span_of(inner, plain->wire.ip_size), port->tx_ipv4_checksum);
+    memcpy(made + 12, v4 ? "\x08\x00" : "\x86\xdd", 2);
+    if (v4 && port->tx_ipv4_checksum) {
         mbuf->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM;
         mbuf->l2_len = WIRE_ETHERNET_SIZE;
         mbuf->l3_len = WIRE_IPV4_SIZE;
@@ -237,23 +296,13 @@ static inline bool send_to_client(struct stage *stage, struct rte_mbuf *mbuf,
     return true;
 }
 
-static struct flow_key key_of(const struct plain *plain)
-{
-    struct flow_key key = {.peer = {.bytes = {[10] = 0xff, [11] = 0xff}}};
-    if (plain->wire.v4)
-        memcpy((uint8_t *)&key + FLOW_KEY_V4_AT, plain->words, sizeof(uint64_t));
-    else
-        memcpy(&key, plain->words, sizeof(key));
-    return key;
-}
-
 // The first packet of a flow.
 static __attribute__((noinline)) bool begin(struct stage *stage, uint16_t port, bool handed,
                                             struct rte_mbuf *mbuf, const struct plain *plain)
 {
-    struct flow_key key = key_of(plain);
-    struct admission admission =
-        admit(stage, &key, plain->hash, plain->wire.protocol, plain->wire.tcp_flags, handed);
+    struct newcomer newcomer = newcomer_of(plain, handed);
+    struct admission admission = plain->chosen ? plain->admission : admit_choose(stage, &newcomer);
+    admit_begin(stage, &newcomer, &admission);
     switch ((enum verdict)admission.verdict) {
     case VERDICT_SEND:
         return send_to_member(stage, mbuf, plain, admission.member);
@@ -309,17 +358,14 @@ void stage_short_path(struct stage *stage, uint16_t port, struct rte_mbuf **pack
     burst.ordered = false;
     burst.general.count = 0;
     uint64_t mac = wire_mac_word(stage->ports[port]->mac.addr_bytes);
-    for (uint32_t i = 0; i < count && i < PREFETCH_AHEAD; i++)
+    for (uint32_t i = 0; i < count; i++)
         rte_prefetch0(rte_pktmbuf_mtod(packets[i], void *));
-    for (uint32_t i = 0; i < count; i++) {
-        if (i + PREFETCH_AHEAD < count)
-            rte_prefetch0(rte_pktmbuf_mtod(packets[i + PREFETCH_AHEAD], void *));
+    for (uint32_t i = 0; i < count; i++)
         classify(stage, packets[i], mac, &plain[i]);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        if (plain[i].kind == KIND_FLOW)
-            look_up(stage, &plain[i]);
-    }
+    prefetch_buckets(stage->flows, plain, count);
+    struct findings findings = look_up(stage->flows, plain, count);
+    if (findings.unknown)
+        choose(&burst, plain, count);
     for (uint32_t i = 0; i < count; i++) {
         if (LIKELY(plain[i].kind == KIND_FLOW)) {
             if (UNLIKELY(burst.ordered))

@@ -79,15 +79,28 @@ void stage_local(struct stage *stage, struct burst *burst);
 // admit.c: new flows. What is left undecided after it is not ours.
 void stage_admit(struct stage *stage, struct burst *burst);
 
-// What becomes of a packet that belongs to no flow.
+// A packet that belongs to no flow.
+struct newcomer {
+    const uint64_t *words; // its flow's key: of IPv4 one word, else three
+    uint64_t hash;         //
+    uint16_t endpoint;     // of the key
+    bool v4;
+    uint8_t protocol;
+    uint8_t tcp_flags; // 0: UDP
+    bool handed;
+};
+
+// What becomes of it.
 struct admission {
     uint8_t verdict; // VERDICT_SEND: to `member`; VERDICT_HANDOFF: to `owner`; VERDICT_DROP
     uint8_t reason;  // enum drop_reason
     uint16_t owner;
     uint16_t member;
 };
-struct admission admit(struct stage *stage, const struct flow_key *key, uint64_t hash,
-                       uint8_t protocol, uint8_t tcp_flags, bool handed);
+// The decision, in two steps, so that memory is fetched in between: choose() finds out where it
+// goes, begin() begins the flow of what goes to a member.
+struct admission admit_choose(struct stage *stage, const struct newcomer *newcomer);
+void admit_begin(struct stage *stage, const struct newcomer *newcomer, struct admission *admission);
 
 // forward.c: one packet to a member, or a member's reply to a client.
 void forward_to_member(struct stage *stage, struct packet *packet, uint32_t member_slot,

@@ -11,7 +11,6 @@
 #include "base/siphash.h"
 #include "dataplane/packet/stage/counters.h"
 #include "dataplane/packet/stage/registry.h"
-#include "dataplane/packet/wire/rewrite.h"
 
 #define WHY_SIZE 256
 
@@ -216,12 +215,15 @@ static enum error reach_member(struct compiler *compiler, const struct config_po
     }
     const struct tables_port *out = &compiler->tables->ports[route->port];
     member->out_port = (uint16_t)route->port;
-    if (pool->forward == CONFIG_FORWARD_IPIP &&
-        !own_address(out, ip_is_v4(&from->address), &member->tunnel_source)) {
-        snprintf(compiler->why, WHY_SIZE,
-                 "pool %s: the port towards member %s has no address of its IP version", pool->name,
-                 from->name);
-        return ERROR_INVALID;
+    if (pool->forward == CONFIG_FORWARD_IPIP) {
+        struct ip_address source;
+        if (!own_address(out, ip_is_v4(&from->address), &source)) {
+            snprintf(compiler->why, WHY_SIZE,
+                     "pool %s: the port towards member %s has no address of its IP version",
+                     pool->name, from->name);
+            return ERROR_INVALID;
+        }
+        member->tunnel = wire_tunnel_between(&source, &from->address);
     }
     const struct ip_address *hop = route->on_link ? &from->address : &route->via;
     member->next_hop = *hop;

@@ -14,6 +14,7 @@
 #include "dataplane/packet/route/route.h"
 #include "dataplane/packet/stage/endpoint.h"
 #include "dataplane/packet/stage/rules.h"
+#include "dataplane/packet/wire/rewrite.h"
 
 struct registry;
 
@@ -21,17 +22,17 @@ struct registry;
 // cache line.
 struct tables_member {
     _Alignas(64) struct ip_address address;
-    struct ip_address tunnel_source; // IPIP: the outer source address
-    uint32_t neighbour;              // slot of the next hop
-    uint16_t out_port;               // index of the port
-    uint16_t port;                   // NAT: network byte order, 0: the vip's own
-    uint16_t ip_size_max;            // the largest IP packet that fits the way there
-    uint8_t forward;                 // enum config_forward
-    bool used;                       // the slot stands for a member
-    bool removed;                    // no longer configured; its flows go on
-    bool active;                     // gets new flows
-    uint16_t weight;                 // as configured
-    struct ip_address next_hop;      // whose slot `neighbour` is
+    uint32_t neighbour;                     // slot of the next hop
+    uint16_t out_port;                      // index of the port
+    uint16_t port;                          // NAT: network byte order, 0: the vip's own
+    uint16_t ip_size_max;                   // the largest IP packet that fits the way there
+    uint8_t forward;                        // enum config_forward
+    bool used;                              // the slot stands for a member
+    bool removed;                           // no longer configured; its flows go on
+    bool active;                            // gets new flows
+    uint16_t weight;                        // as configured
+    struct ip_address next_hop;             // whose slot `neighbour` is
+    _Alignas(64) struct wire_tunnel tunnel; // IPIP
     char name[CONFIG_NAME_SIZE];
     char pool_name[CONFIG_NAME_SIZE];
 };

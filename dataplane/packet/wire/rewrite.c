@@ -80,39 +80,23 @@ uint32_t wire_tunnel_size(const struct ip_address *member)
     return ip_is_v4(member) ? WIRE_IPV4_SIZE : WIRE_IPV6_SIZE;
 }
 
-void wire_tunnel_header(uint8_t *out, struct span inner, const struct ip_address *source,
-                        const struct ip_address *destination, bool checksum_by_device)
+struct wire_tunnel wire_tunnel_between(const struct ip_address *source,
+                                       const struct ip_address *destination)
 {
-    struct cursor cursor = cursor_of(inner);
-    uint16_t first = cursor_be16(&cursor);
-    bool inner_is_v4 = first >> 12 == 4;
-    uint8_t protocol = inner_is_v4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-    // RFC 6040 section 4.1, normal mode: the ECN field is copied, and here the DSCP with it.
-    uint8_t traffic_class = (uint8_t)(inner_is_v4 ? first : first >> 4);
-
-    if (!ip_is_v4(destination)) {
-        DCHECK(inner.size <= UINT16_MAX);
-        memset(out, 0, WIRE_IPV6_SIZE);
-        store_be16(out, (uint16_t)(6u << 12 | (unsigned)traffic_class << 4));
-        store_be16(out + IPV6_PAYLOAD_LENGTH, (uint16_t)inner.size);
-        out[IPV6_NEXT_HEADER] = protocol;
-        out[IPV6_HOP_LIMIT] = HOP_LIMIT_DEFAULT;
-        memcpy(out + WIRE_IPV6_SOURCE, source->bytes, 16);
-        memcpy(out + WIRE_IPV6_DESTINATION, destination->bytes, 16);
-        return;
+    struct wire_tunnel tunnel = {.v4 = ip_is_v4(destination),
+                                 .size = (uint8_t)wire_tunnel_size(destination)};
+    uint8_t *header = tunnel.header;
+    if (!tunnel.v4) {
+        header[IPV6_HOP_LIMIT] = HOP_LIMIT_DEFAULT;
+        memcpy(header + WIRE_IPV6_SOURCE, source->bytes, 16);
+        memcpy(header + WIRE_IPV6_DESTINATION, destination->bytes, 16);
+        return tunnel;
     }
-    DCHECK(inner.size <= UINT16_MAX - WIRE_IPV4_SIZE);
-    memset(out, 0, WIRE_IPV4_SIZE); // among it the ID, which says nothing with DF (RFC 6864)
-    out[0] = IPV4_VERSION_AND_IHL;
-    out[IPV4_TRAFFIC_CLASS] = traffic_class;
-    store_be16(out + IPV4_TOTAL_LENGTH, (uint16_t)(WIRE_IPV4_SIZE + inner.size));
-    store_be16(out + IPV4_FRAGMENT, IPV4_DONT_FRAGMENT);
-    out[IPV4_TTL] = HOP_LIMIT_DEFAULT;
-    out[IPV4_PROTOCOL] = protocol;
-    memcpy(out + WIRE_IPV4_SOURCE, source->bytes + 12, 4);
-    memcpy(out + WIRE_IPV4_DESTINATION, destination->bytes + 12, 4);
-    if (!checksum_by_device) {
-        uint64_t sum = checksum_add(0, span_of(out, WIRE_IPV4_SIZE));
-        checksum_store(out + IPV4_CHECKSUM, checksum_finish(sum));
-    }
+    header[0] = IPV4_VERSION_AND_IHL; // the ID stays 0, which says nothing with DF (RFC 6864)
+    store_be16(header + IPV4_FRAGMENT, IPV4_DONT_FRAGMENT);
+    header[IPV4_TTL] = HOP_LIMIT_DEFAULT;
+    memcpy(header + WIRE_IPV4_SOURCE, source->bytes + 12, 4);
+    memcpy(header + WIRE_IPV4_DESTINATION, destination->bytes + 12, 4);
+    tunnel.sum = (uint16_t)~checksum_finish(checksum_add(0, span_of(header, WIRE_IPV4_SIZE)));
+    return tunnel;
 }

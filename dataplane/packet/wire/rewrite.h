@@ -28,9 +28,51 @@ void wire_decrement_ttl(uint8_t *frame, const struct wire_packet *packet);
 // Bytes of an outer header towards a member of that address: 20 or 40.
 uint32_t wire_tunnel_size(const struct ip_address *member);
 
-// Writes the outer IP header of an IP-in-IP packet (RFC 2003, RFC 2473) to `out`; addresses are
-// both of one version. TTL 64, traffic class copied, IPv4 with DF. `inner` is the IP packet that
-// follows, its size that of the whole packet: only its first two bytes are read. With
-// `checksum_by_device` the IPv4 header checksum is left zero.
-void wire_tunnel_header(uint8_t *out, struct span inner, const struct ip_address *source,
-                        const struct ip_address *destination, bool checksum_by_device);
+// The outer IP header of IP-in-IP packets (RFC 2003, RFC 2473) between two addresses, as far as it
+// is the same for all of them: TTL 64, IPv4 with DF.
+struct wire_tunnel {
+    uint8_t header[WIRE_IPV6_SIZE];
+    uint16_t sum; // of an IPv4 header, without its total length and its checksum
+    uint8_t size; // 20 or 40
+    bool v4;
+};
+struct wire_tunnel wire_tunnel_between(const struct ip_address *source,
+                                       const struct ip_address *destination);
+
+// Writes the outer header to `out`. `inner` is the IP packet that follows, its
+// size that of the whole packet: only its first two bytes are read. The traffic class is copied.
+// With `checksum_by_device` the IPv4 header checksum is left zero.
+static inline void wire_tunnel_write(uint8_t *out, const struct wire_tunnel *tunnel,
+                                     struct span inner, bool checksum_by_device);
+
+static inline void wire_tunnel_write(uint8_t *out, const struct wire_tunnel *tunnel,
+                                     struct span inner, bool checksum_by_device)
+{
+    // RFC 6040 section 4.1, normal mode: the ECN field is copied, and here the DSCP with it.
+    bool inner_v4 = inner.data[0] >> 4 == 4;
+    uint8_t traffic_class =
+        inner_v4 ? inner.data[1] : (uint8_t)(inner.data[0] << 4 | inner.data[1] >> 4);
+    uint8_t protocol = inner_v4 ? 4 : 41; // RFC 2003, RFC 2473
+    if (__builtin_expect(tunnel->v4, 1)) {
+        memcpy(out, tunnel->header, WIRE_IPV4_SIZE);
+        uint16_t words[2] = {(uint16_t)(tunnel->header[0] | traffic_class << 8),
+                             __builtin_bswap16((uint16_t)(tunnel->size + inner.size))};
+        memcpy(out, words, sizeof(words));
+        out[9] = protocol;
+        if (checksum_by_device)
+            return;
+        uint32_t sum =
+            tunnel->sum + (uint32_t)(traffic_class << 8) + words[1] + (uint32_t)(protocol << 8);
+        sum = (sum & 0xffff) + (sum >> 16);
+        sum = (sum & 0xffff) + (sum >> 16);
+        uint16_t checksum = (uint16_t)~sum;
+        memcpy(out + 10, &checksum, sizeof(checksum));
+        return;
+    }
+    memcpy(out, tunnel->header, WIRE_IPV6_SIZE);
+    out[0] = (uint8_t)(0x60 | traffic_class >> 4);
+    out[1] = (uint8_t)(traffic_class << 4);
+    uint16_t payload = __builtin_bswap16((uint16_t)inner.size);
+    memcpy(out + 4, &payload, sizeof(payload));
+    out[6] = protocol;
+}

@@ -103,7 +103,7 @@ static void insert(struct run *run, uint32_t number)
     bool was_live = live(run, number);
     struct flow *flow = NULL;
     enum error error =
-        flow_insert(run->table, &key, flow_hash(run->table, &key), run->now_ms, &value, &flow);
+        flow_insert(run->table, &key, flow_hash(run->table, &key), run->now_ms, value, &flow);
     if (was_live) {
         assert_int_equal(error, ERROR_EXISTS);
         assert_found(run, flow, number);

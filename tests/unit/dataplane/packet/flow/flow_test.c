@@ -21,7 +21,7 @@ static enum error add_key(struct flow_table *table, const struct flow_key *key, 
 {
     struct flow value = {.expires_ms = now_ms + TIMEOUT_MS, .member = (uint16_t)member};
     struct flow *flow;
-    return flow_insert(table, key, flow_hash(table, key), now_ms, &value, &flow);
+    return flow_insert(table, key, flow_hash(table, key), now_ms, value, &flow);
 }
 
 static enum error add(struct flow_table *table, uint32_t number, uint32_t now_ms)
@@ -92,6 +92,29 @@ static void tells_keys_apart_by_every_bit(void **state)
         assert_non_null(look(table, number, 0));
         flow_table_destroy(table);
     }
+}
+
+static void an_entry_is_its_keys_until_it_is_removed(void **state)
+{
+    struct flow_table *table = table_of(16);
+    struct flow_key v4 = key_of(2), v6 = key_of(3);
+    uint64_t v4_words[FLOW_WORDS_V6], v6_words[FLOW_WORDS_V6];
+    flow_key_words(&v4, v4_words);
+    flow_key_words(&v6, v6_words);
+    assert_int_equal(add(table, 2, 0), ERROR_NONE);
+    assert_int_equal(add(table, 3, 0), ERROR_NONE);
+    struct flow *a = flow_match_v4(table, v4_words[0], flow_hash(table, &v4));
+    struct flow *b = flow_match_v6(table, v6_words, flow_hash(table, &v6));
+    assert_true(flow_is_still_v4(a, v4_words[0]) && flow_is_still_v6(b, v6_words));
+    for (int word = 0; word < 3; word++) {
+        v6_words[word] ^= 1;
+        assert_false(flow_is_still_v6(b, v6_words));
+        v6_words[word] ^= 1;
+    }
+    flow_remove(table, a);
+    flow_remove(table, b);
+    assert_false(flow_is_still_v4(a, v4_words[0]) || flow_is_still_v6(b, v6_words));
+    flow_table_destroy(table);
 }
 
 static void spreads_what_clients_count_up_evenly(void **state)
@@ -383,6 +406,7 @@ int main(void)
         cmocka_unit_test(refuses_capacities_that_cannot_be),
         cmocka_unit_test(compares_by_vectors_as_it_does_without),
         cmocka_unit_test(tells_keys_apart_by_every_bit),
+        cmocka_unit_test(an_entry_is_its_keys_until_it_is_removed),
         cmocka_unit_test(spreads_what_clients_count_up_evenly),
         cmocka_unit_test(forgets_an_entry_at_its_time_also_when_the_clock_wraps),
         cmocka_unit_test(both_directions_live_while_either_is_seen_and_die_together),

@@ -226,7 +226,9 @@ static void wraps_any_version_in_any(void **state)
         uint32_t size = wire_tunnel_size(&member);
         assert_int_equal(size, ip_is_v4(&member) ? 20 : 40);
         memset(out, 0xa5, sizeof(out));
-        wire_tunnel_header(out, inner, &source, &member, false);
+        struct wire_tunnel tunnel = wire_tunnel_between(&source, &member);
+        assert_int_equal(tunnel.size, size);
+        wire_tunnel_write(out, &tunnel, inner, false);
         assert_memory_equal(out, expected.bytes + FRAME_IP_AT, size);
         for (size_t past = size; past < sizeof(out); past++)
             assert_int_equal(out[past], 0xa5);
@@ -236,13 +238,14 @@ static void wraps_any_version_in_any(void **state)
 static void leaves_the_outer_checksum_to_a_device(void **state)
 {
     frame_build(&frame, &(struct frame_spec){0});
-    uint8_t bare[WIRE_IPV4_SIZE];
-    uint8_t full[WIRE_IPV4_SIZE];
+    uint8_t bare[WIRE_IPV6_SIZE] = {0};
+    uint8_t full[WIRE_IPV6_SIZE] = {0};
     struct ip_address source = address_of("10.0.0.1");
     struct ip_address member = address_of("10.0.0.2");
     struct span inner = span_of(frame.bytes + FRAME_IP_AT, frame.size - FRAME_IP_AT);
-    wire_tunnel_header(bare, inner, &source, &member, true);
-    wire_tunnel_header(full, inner, &source, &member, false);
+    struct wire_tunnel tunnel = wire_tunnel_between(&source, &member);
+    wire_tunnel_write(bare, &tunnel, inner, true);
+    wire_tunnel_write(full, &tunnel, inner, false);
     assert_int_equal(load_be16(bare + 10), 0);
     assert_int_not_equal(load_be16(full + 10), 0);
     store_be16(full + 10, 0);
