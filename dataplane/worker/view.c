@@ -127,13 +127,14 @@ static enum error visit_shares(const struct plane *plane, const struct tables_po
                                void *context)
 {
     const struct balancer *balancer = pool->balancer;
-    uint32_t *shares = calloc(pool->member_count + 1, sizeof(*shares));
+    if (!balancer) // no members
+        return ERROR_NONE;
+    uint32_t *shares = calloc(pool->member_count, sizeof(*shares));
     if (!shares)
         return ERROR_NO_MEMORY;
     enum error error = ERROR_NONE;
-    bool moving = balancer && balancer->ops->by_hash && pool->member_count <= PLANE_MOVES_MEMBERS;
-    if (balancer)
-        forecast_shares(balancer, pool->weights, pool->member_count, shares);
+    bool moving = balancer->ops->by_hash && pool->member_count <= PLANE_MOVES_MEMBERS;
+    forecast_shares(balancer, pool->weights, pool->member_count, shares);
     for (uint32_t i = 0; i < pool->member_count && !error; i++) {
         uint32_t moves = 0;
         if (moving)

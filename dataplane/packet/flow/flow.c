@@ -112,7 +112,7 @@ static uint64_t *word_at(struct place place, uint32_t word)
 
 static uint64_t hash_at(const struct flow_table *table, struct place place)
 {
-    uint64_t words[FLOW_WORDS_V6];
+    uint64_t words[FLOW_WORDS_V6] = {0};
     for (uint32_t w = 0; w < place.buckets->words; w++)
         words[w] = *word_at(place, w);
     return place.buckets->words == FLOW_WORDS_V4 ? flow_hash_v4(table, words[0])

@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <rte_prefetch.h>
 
+#include "base/byteorder.h"
 #include "dataplane/packet/stage/stage_priv.h"
 #include "dataplane/packet/wire/rewrite.h"
 #include "dataplane/packet/wire/short.h"
@@ -238,7 +239,7 @@ static bool encapsulate(struct stage *stage, struct rte_mbuf *mbuf, const struct
     bool v4 = member->tunnel.v4;
     wire_tunnel_write(made + WIRE_ETHERNET_SIZE, &member->tunnel,
                       span_of(inner, plain->wire.ip_size), port->tx_ipv4_checksum);
-    memcpy(made + 12, v4 ? "\x08\x00" : "\x86\xdd", 2);
+    store_be16(made + WIRE_ETHERNET_SIZE - 2, v4 ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6);
     if (v4 && port->tx_ipv4_checksum) {
         mbuf->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM;
         mbuf->l2_len = WIRE_ETHERNET_SIZE;

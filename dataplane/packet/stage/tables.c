@@ -452,7 +452,8 @@ static void use_number(struct tables *tables, uint16_t number)
 
 static bool uses_number(const struct tables *tables, uint32_t number)
 {
-    return tables && (tables->endpoint_numbers[number / 64] >> number % 64 & 1);
+    return tables && tables->endpoint_numbers &&
+           (tables->endpoint_numbers[number / 64] >> number % 64 & 1);
 }
 
 // Clients of such a service still ask where its address is.
