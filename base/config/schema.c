@@ -83,8 +83,8 @@ static const struct schema_field flows_fields[] = {
      .most = FLOWS_MAX,
      .initial = "262144",
      .restart = true,
-     .help = "Flows one worker can hold. A NAT flow takes two, one a direction. Each takes 64 "
-             "bytes and its share of an index. The memory must be there at start, and is taken as "
+     .help = "Flows one worker can hold. A NAT flow takes two, one a direction. One takes 26 bytes "
+             "(IPv6: 52), with NAT 32 more. The memory must be there at start, and is taken as "
              "flows come."},
     {.key = "tcp-opening",
      .type = SCHEMA_DURATION,

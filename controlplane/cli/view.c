@@ -467,7 +467,7 @@ enum error view_workers(const json_t *result, bool all, FILE *out, FILE *notes)
     static const struct view view = {
         .rows = "workers",
         .none = "no workers",
-        .column_count = 11,
+        .column_count = 12,
         .columns =
             {
                 {"WORKER", "worker", VIEW_COUNT, NULL},
@@ -477,6 +477,7 @@ enum error view_workers(const json_t *result, bool all, FILE *out, FILE *notes)
                 {"CYCLES/PACKET", "cycles_per_packet", VIEW_COUNT, NULL},
                 {"FLOWS", "flows", VIEW_COUNT, NULL},
                 {"FLOW-CAPACITY", "flow_capacity", VIEW_COUNT, NULL},
+                {"FLOW-BYTES", "flow_bytes", VIEW_COUNT, NULL},
                 {"HANDOFFS", "handoffs", VIEW_COUNT, NULL},
                 {"TURNS", "turns", VIEW_COUNT, NULL},
                 {"EMPTY-TURNS", "empty_turns", VIEW_COUNT, NULL},

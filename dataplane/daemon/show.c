@@ -339,15 +339,15 @@ void show_workers(void *context, const json_t *arguments, struct ipc_reply *repl
         uint64_t packets = of_worker(daemon, "weir_worker_packets_total", w);
         json_array_append_new(
             workers,
-            json_pack("{s:i, s:i, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "worker", (int)w,
-                      "core", (int)view.core, "busy_percent",
+            json_pack("{s:i, s:i, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "worker",
+                      (int)w, "core", (int)view.core, "busy_percent",
                       cycles ? 100.0 * (double)busy / (double)cycles : 0.0, "turns",
                       number(of_worker(daemon, "weir_worker_turns_total", w)), "empty_turns",
                       number(of_worker(daemon, "weir_worker_empty_turns_total", w)), "sleeps",
                       number(of_worker(daemon, "weir_worker_sleeps_total", w)), "packets",
                       number(packets), "cycles_per_packet", number(packets ? busy / packets : 0),
                       "flows", number(of_worker(daemon, "weir_worker_flows", w)), "flow_capacity",
-                      number(view.flow_capacity), "handoffs",
+                      number(view.flow_capacity), "flow_bytes", number(view.flow_bytes), "handoffs",
                       number(of_worker(daemon, "weir_worker_handoffs_total", w))));
     }
     reply->result = json_pack("{s:o}", "workers", workers);

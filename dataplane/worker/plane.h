@@ -111,7 +111,8 @@ struct plane_rule_view plane_rule_view(const struct plane *plane, uint32_t index
 
 struct plane_worker_view {
     uint32_t core;
-    uint32_t flow_capacity;
+    uint32_t flow_capacity; // entries
+    uint64_t flow_bytes;    // memory of the whole flow table
 };
 uint32_t plane_workers(const struct plane *plane);
 void plane_worker_view(const struct plane *plane, uint32_t worker, struct plane_worker_view *view);

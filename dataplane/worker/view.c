@@ -191,7 +191,8 @@ void plane_worker_view(const struct plane *plane, uint32_t index, struct plane_w
 {
     const struct worker *worker = plane->workers[index];
     *view = (struct plane_worker_view){.core = worker->core,
-                                       .flow_capacity = flow_table_capacity(worker->stage.flows)};
+                                       .flow_capacity = flow_table_capacity(worker->stage.flows),
+                                       .flow_bytes = flow_table_bytes(worker->stage.flows)};
 }
 
 static const char *flow_state_text(enum flow_state state)

@@ -238,11 +238,12 @@ static void shows_workers(void **state)
     static const struct view_case expected = {
         .json = "{\"workers\":[{\"worker\":0,\"core\":3,\"busy_percent\":12.54,\"turns\":1000,"
                 "\"empty_turns\":900,\"sleeps\":80,\"packets\":5000,\"cycles_per_packet\":210,"
-                "\"flows\":12,\"flow_capacity\":65536,\"handoffs\":0}]}",
-        .out = "WORKER  CORE   BUSY  PACKETS  CYCLES/PACKET  FLOWS  FLOW-CAPACITY  HANDOFFS  "
-               "TURNS  EMPTY-TURNS  SLEEPS\n"
-               "     0     3  12.5%     5000            210     12          65536         0  "
-               " 1000          900      80\n",
+                "\"flows\":12,\"flow_capacity\":65536,\"flow_bytes\":7182080,"
+                "\"handoffs\":0}]}",
+        .out = "WORKER  CORE   BUSY  PACKETS  CYCLES/PACKET  FLOWS  FLOW-CAPACITY  FLOW-BYTES  "
+               "HANDOFFS  TURNS  EMPTY-TURNS  SLEEPS\n"
+               "     0     3  12.5%     5000            210     12          65536     7182080  "
+               "       0   1000          900      80\n",
         .notes = "",
     };
     assert_view(view_workers, &expected);
