@@ -29,6 +29,11 @@ static inline bool ip_is_v4(const struct ip_address *address)
     return memcmp(address->bytes, mapped, sizeof(mapped)) == 0;
 }
 
+static inline bool ip_same_version(const struct ip_address *a, const struct ip_address *b)
+{
+    return ip_is_v4(a) == ip_is_v4(b);
+}
+
 static inline bool ip_equal(const struct ip_address *a, const struct ip_address *b)
 {
     return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;

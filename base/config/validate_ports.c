@@ -1,0 +1,186 @@
+#include <string.h>
+
+#include "base/check.h"
+#include "base/config/validate_priv.h"
+
+#define MTU_IPV6_MIN 1280
+
+// DPDK knows a device by what stands before the first comma.
+static size_t device_name(const char *device, char out[static 256])
+{
+    size_t length = strcspn(device, ",");
+    CHECK(length < 256);
+    memset(out, 0, 256);
+    memcpy(out, device, length);
+    return 256;
+}
+
+// The kernel's interface that a device string names, or "".
+static size_t device_interface(const char *device, char out[static 256])
+{
+    static const char key[] = ",iface=";
+    const char *at = strstr(device, key);
+    return device_name(at ? at + strlen(key) : "", out);
+}
+
+static void check_port_identities(struct reader *reader)
+{
+    const struct config *config = reader->config;
+    struct named names[CONFIG_PORTS_MAX], devices[CONFIG_PORTS_MAX], interfaces[CONFIG_PORTS_MAX];
+    struct named carriers[CONFIG_PORTS_MAX];
+    char device_names[CONFIG_PORTS_MAX][256], carrier_names[CONFIG_PORTS_MAX][256];
+    uint32_t name_count = 0, device_count = 0, interface_count = 0, carrier_count = 0;
+    for (uint32_t i = 0; i < config->port_count; i++) {
+        const struct config_port *port = &config->ports[i];
+        if (!validate_is_bad(reader, port->name))
+            names[name_count++] = (struct named){port->name, sizeof(port->name),
+                                                 validate_node_of(reader, port->name, port)};
+        if (!validate_is_bad(reader, &port->device)) {
+            size_t size = device_name(port->device, device_names[i]);
+            const struct tree_node *node = validate_node_of(reader, &port->device, port);
+            devices[device_count++] = (struct named){device_names[i], size, node};
+            size = device_interface(port->device, carrier_names[i]);
+            if (carrier_names[i][0])
+                carriers[carrier_count++] = (struct named){carrier_names[i], size, node};
+        }
+        if (port->punt.interface[0])
+            interfaces[interface_count++] =
+                (struct named){port->punt.interface, sizeof(port->punt.interface),
+                               validate_node_of(reader, port->punt.interface, port)};
+    }
+    validate_refuse_twice(reader, names, name_count, "a name given twice",
+                          "ports need names of their own");
+    validate_refuse_twice(reader, devices, device_count, "a device given twice",
+                          "each port needs a device of its own (net_af_xdp0, net_af_xdp1, ...)");
+    validate_refuse_twice(reader, carriers, carrier_count, "the interface of another port's device",
+                          "each port needs an interface of its own behind `iface=`");
+    validate_refuse_twice(reader, interfaces, interface_count, "an interface given twice",
+                          "each port needs an interface of its own");
+}
+
+static bool overlap(const struct ip_prefix *a, const struct ip_prefix *b)
+{
+    return ip_same_version(&a->address, &b->address) &&
+           (a->length < b->length ? ip_prefix_contains(a, &b->address)
+                                  : ip_prefix_contains(b, &a->address));
+}
+
+// An address of a port against that port's earlier ones and all of the ports before it.
+static void check_address(struct reader *reader, uint32_t port_index, uint32_t address_index)
+{
+    const struct config *config = reader->config;
+    const struct config_port *port = &config->ports[port_index];
+    const struct ip_prefix *own = &port->addresses[address_index];
+    const struct tree_node *node = validate_node_of(reader, own, port);
+    for (uint32_t i = 0; i <= port_index; i++) {
+        const struct config_port *other = &config->ports[i];
+        uint32_t count = i == port_index ? address_index : other->address_count;
+        for (uint32_t j = 0; j < count; j++) {
+            const struct ip_prefix *earlier = &other->addresses[j];
+            uint32_t line = validate_node_of(reader, earlier, other)->line;
+            if (ip_equal(&own->address, &earlier->address)) {
+                complain(reader, node, "an address given twice, as at line %u\nremove one", line);
+                return;
+            }
+            if (i != port_index && overlap(own, earlier)) {
+                complain(reader, node,
+                         "a network that overlaps another port's, at line %u\ngive each port "
+                         "networks of its own",
+                         line);
+                return;
+            }
+        }
+    }
+}
+
+static void check_addresses(struct reader *reader)
+{
+    const struct config *config = reader->config;
+    for (uint32_t i = 0; i < config->port_count; i++) {
+        const struct config_port *port = &config->ports[i];
+        bool v6 = false;
+        for (uint32_t j = 0; j < port->address_count; j++) {
+            check_address(reader, i, j);
+            v6 = v6 || !ip_is_v4(&port->addresses[j].address);
+        }
+        // RFC 8200 section 5.
+        if (v6 && port->mtu < MTU_IPV6_MIN && !validate_is_bad(reader, &port->mtu))
+            complain(reader, validate_node_of(reader, &port->mtu, port),
+                     "too small for IPv6\nIPv6 needs an mtu of %d at least; raise it or remove the "
+                     "port's IPv6 addresses",
+                     MTU_IPV6_MIN);
+    }
+}
+
+static void check_route(struct reader *reader, const struct config_port *port,
+                        const struct config_route *route)
+{
+    const struct tree_node *via = validate_node_of(reader, &route->via, route);
+    if (validate_is_bad(reader, &route->via))
+        return;
+    if (!validate_is_bad(reader, &route->to) && !ip_same_version(&route->to.address, &route->via))
+        complain(reader, via,
+                 "a router of the other IP version\nIPv4 networks are reached through "
+                 "IPv4 routers, IPv6 networks through IPv6 routers");
+    else if (config_port_owns(port, &route->via))
+        complain(reader, via, "the port's own address\nname the router, another machine");
+    else if (!validate_is_bad(reader, &port->addresses) &&
+             !config_port_is_connected(port, &route->via))
+        complain(reader, via,
+                 "a router in none of the port's networks\nwrite an address in a "
+                 "network of `addresses`, or add that network to the port");
+}
+
+static void check_routes(struct reader *reader)
+{
+    const struct config *config = reader->config;
+    struct named *targets = arena_take(reader->scratch, CONFIG_PORTS_MAX * (CONFIG_ROUTES_MAX + 2) *
+                                                            sizeof(struct named));
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < config->port_count; i++) {
+        const struct config_port *port = &config->ports[i];
+        if (port->route_count > CONFIG_ROUTES_MAX)
+            complain(reader, validate_node_of(reader, &port->routes, port),
+                     "too many routes\nat most %d, the gateways among them, are possible",
+                     CONFIG_ROUTES_MAX);
+        for (uint32_t j = 0; j < port->route_count; j++) {
+            const struct config_route *route = &port->routes[j];
+            check_route(reader, port, route);
+            if (!validate_is_bad(reader, &route->to))
+                targets[count++] = (struct named){&route->to, sizeof(route->to),
+                                                  validate_node_of(reader, &route->to, route)};
+        }
+    }
+    validate_refuse_twice(reader, targets, count, "a second route to the same network",
+                          "a network has one route; remove one, or a gateway that means the same");
+}
+
+// A network behind a route is on no port itself.
+static void check_routes_against_networks(struct reader *reader)
+{
+    const struct config *config = reader->config;
+    for (uint32_t i = 0; i < config->port_count; i++) {
+        for (uint32_t j = 0; j < config->ports[i].route_count; j++) {
+            const struct config_route *route = &config->ports[i].routes[j];
+            for (uint32_t k = 0; k < config->port_count; k++) {
+                const struct config_port *port = &config->ports[k];
+                for (uint32_t l = 0; l < port->address_count; l++) {
+                    if (port->addresses[l].length == route->to.length &&
+                        overlap(&port->addresses[l], &route->to))
+                        complain(reader, validate_node_of(reader, &route->to, route),
+                                 "a route to a port's own network, at line %u\nwhat is connected "
+                                 "needs no route; remove it",
+                                 validate_node_of(reader, &port->addresses[l], port)->line);
+                }
+            }
+        }
+    }
+}
+
+void validate_ports(struct reader *reader)
+{
+    check_port_identities(reader);
+    check_addresses(reader);
+    check_routes(reader);
+    check_routes_against_networks(reader);
+}

@@ -1,0 +1,39 @@
+// What the checks of a configuration share: validate.c has those of services, validate_ports.c
+// those of ports and routes. Each complains at the place in the file and goes on; what was refused
+// while it was read is judged no further.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/config/problems_priv.h"
+#include "base/config/read_priv.h"
+
+// A named thing of a list, for finding what stands there twice. `key` is compared as bytes.
+struct named {
+    const void *key;
+    size_t size;
+    const struct tree_node *node; // where to complain
+};
+
+// Where a field was read, else the record that it belongs to (NULL: none), else nowhere: never
+// NULL.
+const struct tree_node *validate_node_of(struct reader *reader, const void *field,
+                                         const void *record);
+
+#define complain(reader, node, ...) \
+    problems_add((reader)->problems, (node)->line, (node)->column, (node)->text, __VA_ARGS__)
+
+// Whether a field was refused while it was read.
+bool validate_is_bad(struct reader *reader, const void *field);
+
+// Complains about each that has the key of one before it in the file.
+void validate_refuse_twice(struct reader *reader, struct named *items, uint32_t count,
+                           const char *what, const char *remedy);
+
+// Whether an address lies in one of the port's networks; whether it is one of the port's own.
+bool config_port_is_connected(const struct config_port *port, const struct ip_address *address);
+bool config_port_owns(const struct config_port *port, const struct ip_address *address);
+
+// Ports, their addresses and their routes.
+void validate_ports(struct reader *reader);
