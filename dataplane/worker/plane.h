@@ -54,7 +54,7 @@ struct plane_port_view {
     uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
     uint64_t rx_missed, rx_errors, tx_errors, rx_no_buffer;
 };
-void plane_port_view(const struct plane *plane, uint32_t port, struct plane_port_view *view);
+void plane_port_view(struct plane *plane, uint32_t port, struct plane_port_view *view);
 
 // Drop reasons: instance `instance` of the family weir_drops_packets_total. NULL past the last.
 struct plane_drop_text {

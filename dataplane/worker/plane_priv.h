@@ -53,5 +53,9 @@ void plane_grace_passed(void *plane);
 // slow_path.c
 struct neighbour_actions plane_neighbour_actions(struct plane *plane);
 
+// Whether a port has a link, and its speed. A change is told, counted and announced here, so that
+// what one who asks is shown and what is counted never differ.
+bool plane_look_at_link(struct plane *plane, uint32_t index, uint32_t *speed_mbps);
+
 // All our addresses are to be announced, a few a turn.
 void plane_announce(struct plane *plane);

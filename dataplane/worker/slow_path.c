@@ -192,23 +192,28 @@ static bool take_from_worker(struct plane *plane, struct worker *worker, uint64_
     return news_taken == CONTROL_BURST || held_taken == CONTROL_BURST;
 }
 
+bool plane_look_at_link(struct plane *plane, uint32_t index, uint32_t *speed_mbps)
+{
+    const struct port *port = plane->shared.ports[index];
+    bool up = port_link_up(port, speed_mbps);
+    if (up == plane->link_up[index])
+        return up;
+    plane->link_up[index] = up;
+    if (!up) {
+        stats_add(&plane->counters.port_link_downs[index], 1);
+        log_warning("link down", LOG_STRING("port", port->name));
+        return false;
+    }
+    log_info("link up", LOG_STRING("port", port->name), LOG_UINT("mbps", *speed_mbps));
+    plane_announce(plane);
+    return true;
+}
+
 static void watch_links(struct plane *plane)
 {
-    for (uint32_t p = 0; p < plane->shared.port_count; p++) {
-        const struct port *port = plane->shared.ports[p];
-        uint32_t speed_mbps;
-        bool up = port_link_up(port, &speed_mbps);
-        if (up == plane->link_up[p])
-            continue;
-        plane->link_up[p] = up;
-        if (!up) {
-            stats_add(&plane->counters.port_link_downs[p], 1);
-            log_warning("link down", LOG_STRING("port", port->name));
-            continue;
-        }
-        log_info("link up", LOG_STRING("port", port->name), LOG_UINT("mbps", speed_mbps));
-        plane_announce(plane);
-    }
+    uint32_t speed_mbps;
+    for (uint32_t p = 0; p < plane->shared.port_count; p++)
+        plane_look_at_link(plane, p, &speed_mbps);
 }
 
 // Drops that mean a limit was reached: workers count them, and people should hear of them.

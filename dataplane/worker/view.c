@@ -41,7 +41,7 @@ const struct stats_reader *plane_stats(const struct plane *plane)
     return plane->reader;
 }
 
-void plane_port_view(const struct plane *plane, uint32_t index, struct plane_port_view *view)
+void plane_port_view(struct plane *plane, uint32_t index, struct plane_port_view *view)
 {
     const struct port *port = plane->shared.ports[index];
     struct port_counters counters;
@@ -63,7 +63,7 @@ void plane_port_view(const struct plane *plane, uint32_t index, struct plane_por
         .rx_no_buffer = counters.rx_no_buffer,
     };
     memcpy(view->mac, port->mac.addr_bytes, sizeof(view->mac));
-    view->link_up = port_link_up(port, &view->speed_mbps);
+    view->link_up = plane_look_at_link(plane, index, &view->speed_mbps);
 }
 
 static const char *neighbour_text(enum neighbour_state state)
