@@ -1,0 +1,97 @@
+// `pools`: servers, and how flows are shared among them and reach them.
+#include "base/config/schema_table_priv.h"
+
+#define POOL_MEMBERS_MAX CONFIG_MEMBERS_MAX
+
+const char *const schema_words_balancer[] = {"maglev",
+                                             "round-robin",
+                                             "weighted-round-robin",
+                                             "least-connections",
+                                             "two-choices",
+                                             "source-hash",
+                                             "ring",
+                                             "failover",
+                                             NULL};
+const char *const schema_words_forward[] = {"nat", "direct", "ipip", NULL};
+const char *const schema_words_member_state[] = {"active", "drain", NULL};
+
+static const struct schema_field member_fields[] = {
+    {.key = "name",
+     .type = SCHEMA_NAME,
+     AT(config_member, name),
+     .absent = "its address",
+     .help = "Unique in its pool. Flows and counters survive a reload by it, and Maglev places the "
+             "member by it."},
+    {.key = "address",
+     .type = SCHEMA_ADDRESS,
+     AT(config_member, address),
+     .required = true,
+     .help = "On a port's network or behind a route; for `forward: direct`, on a port's network."},
+    {.key = "port",
+     .type = SCHEMA_COUNT,
+     AT(config_member, port),
+     .least = 1,
+     .most = 65535,
+     .absent = "the vip's",
+     .help = "Only `forward: nat` can send to another port than the vip's."},
+    {.key = "weight",
+     .type = SCHEMA_COUNT,
+     AT(config_member, weight),
+     .most = 65535,
+     .initial = "1",
+     .help = "Its share of new flows against the other members. 0: none."},
+    {.key = "state",
+     .type = SCHEMA_WORD,
+     AT(config_member, state),
+     .words = schema_words_member_state,
+     .initial = "active",
+     .help = "`drain`: established flows go on, new ones go elsewhere."},
+};
+
+static const struct schema_record member_record = {.name = "member",
+                                                   .path = "pools[].members[]",
+                                                   RECORD(config_member, member_fields),
+                                                   .help = "A server."};
+
+static const struct schema_field pool_fields[] = {
+    {.key = "name",
+     .type = SCHEMA_NAME,
+     AT(config_pool, name),
+     .required = true,
+     .help = "What vips call it."},
+    {.key = "balancer",
+     .type = SCHEMA_WORD,
+     AT(config_pool, balancer),
+     .words = schema_words_balancer,
+     .initial = "maglev",
+     .help = "Which member a new flow gets. By a keyed hash, the same on every appliance: `maglev` "
+             "(of the flow; even shares, few moves when members change), `source-hash` (of the "
+             "client: it stays with its member), `ring` (of the flow, on a consistent-hash ring: "
+             "nobody moves but who must, shares are less even). In turn: `round-robin` and "
+             "`weighted-round-robin`. By the flows that this worker gave each: `two-choices` (the "
+             "better of two drawn by weight) and `least-connections` (the best of all, looked "
+             "for among all: for up to some hundred members). `failover`: the first that takes "
+             "new flows, in the order of the file."},
+    {.key = "forward",
+     .type = SCHEMA_WORD,
+     AT(config_pool, forward),
+     .words = schema_words_forward,
+     .initial = "nat",
+     .help = "How packets reach members. `nat`: destination rewritten, replies come back through "
+             "the appliance. `direct`: only the MAC rewritten, the member has the vip on its "
+             "loopback and answers the client itself. `ipip`: the same over any distance, in an "
+             "outer IP header."},
+    {.key = "members",
+     .type = SCHEMA_RECORD,
+     LIST_AT(config_pool, members, member_count),
+     .items_max = POOL_MEMBERS_MAX,
+     .absent = "none",
+     .record = &member_record,
+     .help = "The servers. All pools together hold at most 16384."},
+};
+
+const struct schema_record schema_pool = {
+    .name = "pool",
+    .path = "pools[]",
+    RECORD(config_pool, pool_fields),
+    .help = "Servers that do the same work. A pool may serve several vips, or none yet."};

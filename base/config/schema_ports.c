@@ -1,0 +1,123 @@
+// `ports`: network devices, their routes, and the kernel's share of them.
+#include "base/config/schema_table_priv.h"
+
+#define INTERFACE_NAME_MAX 15 // IFNAMSIZ with its terminator is 16
+#define DEVICE_TEXT_MAX    255
+#define PUNT_RATE_MAX      10000000
+
+static const struct schema_field route_fields[] = {
+    {.key = "to",
+     .type = SCHEMA_NETWORK,
+     AT(config_route, to),
+     .required = true,
+     .help = "The network behind the router. `0.0.0.0/0` and `::/0` are everything else."},
+    {.key = "via",
+     .type = SCHEMA_ADDRESS,
+     AT(config_route, via),
+     .required = true,
+     .help = "The router: in a network of this port, of the same IP version."},
+};
+
+static const struct schema_record route_record = {
+    .name = "route",
+    .path = "ports[].routes[]",
+    RECORD(config_route, route_fields),
+    .help = "A network that is reached through a router on this port."};
+
+static const struct schema_field punt_fields[] = {
+    {.key = "interface",
+     .type = SCHEMA_INTERFACE,
+     AT(config_punt, interface),
+     .required = true,
+     .most = INTERFACE_NAME_MAX,
+     .restart = true,
+     .help = "The TAP interface that is made for it."},
+    {.key = "rate",
+     .type = SCHEMA_RATE,
+     AT(config_punt, rate_per_second),
+     .least = 1,
+     .most = PUNT_RATE_MAX,
+     .initial = "10000/s",
+     .help = "Packets a worker hands over at most; more are dropped and counted."},
+};
+
+static const struct schema_record punt_record = {
+    .name = "punt",
+    .path = "ports[].punt",
+    RECORD(config_punt, punt_fields),
+    .help = "The kernel's share of a port. What comes for the port's own addresses and is neither "
+            "balanced nor answered goes to a TAP interface and back, so that SSH, BGP or a health "
+            "check of the machine itself go on working."};
+
+static const struct schema_field port_fields[] = {
+    {.key = "name",
+     .type = SCHEMA_NAME,
+     AT(config_port, name),
+     .required = true,
+     .restart = true,
+     .help = "The port in statistics, commands and logs."},
+    {.key = "device",
+     .type = SCHEMA_DEVICE,
+     AT(config_port, device),
+     .required = true,
+     .most = DEVICE_TEXT_MAX,
+     .restart = true,
+     .help = "A PCI address (`0000:01:00.0`) or a DPDK device string "
+             "(`net_af_xdp0,iface=eth1`)."},
+    {.key = "queues",
+     .type = SCHEMA_COUNT,
+     AT(config_port, queues),
+     .least = 1,
+     .most = CONFIG_WORKERS_MAX,
+     .absent = "one a worker",
+     .restart = true,
+     .help = "Receive queues."},
+    {.key = "descriptors",
+     .type = SCHEMA_COUNT,
+     AT(config_port, descriptors),
+     .least = 64,
+     .most = 32768,
+     .initial = "1024",
+     .restart = true,
+     .help = "Packets each queue can hold."},
+    {.key = "mtu",
+     .type = SCHEMA_COUNT,
+     AT(config_port, mtu),
+     .least = 68,
+     .most = 9000,
+     .initial = "1500",
+     .restart = true,
+     .help = "Bytes of an IP packet, without Ethernet's header."},
+    {.key = "addresses",
+     .type = SCHEMA_OWN,
+     LIST_AT(config_port, addresses, address_count),
+     .items_max = CONFIG_ADDRESSES_MAX,
+     .absent = "none",
+     .help = "Own addresses, each with the length of its network: `10.1.0.1/24`."},
+    {.key = "gateway",
+     .type = SCHEMA_ADDRESS,
+     LIST_AT(config_port, routes, route_count),
+     .shorthand = true,
+     .items_max = 2,
+     .absent = "none",
+     .help = "The router for everything else, at most one of each IP version: short for routes to "
+             "`0.0.0.0/0` and `::/0`."},
+    {.key = "routes",
+     .type = SCHEMA_RECORD,
+     LIST_AT(config_port, routes, route_count),
+     .items_max = CONFIG_ROUTES_MAX,
+     .absent = "none",
+     .record = &route_record,
+     .help = "Networks behind other routers on this port."},
+    {.key = "punt",
+     .type = SCHEMA_RECORD,
+     AT(config_port, punt),
+     .record = &punt_record,
+     .absent = "such packets are dropped by name",
+     .help = "Hand what is not ours to the kernel."},
+};
+
+const struct schema_record schema_port = {.name = "port",
+                                          .path = "ports[]",
+                                          RECORD(config_port, port_fields),
+                                          .help = "A network device that carries packets."};

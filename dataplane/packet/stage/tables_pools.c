@@ -1,0 +1,259 @@
+// Pools, their members and balancers, as one snapshot has them.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/siphash.h"
+#include "dataplane/packet/stage/registry.h"
+#include "dataplane/packet/stage/tables_priv.h"
+
+// What a member's slot stands for. The name is not in it: a renamed member keeps its flows.
+struct member_identity {
+    char pool[CONFIG_NAME_SIZE];
+    struct ip_address address;
+    uint16_t port;
+    uint16_t forward;
+};
+
+// What fits the way to a member: less by the outer header of a tunnel.
+static uint16_t ip_size_max(const struct tables *tables, const struct tables_member *member)
+{
+    uint32_t mtu = tables->ports[member->out_port].mtu;
+    uint32_t outer =
+        member->forward == CONFIG_FORWARD_IPIP ? wire_tunnel_size(&member->address) : 0;
+    return (uint16_t)(mtu > outer ? mtu - outer : 0);
+}
+
+// A port's own address of a version, for the outer header of tunnels.
+static bool own_address(const struct tables_port *port, bool v4, struct ip_address *address)
+{
+    for (uint32_t i = 0; i < port->address_count; i++) {
+        const struct ip_address *own = &port->addresses[i].address;
+        if (ip_is_v4(own) == v4 && !ip_is_link_local(own)) {
+            *address = *own;
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum error reach_member(struct compiler *compiler, const struct config_pool *pool,
+                               const struct config_member *from, struct tables_member *member)
+{
+    const struct route *route = route_lookup(compiler->tables->routes, &from->address);
+    if (!route) {
+        snprintf(compiler->why, TABLES_WHY_SIZE, "pool %s: no route to member %s", pool->name,
+                 from->name);
+        return ERROR_NOT_FOUND;
+    }
+    const struct tables_port *out = &compiler->tables->ports[route->port];
+    member->out_port = (uint16_t)route->port;
+    if (pool->forward == CONFIG_FORWARD_IPIP) {
+        struct ip_address source;
+        if (!own_address(out, ip_is_v4(&from->address), &source)) {
+            snprintf(compiler->why, TABLES_WHY_SIZE,
+                     "pool %s: the port towards member %s has no address of its IP version",
+                     pool->name, from->name);
+            return ERROR_INVALID;
+        }
+        member->tunnel = wire_tunnel_between(&source, &from->address);
+    }
+    const struct ip_address *hop = route->on_link ? &from->address : &route->via;
+    member->next_hop = *hop;
+    member->ip_size_max = ip_size_max(compiler->tables, member);
+    return tables_need_hop(compiler, route->port, hop, &member->neighbour);
+}
+
+static struct tables_member *member_at(struct compiler *compiler, uint32_t slot)
+{
+    if (slot >= compiler->tables->member_limit)
+        compiler->tables->member_limit = slot + 1;
+    return &compiler->tables->members[slot];
+}
+
+static enum error compile_member(struct compiler *compiler, const struct config_pool *pool,
+                                 const struct config_member *from, struct tables_pool *into)
+{
+    const struct tables_context *context = compiler->context;
+    struct member_identity identity = {
+        .address = from->address, .port = from->port, .forward = (uint16_t)pool->forward};
+    memcpy(identity.pool, pool->name, sizeof(identity.pool));
+    uint32_t slot;
+    enum error error = registry_acquire(context->members, &identity, sizeof(identity), &slot);
+    if (error) {
+        snprintf(compiler->why, TABLES_WHY_SIZE, "pool %s: no slot for member %s: %s", pool->name,
+                 from->name, error_text(error));
+        return error;
+    }
+    struct tables_member *member = member_at(compiler, slot);
+    *member = (struct tables_member){
+        .used = true,
+        .address = from->address,
+        .port = network_port(from->port),
+        .forward = (uint8_t)pool->forward,
+    };
+    memcpy(member->name, from->name, sizeof(member->name));
+    memcpy(member->pool_name, pool->name, sizeof(member->pool_name));
+    error = reach_member(compiler, pool, from, member);
+    if (error)
+        return error;
+
+    // Sister appliances must place a member alike: its id follows from what the network sees of it.
+    const struct siphash_key id_key = compiler->tables->balance_key;
+    struct member_identity seen = identity;
+    memset(seen.pool, 0, sizeof(seen.pool));
+    member->weight = from->weight;
+    member->active = from->state == CONFIG_MEMBER_ACTIVE &&
+                     !context->drained(context->context, pool->name, from->name);
+    into->weights[into->member_count] = (struct balance_member){
+        .id = siphash24(id_key, &seen, sizeof(seen)), .weight = member->active ? from->weight : 0};
+    into->members[into->member_count++] = slot;
+    return ERROR_NONE;
+}
+
+void tables_release_pool(struct tables_pool *pool)
+{
+    if (!pool || --pool->references > 0)
+        return;
+    balancer_destroy(pool->balancer);
+    free(pool->weights);
+    free(pool->members);
+    free(pool);
+}
+
+static bool same_balance(const struct tables_pool *a, const struct tables_pool *b)
+{
+    if (a->slot != b->slot || a->policy != b->policy || a->forward != b->forward ||
+        a->member_count != b->member_count)
+        return false;
+    for (uint32_t i = 0; i < a->member_count; i++) {
+        if (a->members[i] != b->members[i] || a->weights[i].id != b->weights[i].id ||
+            a->weights[i].weight != b->weights[i].weight)
+            return false;
+    }
+    return true;
+}
+
+static const struct balancer_ops *const balancers[] = {
+    [CONFIG_BALANCER_MAGLEV] = &balance_maglev,
+    [CONFIG_BALANCER_ROUND_ROBIN] = &balance_round_robin,
+    [CONFIG_BALANCER_WEIGHTED_ROUND_ROBIN] = &balance_weighted_round_robin,
+    [CONFIG_BALANCER_LEAST_CONNECTIONS] = &balance_least_connections,
+    [CONFIG_BALANCER_TWO_CHOICES] = &balance_two_choices,
+    [CONFIG_BALANCER_SOURCE_HASH] = &balance_source_hash,
+    [CONFIG_BALANCER_RING] = &balance_ring,
+    [CONFIG_BALANCER_FAILOVER] = &balance_failover,
+};
+
+// The previous snapshot's pool where nothing in it changed, so that its balancer need not be
+// rebuilt.
+static struct tables_pool *unchanged_pool(const struct compiler *compiler,
+                                          const struct tables_pool *pool)
+{
+    const struct tables *previous = compiler->context->previous;
+    const struct tables *now = compiler->tables;
+    if (!previous || previous->balance_key.k0 != now->balance_key.k0)
+        return NULL;
+    for (uint32_t i = 0; i < previous->pool_count; i++) {
+        if (same_balance(previous->pools[i], pool))
+            return previous->pools[i];
+    }
+    return NULL;
+}
+
+static enum error compile_pool(struct compiler *compiler, const struct config_pool *from,
+                               struct tables_pool **result)
+{
+    struct tables_pool *pool = calloc(1, sizeof(*pool));
+    if (!pool)
+        return tables_out_of_memory(compiler);
+    *result = pool;
+    pool->references = 1;
+    pool->policy = from->balancer;
+    pool->forward = from->forward;
+    memcpy(pool->name, from->name, sizeof(pool->name));
+    pool->weights = calloc(from->member_count + 1, sizeof(*pool->weights));
+    pool->members = calloc(from->member_count + 1, sizeof(*pool->members));
+    if (!pool->weights || !pool->members)
+        return tables_out_of_memory(compiler);
+    enum error error =
+        registry_acquire(compiler->context->pools, from->name, strlen(from->name) + 1, &pool->slot);
+    if (error) {
+        snprintf(compiler->why, TABLES_WHY_SIZE, "no slot for pool %s: %s", from->name,
+                 error_text(error));
+        return error;
+    }
+    for (uint32_t i = 0; i < from->member_count; i++) {
+        error = compile_member(compiler, from, &from->members[i], pool);
+        if (error)
+            return error;
+    }
+    struct tables_pool *same = unchanged_pool(compiler, pool);
+    if (same) {
+        same->references++;
+        tables_release_pool(pool);
+        *result = same;
+        return ERROR_NONE;
+    }
+    if (pool->member_count == 0)
+        return ERROR_NONE;
+    error = balancers[pool->policy]->create(pool->weights, pool->member_count,
+                                            compiler->tables->balance_key, &pool->balancer);
+    if (error)
+        snprintf(compiler->why, TABLES_WHY_SIZE, "pool %s: cannot build its balancer: %s",
+                 from->name, error_text(error));
+    return error;
+}
+
+enum error tables_compile_pools(struct compiler *compiler)
+{
+    const struct config *config = compiler->config;
+    struct tables *tables = compiler->tables;
+    tables->pools = calloc(config->pool_count + 1, sizeof(struct tables_pool *));
+    if (!tables->pools)
+        return tables_out_of_memory(compiler);
+    for (uint32_t i = 0; i < config->pool_count; i++) {
+        // Counted first: tables_destroy() frees a pool that was half compiled.
+        tables->pool_count++;
+        enum error error = compile_pool(compiler, &config->pools[i], &tables->pools[i]);
+        if (error)
+            return error;
+    }
+    return ERROR_NONE;
+}
+
+// Where a kept member is reached now; without a route packets go on to where it was.
+static enum error reach_kept_member(struct compiler *compiler, struct tables_member *member)
+{
+    const struct route *route = route_lookup(compiler->tables->routes, &member->address);
+    if (route) {
+        member->out_port = (uint16_t)route->port;
+        member->next_hop = route->on_link ? member->address : route->via;
+    }
+    member->ip_size_max = ip_size_max(compiler->tables, member);
+    return tables_need_hop(compiler, member->out_port, &member->next_hop, &member->neighbour);
+}
+
+// A member that left the configuration stays in the tables while flows go to it. One that was there
+// a snapshot ago stays in any case: until that snapshot was retired a worker could still give it a
+// flow.
+enum error tables_keep_members(struct compiler *compiler)
+{
+    const struct tables_context *context = compiler->context;
+    const struct tables *previous = context->previous;
+    for (uint32_t slot = 1; previous && slot < previous->member_limit; slot++) {
+        const struct tables_member *before = &previous->members[slot];
+        if (!before->used || compiler->tables->members[slot].used)
+            continue;
+        if (before->removed && context->member_flows(context->context, slot) == 0)
+            continue;
+        struct tables_member *member = member_at(compiler, slot);
+        *member = *before;
+        member->removed = true;
+        member->active = false;
+        enum error error = reach_kept_member(compiler, member);
+        if (error)
+            return error;
+    }
+    return ERROR_NONE;
+}

@@ -1,0 +1,254 @@
+// Services and endpoints, as one snapshot has them: what leads a packet to its flow.
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "dataplane/packet/stage/counters.h"
+#include "dataplane/packet/stage/registry.h"
+#include "dataplane/packet/stage/tables_priv.h"
+
+struct service_identity {
+    struct ip_address address;
+    uint16_t port;
+    uint16_t protocol;
+};
+
+_Static_assert(ENDPOINT_NUMBER_MEMBERS >= TABLES_SERVICE_SLOTS, "numbers are one's alone");
+_Static_assert(TABLES_MEMBER_SLOTS <= UINT16_MAX + 1, "a flow knows its member in 16 bits");
+
+// What a member's endpoint's number stands for: whose member it is does not matter.
+struct endpoint_identity {
+    struct ip_address address;
+    uint16_t port;
+    uint16_t protocol;
+};
+
+static uint8_t protocol_number(enum config_protocol protocol)
+{
+    return protocol == CONFIG_PROTOCOL_TCP ? IPPROTO_TCP : IPPROTO_UDP;
+}
+
+// The same for a vip that left: its flows end by themselves, new ones find no pool.
+void tables_keep_services(struct compiler *compiler)
+{
+    const struct tables_context *context = compiler->context;
+    struct tables *tables = compiler->tables;
+    const struct tables *previous = context->previous;
+    for (uint32_t slot = 1; previous && slot < previous->service_limit; slot++) {
+        const struct tables_service *before = &previous->services[slot];
+        if (!before->used || tables->services[slot].used)
+            continue;
+        if (before->removed && context->service_flows(context->context, slot) == 0)
+            continue;
+        if (slot >= tables->service_limit)
+            tables->service_limit = slot + 1;
+        tables->services[slot] = *before;
+        tables->services[slot].removed = true;
+        tables->services[slot].pool = NULL;
+    }
+}
+
+static void use_number(struct tables *tables, uint16_t number)
+{
+    if (number >= ENDPOINT_NUMBER_MEMBERS)
+        tables->endpoint_numbers[number / 64] |= 1ull << number % 64;
+}
+
+bool tables_uses_number(const struct tables *tables, uint32_t number)
+{
+    return tables && tables->endpoint_numbers &&
+           (tables->endpoint_numbers[number / 64] >> number % 64 & 1);
+}
+
+// Clients of such a service still ask where its address is.
+static bool has_removed_service(const struct tables *tables, const struct ip_address *address)
+{
+    for (uint32_t slot = 1; slot < tables->service_limit; slot++) {
+        const struct tables_service *service = &tables->services[slot];
+        if (service->removed && ip_equal(&service->address, address))
+            return true;
+    }
+    return false;
+}
+
+// Whether a flow may still be reached by an endpoint of the previous snapshot. One that was new
+// there stays once in any case, as slots do.
+static bool is_kept(const struct compiler *compiler, const struct endpoint *endpoint)
+{
+    const struct tables_context *context = compiler->context;
+    const struct tables *tables = compiler->tables;
+    switch ((enum endpoint_kind)endpoint->kind) {
+    case ENDPOINT_MEMBER:
+        return tables->members[endpoint->value].used &&
+               (!endpoint->kept || context->member_flows(context->context, endpoint->value) > 0);
+    case ENDPOINT_SERVICE:
+        return tables->services[endpoint->value].removed;
+    case ENDPOINT_VIP:
+        return has_removed_service(tables, &endpoint->address);
+    default:
+        return false;
+    }
+}
+
+// What leads a packet to its flow's owner leaves when the flows have, not before.
+static enum error keep_endpoints(struct compiler *compiler, const struct endpoint_set *configured)
+{
+    if (!compiler->context->previous)
+        return ERROR_NONE;
+    uint32_t count;
+    const struct endpoint *items = endpoint_items(compiler->context->previous->endpoints, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct endpoint item = items[i];
+        if (!is_kept(compiler, &item) ||
+            endpoint_find(configured, &item.address, item.port, item.protocol))
+            continue;
+        item.kept = true;
+        use_number(compiler->tables, item.number);
+        enum error error = tables_add_endpoint(compiler, item);
+        if (error)
+            return error;
+    }
+    return ERROR_NONE;
+}
+
+// The set of what is configured, then of that and what is kept besides.
+enum error tables_compile_endpoints(struct compiler *compiler)
+{
+    struct endpoint_set *configured;
+    enum error error =
+        endpoint_set_create(compiler->endpoints, compiler->endpoint_count, &configured);
+    if (error)
+        return tables_out_of_memory(compiler);
+    error = keep_endpoints(compiler, configured);
+    endpoint_set_destroy(configured);
+    if (error)
+        return error;
+    error = endpoint_set_create(compiler->endpoints, compiler->endpoint_count,
+                                &compiler->tables->endpoints);
+    return error ? tables_out_of_memory(compiler) : ERROR_NONE;
+}
+
+// The port whose connected network holds a vip answers for it on the link.
+static uint32_t answering_port(const struct tables *tables, const struct ip_address *address)
+{
+    for (uint32_t p = 0; p < tables->port_count; p++) {
+        for (uint32_t i = 0; i < tables->ports[p].address_count; i++) {
+            if (ip_prefix_contains(&tables->ports[p].addresses[i], address))
+                return p;
+        }
+    }
+    return ENDPOINT_NO_PORT;
+}
+
+// The number of a NAT member's endpoint, the same as long as any snapshot uses it.
+static enum error number_endpoint(struct compiler *compiler, const struct tables_member *member,
+                                  struct endpoint *endpoint)
+{
+    struct endpoint_identity identity = {
+        .address = endpoint->address, .port = endpoint->port, .protocol = endpoint->protocol};
+    uint32_t slot;
+    enum error error =
+        registry_acquire(compiler->context->endpoints, &identity, sizeof(identity), &slot);
+    if (error) {
+        snprintf(compiler->why, TABLES_WHY_SIZE,
+                 "pool %s: no number for member %s: NAT members' addresses and ports may be %d at "
+                 "once, those that still have flows included: %s",
+                 member->pool_name, member->name, ENDPOINT_NUMBERS, error_text(error));
+        return error;
+    }
+    endpoint->number = (uint16_t)(ENDPOINT_NUMBER_MEMBERS + slot - 1);
+    use_number(compiler->tables, endpoint->number);
+    return ERROR_NONE;
+}
+
+// By these a NAT member's replies are known.
+static enum error add_member_endpoints(struct compiler *compiler, const struct config_vip *vip,
+                                       const struct tables_pool *pool)
+{
+    for (uint32_t i = 0; i < pool->member_count; i++) {
+        const struct tables_member *member = &compiler->tables->members[pool->members[i]];
+        struct endpoint endpoint = {
+            .address = member->address,
+            .port = member->port ? member->port : network_port(vip->port),
+            .protocol = protocol_number(vip->protocol),
+            .kind = ENDPOINT_MEMBER,
+            .value = pool->members[i],
+        };
+        struct endpoint fragments = endpoint;
+        fragments.port = 0;
+        fragments.protocol = IPPROTO_FRAGMENT;
+        enum error error;
+        if ((error = number_endpoint(compiler, member, &endpoint)) ||
+            (error = tables_add_endpoint(compiler, endpoint)) ||
+            (error = tables_add_endpoint(compiler, fragments)))
+            return error;
+    }
+    return ERROR_NONE;
+}
+
+static enum error add_service_endpoints(struct compiler *compiler, const struct config_vip *vip,
+                                        uint32_t slot)
+{
+    uint8_t protocol = protocol_number(vip->protocol);
+    enum error error =
+        tables_add_endpoint(compiler, (struct endpoint){.address = vip->address,
+                                                        .port = network_port(vip->port),
+                                                        .protocol = protocol,
+                                                        .kind = ENDPOINT_SERVICE,
+                                                        .number = (uint16_t)slot,
+                                                        .value = slot});
+    if (error)
+        return error;
+    error = tables_add_endpoint(
+        compiler, (struct endpoint){.address = vip->address,
+                                    .kind = ENDPOINT_VIP,
+                                    .value = answering_port(compiler->tables, &vip->address)});
+    if (error || compiler->tables->services[slot].pool->forward != CONFIG_FORWARD_NAT)
+        return error;
+    return add_member_endpoints(compiler, vip, compiler->tables->services[slot].pool);
+}
+
+// Whether flows of a vip that is no longer NAT may still be at their owners.
+static bool was_owned(const struct compiler *compiler, uint32_t slot)
+{
+    const struct tables_context *context = compiler->context;
+    const struct tables *previous = context->previous;
+    return previous && slot < previous->service_limit && previous->services[slot].used &&
+           previous->services[slot].owned && context->service_flows(context->context, slot) > 0;
+}
+
+enum error tables_compile_services(struct compiler *compiler)
+{
+    const struct config *config = compiler->config;
+    struct tables *tables = compiler->tables;
+    for (uint32_t i = 0; i < config->vip_count; i++) {
+        const struct config_vip *vip = &config->vips[i];
+        struct service_identity identity = {
+            .address = vip->address, .port = vip->port, .protocol = protocol_number(vip->protocol)};
+        uint32_t slot;
+        enum error error =
+            registry_acquire(compiler->context->services, &identity, sizeof(identity), &slot);
+        if (error) {
+            snprintf(compiler->why, TABLES_WHY_SIZE, "no slot for vip %s: %s", vip->name,
+                     error_text(error));
+            return error;
+        }
+        if (slot >= tables->service_limit)
+            tables->service_limit = slot + 1;
+        struct tables_service *service = &tables->services[slot];
+        *service = (struct tables_service){
+            .used = true,
+            .address = vip->address,
+            .port = network_port(vip->port),
+            .protocol = protocol_number(vip->protocol),
+            .pool = tables->pools[vip->pool],
+            .owned = tables->pools[vip->pool]->forward == CONFIG_FORWARD_NAT ||
+                     was_owned(compiler, slot),
+        };
+        memcpy(service->name, vip->name, sizeof(service->name));
+        error = add_service_endpoints(compiler, vip, slot);
+        if (error)
+            return error;
+    }
+    return ERROR_NONE;
+}
