@@ -114,8 +114,18 @@ enum config_balancer {
 enum config_forward {
     CONFIG_FORWARD_NAT,    // destination rewritten; replies come back through the appliance
     CONFIG_FORWARD_DIRECT, // destination MAC rewritten; the member answers the client itself
-    CONFIG_FORWARD_IPIP,   // IPv4 or IPv6 in an outer header of the member's version
+    // Outer headers of the member's IP version, which the member takes off; it answers the client
+    // itself.
+    CONFIG_FORWARD_IPIP,
+    CONFIG_FORWARD_GRE,
+    CONFIG_FORWARD_GUE, // over UDP
 };
+
+static inline bool config_forward_tunnels(enum config_forward forward)
+{
+    return forward == CONFIG_FORWARD_IPIP || forward == CONFIG_FORWARD_GRE ||
+           forward == CONFIG_FORWARD_GUE;
+}
 
 enum config_member_state {
     CONFIG_MEMBER_ACTIVE,

@@ -12,7 +12,7 @@ const char *const schema_words_balancer[] = {"maglev",
                                              "ring",
                                              "failover",
                                              NULL};
-const char *const schema_words_forward[] = {"nat", "direct", "ipip", NULL};
+const char *const schema_words_forward[] = {"nat", "direct", "ipip", "gre", "gue", NULL};
 const char *const schema_words_member_state[] = {"active", "drain", NULL};
 
 static const struct schema_field member_fields[] = {
@@ -79,8 +79,10 @@ static const struct schema_field pool_fields[] = {
      .initial = "nat",
      .help = "How packets reach members. `nat`: destination rewritten, replies come back through "
              "the appliance. `direct`: only the MAC rewritten, the member has the vip on its "
-             "loopback and answers the client itself. `ipip`: the same over any distance, in an "
-             "outer IP header."},
+             "loopback and answers the client itself. The same over any distance, in outer headers "
+             "of the member's IP version that the member takes off: `ipip` (20 bytes over IPv4, 40 "
+             "over IPv6), `gre` (4 more) and `gue` (UDP to port 6080, 12 more: spreads over the "
+             "member's queues, and passes networks that route only UDP and TCP)."},
     {.key = "members",
      .type = SCHEMA_RECORD,
      LIST_AT(config_pool, members, member_count),

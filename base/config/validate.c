@@ -178,7 +178,7 @@ static void check_vip_members(struct reader *reader, const struct config_vip *vi
     if (vip->pool == UINT32_MAX || validate_is_bad(reader, &vip->address))
         return;
     const struct config_pool *pool = &reader->config->pools[vip->pool];
-    if (pool->forward == CONFIG_FORWARD_IPIP || validate_is_bad(reader, &pool->forward))
+    if (config_forward_tunnels(pool->forward) || validate_is_bad(reader, &pool->forward))
         return;
     for (uint32_t i = 0; i < pool->member_count; i++) {
         const struct config_member *member = &pool->members[i];
@@ -187,7 +187,7 @@ static void check_vip_members(struct reader *reader, const struct config_vip *vi
             continue;
         complain(reader, validate_node_of(reader, &vip->pool, vip),
                  "a pool with members of the other IP version (line %u)\n`forward: %s` keeps the "
-                 "version: use a pool of %s members, or `forward: ipip`",
+                 "version: use a pool of %s members, or a tunnel as `forward: ipip`",
                  validate_node_of(reader, &member->address, member)->line,
                  config_forward_text(pool->forward), ip_is_v4(&vip->address) ? "IPv4" : "IPv6");
         return;
@@ -226,7 +226,7 @@ static void check_member_identities(struct reader *reader, const struct config_p
                           "a server is in a pool once: remove one, or raise its `weight`");
 }
 
-// Direct return and IPIP leave the transport header alone.
+// Direct return and tunnels leave the transport header alone.
 static void check_member_port(struct reader *reader, uint32_t pool_index,
                               const struct config_member *member)
 {
@@ -296,7 +296,7 @@ static void check_member_path(struct reader *reader, const struct config_pool *p
     else if (pool->forward == CONFIG_FORWARD_DIRECT && !validate_is_bad(reader, &pool->forward))
         complain(reader, node,
                  "a member behind a router\n`forward: direct` reaches members on a "
-                 "port's own networks; use `forward: ipip` for those further away");
+                 "port's own networks; use a tunnel as `forward: ipip` for those further away");
 }
 
 static bool is_virtual(const struct config *config, const struct ip_address *address)

@@ -1,8 +1,5 @@
 #include "dataplane/packet/stage/stage_priv.h"
 
-#include <string.h>
-
-#include "base/byteorder.h"
 #include "dataplane/packet/wire/rewrite.h"
 
 static uint32_t ip_size(const struct packet *packet)
@@ -44,33 +41,22 @@ static bool route_through(struct stage *stage, struct packet *packet, uint16_t o
     return true;
 }
 
-// Puts an outer IP header between the Ethernet header and the packet.
+// Puts outer headers between the Ethernet header and the packet.
 static bool encapsulate(struct stage *stage, struct packet *packet,
                         const struct tables_member *member)
 {
-    const struct port *port = stage->ports[member->out_port];
-    uint32_t size = member->tunnel.size;
-    if (ip_size(packet) + size > stage->tables->ports[member->out_port].mtu) {
+    if (ip_size(packet) > member->ip_size_max) {
         packet_drop(packet, DROP_MTU);
         return false;
     }
-    struct span inner = span_of(packet->frame + packet->wire.l3_offset, ip_size(packet));
-    uint8_t *frame = (uint8_t *)rte_pktmbuf_prepend(packet->mbuf, (uint16_t)size);
+    uint8_t *inner = packet->frame + packet->wire.l3_offset;
+    uint8_t *frame = member_wrap(stage, packet->mbuf, inner, ip_size(packet), member,
+                                 member->forward == CONFIG_FORWARD_GUE);
     if (!frame) {
         packet_drop(packet, DROP_HEADROOM);
         return false;
     }
-    memmove(frame, packet->frame, WIRE_ETHERNET_SIZE);
     packet->frame = frame;
-    wire_tunnel_write(frame + WIRE_ETHERNET_SIZE, &member->tunnel, inner, port->tx_ipv4_checksum);
-    bool outer_v4 = member->tunnel.v4;
-    uint16_t ether_type = outer_v4 ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6;
-    store_be16(frame + WIRE_ETHERNET_SIZE - 2, ether_type);
-    if (outer_v4 && port->tx_ipv4_checksum) {
-        packet->mbuf->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM;
-        packet->mbuf->l2_len = WIRE_ETHERNET_SIZE;
-        packet->mbuf->l3_len = WIRE_IPV4_SIZE;
-    }
     return true;
 }
 
@@ -92,6 +78,8 @@ static bool prepare_for_member(struct stage *stage, struct packet *packet,
         }
         return true;
     case CONFIG_FORWARD_IPIP:
+    case CONFIG_FORWARD_GRE:
+    case CONFIG_FORWARD_GUE:
         return encapsulate(stage, packet, member);
     }
     return false;

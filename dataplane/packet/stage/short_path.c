@@ -10,7 +10,6 @@
 #include <netinet/in.h>
 #include <rte_prefetch.h>
 
-#include "base/byteorder.h"
 #include "dataplane/packet/stage/stage_priv.h"
 #include "dataplane/packet/wire/rewrite.h"
 #include "dataplane/packet/wire/short.h"
@@ -227,28 +226,6 @@ static inline void send_to(struct stage *stage, struct rte_mbuf *mbuf, uint8_t *
     outbox_add(stage, out_port, mbuf);
 }
 
-// Puts the outer header in front, and moves `*frame` there. False: no room for it.
-static bool encapsulate(struct stage *stage, struct rte_mbuf *mbuf, const struct plain *plain,
-                        const struct tables_member *member, uint8_t **frame)
-{
-    const struct port *port = stage->ports[member->out_port];
-    const uint8_t *inner = *frame + WIRE_ETHERNET_SIZE;
-    uint8_t *made = (uint8_t *)rte_pktmbuf_prepend(mbuf, member->tunnel.size);
-    if (UNLIKELY(!made))
-        return false;
-    bool v4 = member->tunnel.v4;
-    wire_tunnel_write(made + WIRE_ETHERNET_SIZE, &member->tunnel,
-                      span_of(inner, plain->wire.ip_size), port->tx_ipv4_checksum);
-    store_be16(made + WIRE_ETHERNET_SIZE - 2, v4 ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6);
-    if (v4 && port->tx_ipv4_checksum) {
-        mbuf->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM;
-        mbuf->l2_len = WIRE_ETHERNET_SIZE;
-        mbuf->l3_len = WIRE_IPV4_SIZE;
-    }
-    *frame = made;
-    return true;
-}
-
 // A client's packet to a member. False: it needs more than the short way.
 static inline bool send_to_member(struct stage *stage, struct rte_mbuf *mbuf,
                                   const struct plain *plain, uint16_t member_slot)
@@ -271,7 +248,14 @@ static inline bool send_to_member(struct stage *stage, struct rte_mbuf *mbuf,
     case CONFIG_FORWARD_DIRECT:
         break;
     case CONFIG_FORWARD_IPIP:
-        if (!encapsulate(stage, mbuf, plain, member, &frame))
+    case CONFIG_FORWARD_GRE:
+        frame = member_wrap(stage, mbuf, frame + WIRE_SHORT_IP, plain->wire.ip_size, member, false);
+        if (UNLIKELY(!frame))
+            return false;
+        break;
+    case CONFIG_FORWARD_GUE:
+        frame = member_wrap(stage, mbuf, frame + WIRE_SHORT_IP, plain->wire.ip_size, member, true);
+        if (UNLIKELY(!frame))
             return false;
         break;
     }

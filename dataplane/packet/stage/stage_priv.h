@@ -107,6 +107,13 @@ void forward_to_member(struct stage *stage, struct packet *packet, uint32_t memb
                        uint32_t service_slot);
 void forward_reply(struct stage *stage, struct packet *packet, struct flow_pair *pair);
 
+// Puts a tunnelled member's outer headers in front of an IP packet, and moves the start of the mbuf
+// to the Ethernet header in front of them, whose addresses are still to be set. Returns that, or
+// NULL where the buffer has no room; then nothing has changed. `udp`: the member is a GUE one.
+static inline uint8_t *member_wrap(const struct stage *stage, struct rte_mbuf *mbuf, uint8_t *inner,
+                                   uint32_t inner_size, const struct tables_member *member,
+                                   bool udp);
+
 // stage.c: gives a packet to another worker. Takes the mbuf.
 void stage_hand_off(struct stage *stage, struct rte_mbuf *packet, uint16_t worker, uint16_t port,
                     enum handoff_type type);
@@ -118,6 +125,28 @@ static inline void outbox_add(struct stage *stage, uint16_t port, struct rte_mbu
     box->packets[box->count++] = packet;
     if (__builtin_expect(box->count == RTE_DIM(box->packets), 0))
         stage_flush_port(stage, port);
+}
+
+static inline uint8_t *member_wrap(const struct stage *stage, struct rte_mbuf *mbuf, uint8_t *inner,
+                                   uint32_t inner_size, const struct tables_member *member,
+                                   bool udp)
+{
+    uint8_t *start = rte_pktmbuf_mtod(mbuf, uint8_t *);
+    uint32_t in_front = (uint32_t)(inner - start);
+    if (__builtin_expect(rte_pktmbuf_headroom(mbuf) + in_front < WIRE_TUNNEL_ROOM, 0))
+        return NULL;
+    bool device_sums = stage->ports[member->out_port]->tx_ipv4_checksum;
+    const struct wire_tunnel_header *header =
+        wire_tunnel_write(inner, inner_size, &member->tunnel, device_sums);
+    if (udp)
+        wire_tunnel_write_udp(inner, inner_size, header);
+    if (header->v4 && device_sums) {
+        mbuf->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM;
+        mbuf->l2_len = WIRE_ETHERNET_SIZE;
+        mbuf->l3_len = WIRE_IPV4_SIZE;
+    }
+    return (uint8_t *)rte_pktmbuf_prepend(mbuf,
+                                          (uint16_t)(WIRE_ETHERNET_SIZE + header->size - in_front));
 }
 
 _Static_assert(CONFIG_PORTS_MAX <= UINT8_MAX + 1, "a flow remembers its port in 8 bits");

@@ -15,6 +15,7 @@
 #include "dataplane/packet/stage/endpoint.h"
 #include "dataplane/packet/stage/rules.h"
 #include "dataplane/packet/wire/rewrite.h"
+#include "dataplane/packet/wire/tunnel.h"
 
 struct registry;
 
@@ -32,7 +33,7 @@ struct tables_member {
     bool active;                            // gets new flows
     uint16_t weight;                        // as configured
     struct ip_address next_hop;             // whose slot `neighbour` is
-    _Alignas(64) struct wire_tunnel tunnel; // IPIP
+    _Alignas(64) struct wire_tunnel tunnel; // of tunnels
     char name[CONFIG_NAME_SIZE];
     char pool_name[CONFIG_NAME_SIZE];
 };

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/siphash.h"
 #include "dataplane/packet/stage/registry.h"
 #include "dataplane/packet/stage/tables_priv.h"
@@ -15,12 +16,22 @@ struct member_identity {
     uint16_t forward;
 };
 
-// What fits the way to a member: less by the outer header of a tunnel.
+static enum wire_tunnel_kind tunnel_kind(enum config_forward forward)
+{
+    DCHECK(config_forward_tunnels(forward));
+    return forward == CONFIG_FORWARD_GRE   ? WIRE_TUNNEL_GRE
+           : forward == CONFIG_FORWARD_GUE ? WIRE_TUNNEL_GUE
+                                           : WIRE_TUNNEL_IPIP;
+}
+
+// What fits the way to a member: less by the outer headers of a tunnel.
 static uint16_t ip_size_max(const struct tables *tables, const struct tables_member *member)
 {
+    enum config_forward forward = (enum config_forward)member->forward;
     uint32_t mtu = tables->ports[member->out_port].mtu;
-    uint32_t outer =
-        member->forward == CONFIG_FORWARD_IPIP ? wire_tunnel_size(&member->address) : 0;
+    uint32_t outer = config_forward_tunnels(forward)
+                         ? wire_tunnel_size(tunnel_kind(forward), &member->address)
+                         : 0;
     return (uint16_t)(mtu > outer ? mtu - outer : 0);
 }
 
@@ -48,7 +59,7 @@ static enum error reach_member(struct compiler *compiler, const struct config_po
     }
     const struct tables_port *out = &compiler->tables->ports[route->port];
     member->out_port = (uint16_t)route->port;
-    if (pool->forward == CONFIG_FORWARD_IPIP) {
+    if (config_forward_tunnels(pool->forward)) {
         struct ip_address source;
         if (!own_address(out, ip_is_v4(&from->address), &source)) {
             snprintf(compiler->why, TABLES_WHY_SIZE,
@@ -56,7 +67,7 @@ static enum error reach_member(struct compiler *compiler, const struct config_po
                      pool->name, from->name);
             return ERROR_INVALID;
         }
-        member->tunnel = wire_tunnel_between(&source, &from->address);
+        wire_tunnel_between(tunnel_kind(pool->forward), &source, &from->address, &member->tunnel);
     }
     const struct ip_address *hop = route->on_link ? &from->address : &route->via;
     member->next_hop = *hop;

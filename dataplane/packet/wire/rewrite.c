@@ -74,29 +74,3 @@ void wire_decrement_ttl(uint8_t *frame, const struct wire_packet *packet)
     ip[IPV4_TTL]--;
     checksum_change(ip + IPV4_CHECKSUM, checksum_difference(0, before, ip + IPV4_TTL, 2));
 }
-
-uint32_t wire_tunnel_size(const struct ip_address *member)
-{
-    return ip_is_v4(member) ? WIRE_IPV4_SIZE : WIRE_IPV6_SIZE;
-}
-
-struct wire_tunnel wire_tunnel_between(const struct ip_address *source,
-                                       const struct ip_address *destination)
-{
-    struct wire_tunnel tunnel = {.v4 = ip_is_v4(destination),
-                                 .size = (uint8_t)wire_tunnel_size(destination)};
-    uint8_t *header = tunnel.header;
-    if (!tunnel.v4) {
-        header[IPV6_HOP_LIMIT] = HOP_LIMIT_DEFAULT;
-        memcpy(header + WIRE_IPV6_SOURCE, source->bytes, 16);
-        memcpy(header + WIRE_IPV6_DESTINATION, destination->bytes, 16);
-        return tunnel;
-    }
-    header[0] = IPV4_VERSION_AND_IHL; // the ID stays 0, which says nothing with DF (RFC 6864)
-    store_be16(header + IPV4_FRAGMENT, IPV4_DONT_FRAGMENT);
-    header[IPV4_TTL] = HOP_LIMIT_DEFAULT;
-    memcpy(header + WIRE_IPV4_SOURCE, source->bytes + 12, 4);
-    memcpy(header + WIRE_IPV4_DESTINATION, destination->bytes + 12, 4);
-    tunnel.sum = (uint16_t)~checksum_finish(checksum_add(0, span_of(header, WIRE_IPV4_SIZE)));
-    return tunnel;
-}

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "dataplane/packet/wire/checksum.h"
+#include "dataplane/packet/wire/load.h"
 #include "dataplane/packet/wire/parse.h"
 
 // Bytes from a plain frame's start.
@@ -34,27 +35,6 @@ struct wire_short {
     uint8_t ttl;               // or hop limit
     bool v4;
 };
-
-static inline uint16_t wire_load16(const uint8_t *at)
-{
-    uint16_t value;
-    memcpy(&value, at, sizeof(value));
-    return value;
-}
-
-static inline uint32_t wire_load32(const uint8_t *at)
-{
-    uint32_t value;
-    memcpy(&value, at, sizeof(value));
-    return value;
-}
-
-static inline uint64_t wire_load64(const uint8_t *at)
-{
-    uint64_t value;
-    memcpy(&value, at, sizeof(value));
-    return value;
-}
 
 // A MAC address as wire_short_parse() takes it.
 static inline uint64_t wire_mac_word(const uint8_t *mac)

@@ -80,8 +80,8 @@ static void generate_port(struct generator *g, uint32_t port)
 static void generate_pool(struct generator *g, uint32_t pool)
 {
     static const char *const balancers[] = {"maglev", "round-robin", "weighted-round-robin"};
-    static const char *const forwards[] = {"nat", "direct", "ipip"};
-    uint32_t forward = below(g, 3);
+    static const char *const forwards[] = {"nat", "direct", "ipip", "gre", "gue"};
+    uint32_t forward = below(g, sizeof(forwards) / sizeof(forwards[0]));
     fprintf(g->out, "  - name: pool%u\n", pool);
     MAYBE(g, "    balancer: %s\n", choose(g, balancers, 3));
     fprintf(g->out, "    forward: %s\n    members:\n", forwards[forward]);

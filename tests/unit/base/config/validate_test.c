@@ -35,6 +35,12 @@ static const struct relation relations[] = {
     {BEGINNING "pools: [{name: w, forward: ipip, members: [{address: 198.51.100.1, port: 80}]}]\n"
                "vips: [" VIP("v", "10.0.0.9", "80", "w") "]\n",
      ""},
+    {BEGINNING "pools: [{name: w, forward: gre, members: [{address: 198.51.100.1}, {address: "
+               "fd00::2}]}]\nvips: [" VIP("v", "10.0.0.9", "80", "w") "]\n",
+     ""},
+    {BEGINNING "pools: [{name: w, forward: gue, members: [{address: 198.51.100.1, port: 81}]}]\n"
+               "vips: [" VIP("v", "10.0.0.9", "80", "w") "]\n",
+     "5:73 another port than the vip's (80, line 6): `81`"},
     // Access rules.
     {BEGINNING "access: [{name: r, action: deny, protocol: udp, ports: [53, 1-2]},\n"
                "         {name: s, action: allow, from: 10.0.0.0/8}]\n",

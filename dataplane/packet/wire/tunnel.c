@@ -1,0 +1,97 @@
+#include "dataplane/packet/wire/tunnel.h"
+
+#include "base/byteorder.h"
+#include "base/check.h"
+#include "dataplane/packet/wire/wire_priv.h"
+
+#define ETHER_TYPE_IPV4 0x0800
+#define ETHER_TYPE_IPV6 0x86dd
+
+static const uint8_t shim_sizes[] = {
+    [WIRE_TUNNEL_IPIP] = 0,
+    [WIRE_TUNNEL_GRE] = WIRE_GRE_SIZE,
+    [WIRE_TUNNEL_GUE] = WIRE_UDP_SIZE + WIRE_GUE_SIZE,
+};
+
+static const uint8_t protocols[] = {
+    [WIRE_TUNNEL_GRE] = IPPROTO_GRE,
+    [WIRE_TUNNEL_GUE] = IPPROTO_UDP,
+};
+
+uint32_t wire_tunnel_size(enum wire_tunnel_kind kind, const struct ip_address *member)
+{
+    return (uint32_t)(ip_is_v4(member) ? WIRE_IPV4_SIZE : WIRE_IPV6_SIZE) + shim_sizes[kind];
+}
+
+// What stands between the outer IP header and the inner packet.
+static void write_shim(uint8_t *shim, enum wire_tunnel_kind kind, bool inner_v4)
+{
+    switch (kind) {
+    case WIRE_TUNNEL_IPIP:
+        return;
+    case WIRE_TUNNEL_GRE: // RFC 2784 section 2.1: no flags, version 0
+        store_be16(shim + 2, inner_v4 ? ETHER_TYPE_IPV4 : ETHER_TYPE_IPV6);
+        return;
+    case WIRE_TUNNEL_GUE: // variant 0, a data message, no optional fields: then its protocol
+        store_be16(shim + 2, WIRE_GUE_PORT);
+        shim[WIRE_UDP_SIZE + 1] = inner_v4 ? IPPROTO_IPIP : IPPROTO_IPV6;
+    }
+}
+
+static void write_ipv4(uint8_t *header, uint8_t protocol, const struct ip_address *source,
+                       const struct ip_address *destination)
+{
+    header[0] = IPV4_VERSION_AND_IHL;
+    store_be16(header + IPV4_FRAGMENT, IPV4_DONT_FRAGMENT);
+    header[IPV4_TTL] = HOP_LIMIT_DEFAULT;
+    header[IPV4_PROTOCOL] = protocol;
+    memcpy(header + WIRE_IPV4_SOURCE, source->bytes + 12, 4);
+    memcpy(header + WIRE_IPV4_DESTINATION, destination->bytes + 12, 4);
+}
+
+static void write_ipv6(uint8_t *header, uint8_t protocol, const struct ip_address *source,
+                       const struct ip_address *destination)
+{
+    header[0] = 0x60;
+    header[IPV6_NEXT_HEADER] = protocol;
+    header[IPV6_HOP_LIMIT] = HOP_LIMIT_DEFAULT;
+    memcpy(header + WIRE_IPV6_SOURCE, source->bytes, 16);
+    memcpy(header + WIRE_IPV6_DESTINATION, destination->bytes, 16);
+}
+
+static uint16_t sum_of(uint64_t sum)
+{
+    return (uint16_t)~checksum_finish(sum);
+}
+
+static struct wire_tunnel_header header_between(enum wire_tunnel_kind kind, bool inner_v4,
+                                                const struct ip_address *source,
+                                                const struct ip_address *destination)
+{
+    struct wire_tunnel_header header = {.v4 = ip_is_v4(destination),
+                                        .size = (uint8_t)wire_tunnel_size(kind, destination)};
+    CHECK(header.size + 2u <= WIRE_TUNNEL_ROOM);
+    uint8_t inner_protocol = inner_v4 ? IPPROTO_IPIP : IPPROTO_IPV6; // RFC 2003, RFC 2473
+    uint8_t protocol = kind == WIRE_TUNNEL_IPIP ? inner_protocol : protocols[kind];
+    uint8_t *ip = header.bytes + WIRE_TUNNEL_ROOM - header.size;
+    uint8_t *shim = header.bytes + WIRE_TUNNEL_ROOM - shim_sizes[kind];
+    store_be16(ip - 2, header.v4 ? ETHER_TYPE_IPV4 : ETHER_TYPE_IPV6);
+    write_shim(shim, kind, inner_v4);
+    if (header.v4) {
+        write_ipv4(ip, protocol, source, destination);
+        header.sum = sum_of(checksum_add(0, span_of(ip, WIRE_IPV4_SIZE)));
+        return header;
+    }
+    write_ipv6(ip, protocol, source, destination);
+    if (kind == WIRE_TUNNEL_GUE)
+        header.udp6_sum = sum_of(checksum_add(checksum_pseudo(source, destination, protocol, 0),
+                                              span_of(shim, shim_sizes[kind])));
+    return header;
+}
+
+void wire_tunnel_between(enum wire_tunnel_kind kind, const struct ip_address *source,
+                         const struct ip_address *destination, struct wire_tunnel *tunnel)
+{
+    for (int inner_v4 = 0; inner_v4 < 2; inner_v4++)
+        tunnel->of[inner_v4] = header_between(kind, inner_v4, source, destination);
+}
