@@ -16,8 +16,16 @@
 // place it by that, not by its position.
 struct balance_member {
     uint64_t id;
-    uint32_t weight; // 0: gets nothing new
+    uint32_t weight;    // 0: gets nothing new
+    uint32_t held_back; // of its weight, in BALANCE_STEPS: a member that warms up gets less
 };
+#define BALANCE_STEPS 16u // held_back is below that
+
+// What a member's weight counts for now.
+static inline uint64_t balance_share(const struct balance_member *member)
+{
+    return (uint64_t)member->weight * (BALANCE_STEPS - member->held_back);
+}
 
 struct balancer;
 

@@ -17,13 +17,14 @@ static uint32_t pick_at(const struct balancer *balancer, struct balance_cursor *
     return balancer_pick(balancer, &request);
 }
 
-static void shares_by_weight(const struct balance_member *members, uint32_t count, uint32_t *shares)
+static void shares_in_proportion(const struct balance_member *members, uint32_t count,
+                                 uint32_t *shares)
 {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < count; i++)
-        sum += members[i].weight;
+        sum += balance_share(&members[i]);
     for (uint32_t i = 0; i < count && sum > 0; i++)
-        shares[i] = (uint32_t)((uint64_t)members[i].weight * FORECAST_PICKS / sum);
+        shares[i] = (uint32_t)(balance_share(&members[i]) * FORECAST_PICKS / sum);
 }
 
 void forecast_shares(const struct balancer *balancer, const struct balance_member *members,
@@ -31,7 +32,7 @@ void forecast_shares(const struct balancer *balancer, const struct balance_membe
 {
     memset(shares, 0, count * sizeof(*shares));
     if (balancer->ops->by_load) {
-        shares_by_weight(members, count, shares);
+        shares_in_proportion(members, count, shares);
         return;
     }
     struct balance_cursor cursor = {.next = 0};

@@ -1,4 +1,4 @@
-// Weighted least connections: the member that carries least for its weight. Exact, so it looks at
+// Weighted least connections: the member that carries least for its share. Exact, so it looks at
 // every member; equal ones take turns. For many members two random choices are nearly as even at a
 // constant cost.
 #include <stdlib.h>

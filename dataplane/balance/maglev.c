@@ -4,9 +4,10 @@
 // have the same key, ids and weights build the same table without talking, whatever the order in
 // which their files name the members.
 //
-// Weights: the heaviest member takes a turn in every round; the k-th turn of another (from 0) is in
-// round floor(k * heaviest / weight). So turns are in proportion to weights in every stretch of
-// rounds, and every member has a turn in round 0, however light it is.
+// Shares (of a member that warms up less than its weight): the heaviest member takes a turn in
+// every round; the k-th turn of another (from 0) is in round floor(k * heaviest / share). So turns
+// are in proportion to shares in every stretch of rounds, and every member has a turn in round 0,
+// however light it is.
 #include "dataplane/balance/maglev_priv.h"
 
 #include <stdlib.h>
@@ -51,7 +52,7 @@ uint32_t maglev_size(const struct live_member *live, uint32_t live_count, uint32
         least = live[i].weight < least ? live[i].weight : least;
     }
     // Members without weight count too: that one is drained must not change the size, which would
-    // move every entry.
+    // move every entry. Nor must that one warms up: weights count here, and not shares.
     uint64_t shares = sum / least > count ? sum / least : count;
     uint32_t last = count <= 1000 ? 4 : 5;
     for (uint32_t i = 0; i < last; i++) {
@@ -116,9 +117,9 @@ static void take_next_free(struct maglev *maglev, struct candidate *candidate, u
 static void fill(struct maglev *maglev, const struct live_member *live, uint32_t live_count,
                  struct candidate *candidates, struct rounds *rounds)
 {
-    uint32_t heaviest = 0;
+    uint64_t heaviest = 0;
     for (uint32_t i = 0; i < live_count; i++)
-        heaviest = live[i].weight > heaviest ? live[i].weight : heaviest;
+        heaviest = live[i].share > heaviest ? live[i].share : heaviest;
     for (uint32_t i = 0; i < rounds->count; i++)
         rounds->last[i] = NOBODY;
     for (uint32_t i = 0; i < live_count; i++)
@@ -134,9 +135,9 @@ static void fill(struct maglev *maglev, const struct live_member *live, uint32_t
             take_next_free(maglev, candidate, live[who].index);
             left--;
             candidate->turns++;
-            uint32_t weight = live[who].weight;
-            CHECK(weight > 0); // members without it are not among them
-            join_round(rounds, candidates, who, (uint64_t)candidate->turns * heaviest / weight);
+            uint64_t share = live[who].share;
+            CHECK(share > 0); // members without it are not among them
+            join_round(rounds, candidates, who, (uint64_t)candidate->turns * heaviest / share);
         }
     }
 }

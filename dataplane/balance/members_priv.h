@@ -5,8 +5,10 @@
 
 struct live_member {
     uint64_t id;
-    uint32_t weight; // above 0
-    uint16_t index;  // in what the caller gave
+    uint64_t share;     // above 0: balance_share(), in proportion to which policies give
+    uint32_t weight;    // above 0
+    uint16_t held_back; //
+    uint16_t index;     // in what the caller gave
 };
 _Static_assert(BALANCE_MEMBERS_MAX <= UINT16_MAX, "an index and a mark fit in 16 bits");
 
@@ -20,11 +22,11 @@ static inline uint64_t load_of(const struct balance_loads *loads, uint32_t index
     return loads->values[(uint64_t)loads->slots[index] * loads->stride];
 }
 
-// Whether `a` would carry less for its weight than `b`, given one more.
+// Whether `a` would carry less for its share than `b`, given one more.
 static inline bool carries_less(const struct balance_loads *loads, const struct live_member *a,
                                 const struct live_member *b)
 {
     __extension__ typedef unsigned __int128 wide;
-    return (wide)(load_of(loads, a->index) + 1) * b->weight <
-           (wide)(load_of(loads, b->index) + 1) * a->weight;
+    return (wide)(load_of(loads, a->index) + 1) * b->share <
+           (wide)(load_of(loads, b->index) + 1) * a->share;
 }

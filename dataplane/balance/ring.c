@@ -34,7 +34,7 @@ static int by_place(const void *left, const void *right)
 }
 
 // A weight of one is worth POINTS_PER_WEIGHT points, halved until all fit. So points of a member
-// depend on its own weight alone, but where members come or go over a power of two.
+// depend on itself alone, but where members come or go over a power of two.
 static uint32_t points_of(uint32_t weight, uint32_t halvings)
 {
     uint64_t points = (uint64_t)weight * POINTS_PER_WEIGHT >> halvings;
@@ -47,6 +47,14 @@ static uint64_t sum_points(const struct live_member *live, uint32_t count, uint3
     for (uint32_t i = 0; i < count; i++)
         sum += points_of(live[i].weight, halvings);
     return sum;
+}
+
+// A member that warms up has the first of its points, and more of them with each step.
+static uint32_t points_now(const struct live_member *member, uint32_t halvings)
+{
+    uint64_t points = points_of(member->weight, halvings);
+    points = points * (BALANCE_STEPS - member->held_back) / BALANCE_STEPS;
+    return points > 0 ? (uint32_t)points : 1;
 }
 
 static void add_points(struct ring *ring, const struct live_member *member, uint32_t points,
@@ -102,7 +110,7 @@ static enum error ring_create(const struct balance_member *members, uint32_t cou
     }
     *made = (struct ring){.base = {&balance_ring}};
     for (uint32_t i = 0; i < live_count; i++)
-        add_points(made, &live[i], points_of(live[i].weight, halvings), key);
+        add_points(made, &live[i], points_now(&live[i], halvings), key);
     free(live);
     qsort(made->points, made->count, sizeof(made->points[0]), by_place);
     if (!divide(made)) {

@@ -1,6 +1,6 @@
 // Two random choices (Mitzenmacher, "The power of two choices in randomized load balancing", 2001):
-// two members are drawn, each with a chance in proportion to its weight, and the one that carries
-// less for its weight gets it. The draw is Vose's alias method: a table of one entry a member, one
+// two members are drawn, each with a chance in proportion to its share, and the one that carries
+// less for its share gets it. The draw is Vose's alias method: a table of one entry a member, one
 // look-up a draw (Vose, "A linear algorithm for generating random numbers with a given
 // distribution", 1991).
 #include <stdlib.h>
@@ -20,7 +20,7 @@ struct two_choices {
     struct alias *aliases;    // owned, [count]
 };
 
-// Each entry's share is its weight times `count`, to be filled up to the sum of all weights.
+// Each entry's share is its member's times `count`, to be filled up to the sum of all.
 struct filling {
     uint64_t *shares; // [count]
     uint32_t *small;  // stack: below the sum
@@ -40,9 +40,9 @@ static void fill_aliases(struct two_choices *made, struct filling *filling)
 {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < made->count; i++)
-        sum += made->live[i].weight;
+        sum += made->live[i].share;
     for (uint32_t i = 0; i < made->count; i++) {
-        filling->shares[i] = (uint64_t)made->live[i].weight * made->count;
+        filling->shares[i] = made->live[i].share * made->count;
         made->aliases[i] = (struct alias){.threshold = UINT32_MAX, .other = i};
         sort_in(filling, i, sum);
     }

@@ -4,7 +4,8 @@
 //
 // The order repeats after sum / gcd picks, so it is computed once, at creation, and a pick is one
 // load. Where that is longer than SEQUENCE_MAX, weights are scaled down to about that sum, rounded,
-// and never to zero: the lightest then get a little more than their share.
+// and never to zero: the lightest then get a little more than is theirs. A weight here is a
+// member's share: of one that warms up less than its own.
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -13,21 +14,21 @@
 
 #define SEQUENCE_MAX 65536u
 
-// Members of one weight. Their credits differ only by what they paid, so the next of them is who
+// Members of one share. Their credits differ only by what they paid, so the next of them is who
 // was picked least, the first of equals: they take turns. Comparing one member a group is what
-// makes this fast: of a bounded sum there are few different weights.
+// makes this fast: of a bounded sum there are few different shares.
 struct group {
     const struct live_member *members; // in the caller's order
     uint32_t count;
-    uint32_t weight;
+    uint32_t share;
     uint32_t at;     // whose turn it is
     uint32_t cycles; // how often that member was picked
 };
 
-static uint32_t greatest_common_divisor(uint32_t a, uint32_t b)
+static uint64_t greatest_common_divisor(uint64_t a, uint64_t b)
 {
     while (b) {
-        uint32_t rest = a % b;
+        uint64_t rest = a % b;
         a = b;
         b = rest;
     }
@@ -37,13 +38,13 @@ static uint32_t greatest_common_divisor(uint32_t a, uint32_t b)
 // Divides weights by what they have in common. Returns their sum.
 static uint64_t reduce(struct live_member *live, uint32_t count)
 {
-    uint32_t divisor = 0;
+    uint64_t divisor = 0;
     for (uint32_t i = 0; i < count; i++)
-        divisor = greatest_common_divisor(live[i].weight, divisor);
+        divisor = greatest_common_divisor(live[i].share, divisor);
     uint64_t sum = 0;
     for (uint32_t i = 0; i < count; i++) {
-        live[i].weight /= divisor;
-        sum += live[i].weight;
+        live[i].share /= divisor;
+        sum += live[i].share;
     }
     return sum;
 }
@@ -55,29 +56,29 @@ static uint32_t shorten(struct live_member *live, uint32_t count)
     if (sum <= SEQUENCE_MAX)
         return (uint32_t)sum;
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t scaled = (uint32_t)(((uint64_t)live[i].weight * SEQUENCE_MAX + sum / 2) / sum);
-        live[i].weight = scaled > 0 ? scaled : 1;
+        uint32_t scaled = (uint32_t)((live[i].share * SEQUENCE_MAX + sum / 2) / sum);
+        live[i].share = scaled > 0 ? scaled : 1;
     }
     return (uint32_t)reduce(live, count);
 }
 
-static int compare_weights(const void *a, const void *b)
+static int compare_shares(const void *a, const void *b)
 {
     const struct live_member *left = a, *right = b;
-    if (left->weight != right->weight)
-        return left->weight < right->weight ? -1 : 1;
+    if (left->share != right->share)
+        return left->share < right->share ? -1 : 1;
     return left->index - right->index;
 }
 
 // Sorts members into groups; `groups` has room for one each. Returns how many there are.
-static uint32_t group_by_weight(struct live_member *live, uint32_t count, struct group *groups)
+static uint32_t group_by_share(struct live_member *live, uint32_t count, struct group *groups)
 {
     if (count > 1) // of none there may be no array
-        qsort(live, count, sizeof(*live), compare_weights);
+        qsort(live, count, sizeof(*live), compare_shares);
     uint32_t made = 0;
     for (uint32_t i = 0; i < count; i++) {
-        if (i == 0 || live[i].weight != live[i - 1].weight)
-            groups[made++] = (struct group){.members = &live[i], .weight = live[i].weight};
+        if (i == 0 || live[i].share != live[i - 1].share)
+            groups[made++] = (struct group){.members = &live[i], .share = (uint32_t)live[i].share};
         groups[made - 1].count++;
     }
     return made;
@@ -90,7 +91,7 @@ static void write_sequence(struct order *self, struct group *groups, uint32_t gr
         int64_t most = INT64_MIN;
         for (struct group *group = groups; group < groups + group_count; group++) {
             int64_t credit =
-                (int64_t)(pick + 1) * group->weight - (int64_t)group->cycles * self->count;
+                (int64_t)(pick + 1) * group->share - (int64_t)group->cycles * self->count;
             if (!best || credit > most ||
                 (credit == most &&
                  group->members[group->at].index < best->members[best->at].index)) {
@@ -123,7 +124,7 @@ static enum error weighted_round_robin_create(const struct balance_member *membe
     struct order *made = order_create(&balance_weighted_round_robin, length);
     if (!made)
         goto free_groups;
-    write_sequence(made, groups, group_by_weight(live, live_count, groups));
+    write_sequence(made, groups, group_by_share(live, live_count, groups));
     *balancer = &made->base;
     error = ERROR_NONE;
 

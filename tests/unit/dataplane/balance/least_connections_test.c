@@ -70,6 +70,11 @@ static void edges(void **state)
     pick_assert_edges(&balance_least_connections);
 }
 
+static void a_member_that_warms_up_gets_its_part(void **state)
+{
+    pick_assert_held_back(&balance_least_connections);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -78,6 +83,7 @@ int main(void)
         cmocka_unit_test(shares_follow_weights_exactly),
         cmocka_unit_test(one_that_lost_its_flows_is_filled_first),
         cmocka_unit_test(edges),
+        cmocka_unit_test(a_member_that_warms_up_gets_its_part),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -279,6 +279,16 @@ static void refuses_too_many_members(void **state)
     assert_null(balancer);
 }
 
+static void a_member_that_warms_up_gets_its_part(void **state)
+{
+    pick_assert_held_back(&balance_maglev);
+}
+
+static void warming_up_moves_flows_to_who_warms_up(void **state)
+{
+    pick_assert_warming_moves_little(&balance_maglev, 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,6 +303,8 @@ int main(void)
         cmocka_unit_test(picks_nobody_when_nobody_has_weight),
         cmocka_unit_test(picks_a_lone_member_always),
         cmocka_unit_test(refuses_too_many_members),
+        cmocka_unit_test(a_member_that_warms_up_gets_its_part),
+        cmocka_unit_test(warming_up_moves_flows_to_who_warms_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

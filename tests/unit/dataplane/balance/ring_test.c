@@ -117,6 +117,16 @@ static void edges(void **state)
     pick_assert_edges(&balance_ring);
 }
 
+static void a_member_that_warms_up_gets_its_part(void **state)
+{
+    pick_assert_held_back(&balance_ring);
+}
+
+static void warming_up_moves_flows_to_who_warms_up(void **state)
+{
+    pick_assert_warming_moves_little(&balance_ring, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -127,6 +137,8 @@ int main(void)
         cmocka_unit_test(the_ends_of_the_ring_meet),
         cmocka_unit_test(heavy_weights_fit),
         cmocka_unit_test(edges),
+        cmocka_unit_test(a_member_that_warms_up_gets_its_part),
+        cmocka_unit_test(warming_up_moves_flows_to_who_warms_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

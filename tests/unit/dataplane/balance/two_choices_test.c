@@ -71,6 +71,11 @@ static void edges(void **state)
     pick_assert_edges(&balance_two_choices);
 }
 
+static void a_member_that_warms_up_gets_its_part(void **state)
+{
+    pick_assert_held_back(&balance_two_choices);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -78,6 +83,7 @@ int main(void)
         cmocka_unit_test(two_choices_are_far_more_even_than_one),
         cmocka_unit_test(loads_follow_weights),
         cmocka_unit_test(edges),
+        cmocka_unit_test(a_member_that_warms_up_gets_its_part),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -147,6 +147,11 @@ static void starts_over_with_a_cursor_past_its_order(void **state)
     balancer_destroy(balancer);
 }
 
+static void a_member_that_warms_up_gets_its_part(void **state)
+{
+    pick_assert_held_back(&balance_weighted_round_robin);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +162,7 @@ int main(void)
         cmocka_unit_test(builds_for_as_many_members_as_there_may_be),
         cmocka_unit_test(picks_nobody_when_nobody_has_weight),
         cmocka_unit_test(starts_over_with_a_cursor_past_its_order),
+        cmocka_unit_test(a_member_that_warms_up_gets_its_part),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
