@@ -44,6 +44,7 @@ struct config_flows {
     uint64_t tcp_established_ns; //
     uint64_t tcp_closing_ns;     // FIN or RST seen
     uint64_t udp_ns;             //
+    uint32_t affinities;         // clients whose member a worker can remember
 };
 
 struct config_node {
@@ -140,10 +141,19 @@ struct config_member {
     enum config_member_state state;
 };
 
+// New flows of a client go where its last ones went, until none came for the timeout.
+struct config_affinity {
+    uint64_t timeout_ns;  // 0: no affinity
+    uint32_t prefix_ipv4; // bits of an address that make a client
+    uint32_t prefix_ipv6; //
+};
+
 struct config_pool {
     char name[CONFIG_NAME_SIZE];
     enum config_balancer balancer;
     enum config_forward forward;
+    uint64_t slow_start_ns; // until a member that returns gets its whole share; 0: at once
+    struct config_affinity affinity;
     struct config_member *members;
     uint32_t member_count;
 };

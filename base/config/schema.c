@@ -91,13 +91,13 @@ bool schema_is_absent(const struct schema_field *field, const void *base)
     case SCHEMA_INTERFACE:
         return *(const char *)at == '\0';
     case SCHEMA_COUNT: // 0 is out of the range of those that may be left out
-        return field->absent && memcmp(at, zeros, field->size) == 0;
+    case SCHEMA_DURATION:
+        return (field->absent || field->required) && memcmp(at, zeros, field->size) == 0;
     case SCHEMA_RECORD:
         return record_is_absent(field->record, at);
     case SCHEMA_PATH:
     case SCHEMA_DEVICE:
     case SCHEMA_CORES:
-    case SCHEMA_DURATION:
     case SCHEMA_SIZE:
     case SCHEMA_RATE:
     case SCHEMA_WORD:

@@ -78,6 +78,16 @@ static const struct schema_field flows_fields[] = {
      .most = 7 * DAY,
      .initial = "60s",
      .help = "The same for a UDP flow."},
+    {.key = "affinities",
+     .type = SCHEMA_COUNT,
+     AT(config_flows, affinities),
+     .least = 1024,
+     .most = FLOWS_MAX,
+     .initial = "65536",
+     .restart = true,
+     .help =
+         "Clients whose member one worker can remember, for pools with `affinity`. One takes 16 "
+         "bytes. Where there is no room, the one that would be forgotten first goes."},
 };
 
 static const struct schema_record flows_record = {

@@ -53,6 +53,39 @@ static const struct schema_record member_record = {.name = "member",
                                                    RECORD(config_member, member_fields),
                                                    .help = "A server."};
 
+static const struct schema_field affinity_fields[] = {
+    {.key = "timeout",
+     .type = SCHEMA_DURATION,
+     AT(config_affinity, timeout_ns),
+     .required = true,
+     .least = SECOND,
+     .most = 7 * DAY,
+     .help = "A client is forgotten after this time without a new flow."},
+    {.key = "prefix-ipv4",
+     .type = SCHEMA_COUNT,
+     AT(config_affinity, prefix_ipv4),
+     .least = 1,
+     .most = 32,
+     .initial = "32",
+     .help = "Bits of an IPv4 address that make a client: 24 takes a network of 256 as one."},
+    {.key = "prefix-ipv6",
+     .type = SCHEMA_COUNT,
+     AT(config_affinity, prefix_ipv6),
+     .least = 1,
+     .most = 128,
+     .initial = "64",
+     .help = "The same of an IPv6 address. A host's own addresses change within 64."},
+};
+
+static const struct schema_record affinity_record = {
+    .name = "affinity",
+    .path = "pools[].affinity",
+    RECORD(config_affinity, affinity_fields),
+    .help = "New flows of a client go to the member that its last one went to. Its first goes "
+            "where the balancer has the client (not the flow), so that all workers and appliances "
+            "agree. When members change, a worker keeps a client that it knows where it is; one "
+            "that it does not know goes by the new members."};
+
 static const struct schema_field pool_fields[] = {
     {.key = "name",
      .type = SCHEMA_NAME,
@@ -83,6 +116,21 @@ static const struct schema_field pool_fields[] = {
              "of the member's IP version that the member takes off: `ipip` (20 bytes over IPv4, 40 "
              "over IPv6), `gre` (4 more) and `gue` (UDP to port 6080, 12 more: spreads over the "
              "member's queues, and passes networks that route only UDP and TCP)."},
+    {.key = "slow-start",
+     .type = SCHEMA_DURATION,
+     AT(config_pool, slow_start_ns),
+     .least = SECOND,
+     .most = DAY,
+     .absent = "none",
+     .help = "A member that returns (from drain, from weight 0, or new in the pool) begins with a "
+             "sixteenth of its share, which grows in even steps to the whole over this time. Not "
+             "with `round-robin` and `failover`, which do not go by weight."},
+    {.key = "affinity",
+     .type = SCHEMA_RECORD,
+     AT(config_pool, affinity),
+     .absent = "none",
+     .record = &affinity_record,
+     .help = "A client stays with its member."},
     {.key = "members",
      .type = SCHEMA_RECORD,
      LIST_AT(config_pool, members, member_count),

@@ -308,11 +308,37 @@ static bool is_virtual(const struct config *config, const struct ip_address *add
     return false;
 }
 
+// What a pool's balancer cannot do.
+static void check_balancer(struct reader *reader, const struct config_pool *pool)
+{
+    const struct config *config = reader->config;
+    if (validate_is_bad(reader, &pool->balancer))
+        return;
+    const char *name = config_balancer_text(pool->balancer);
+    bool by_weight =
+        pool->balancer != CONFIG_BALANCER_ROUND_ROBIN && pool->balancer != CONFIG_BALANCER_FAILOVER;
+    if (pool->slow_start_ns > 0 && !by_weight)
+        complain(reader, validate_node_of(reader, &pool->slow_start_ns, pool),
+                 "slow start of members that `balancer: %s` does not weigh\nleave it out, or use a "
+                 "balancer that goes by weight, such as `weighted-round-robin`",
+                 name);
+    bool by_hash = pool->balancer == CONFIG_BALANCER_MAGLEV ||
+                   pool->balancer == CONFIG_BALANCER_SOURCE_HASH ||
+                   pool->balancer == CONFIG_BALANCER_RING;
+    if (pool->affinity.timeout_ns > 0 && !by_hash && config->node.core_count > 1)
+        complain(
+            reader, validate_node_of(reader, &pool->affinity, pool),
+            "workers would disagree about a client: by `balancer: %s` each of them (%u in "
+            "`node.cores`) gives it a member of its own\nuse `maglev`, `source-hash` or `ring`",
+            name, config->node.core_count);
+}
+
 static void check_pool(struct reader *reader, uint32_t pool_index, bool networks_known)
 {
     const struct config *config = reader->config;
     const struct config_pool *pool = &config->pools[pool_index];
     check_member_identities(reader, pool);
+    check_balancer(reader, pool);
     for (uint32_t i = 0; i < pool->member_count; i++) {
         const struct config_member *member = &pool->members[i];
         check_member_port(reader, pool_index, member);

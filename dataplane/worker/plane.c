@@ -153,6 +153,7 @@ static enum error create_worker(struct plane *plane, uint32_t index, struct siph
     if ((error = mailbox_create(NEWS_SLOTS, sizeof(struct news_message), &stage->news)) ||
         (error = mailbox_create(HELD_SLOTS, sizeof(struct hold_message), &stage->held)) ||
         (error = create_inboxes(worker)) ||
+        (error = affinity_create(plane->config->node.flows.affinities, &stage->affinities)) ||
         (error =
              flow_table_create(plane->config->node.flows.per_worker, flow_secrets, &stage->flows)))
         return error;
@@ -264,6 +265,7 @@ static void destroy_worker(struct worker *worker)
     flow_table_destroy(worker->stage.flows);
     free(worker->inboxes);
     free(worker->stage.handoff);
+    affinity_destroy(worker->stage.affinities);
     free(worker->stage.cursors);
     free(worker->page);
     free(worker);

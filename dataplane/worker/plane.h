@@ -72,7 +72,7 @@ struct plane_member_view {
     struct ip_address address;
     uint16_t port; // host byte order, 0: the vip's own
     uint16_t weight;
-    const char *state;    // "active", "drain", "removed"
+    const char *state;    // "active", "slow-start", "drain", "removed"
     const char *next_hop; // "reachable", "incomplete", "failed", "unknown"
 };
 void plane_walk_members(const struct plane *plane,

@@ -43,9 +43,9 @@ struct plane {
 enum error plane_publish(struct plane *plane, const struct config *config, uint64_t revision,
                          char *why);
 
-// publish.c: members and vips that left the configuration go once their last flow has ended. No
-// revision of its own: nothing that was asked for changes.
-void plane_release_idle_slots(struct plane *plane);
+// publish.c: members and vips that left the configuration go once their last flow has ended, and
+// members that warm up get more. No revision of its own: nothing that was asked for changes.
+void plane_follow_time(struct plane *plane, uint64_t now_ns);
 
 // publish.c, for epoch_retire(): all workers have passed a quiescent state since it was retired.
 void plane_grace_passed(void *plane);

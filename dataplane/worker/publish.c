@@ -211,13 +211,14 @@ static bool slots_are_idle(struct plane *plane)
     return false;
 }
 
-void plane_release_idle_slots(struct plane *plane)
+void plane_follow_time(struct plane *plane, uint64_t now_ns)
 {
-    if (!slots_are_idle(plane))
+    uint64_t step_ns = plane->tables->next_step_ns;
+    if (!slots_are_idle(plane) && (step_ns == 0 || now_ns < step_ns))
         return;
     char why[PLANE_WHY_SIZE];
     if (plane_publish(plane, plane->config, plane->tables->revision, why) != ERROR_NONE)
-        log_warning("slots of removed members stay", LOG_STRING("why", why));
+        log_warning("members that left, or that warm up, stay as they are", LOG_STRING("why", why));
 }
 
 static bool same_text(const char *a, const char *b)

@@ -253,7 +253,7 @@ bool plane_turn(struct plane *plane, uint64_t now_ns)
         announce_again(plane);
         watch_links(plane);
         tell_drops(plane);
-        plane_release_idle_slots(plane);
+        plane_follow_time(plane, now_ns);
     }
     return more;
 }

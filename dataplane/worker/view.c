@@ -81,6 +81,15 @@ static const char *neighbour_text(enum neighbour_state state)
     return "unknown";
 }
 
+static const char *member_state(const struct tables_member *member)
+{
+    if (member->removed)
+        return "removed";
+    if (!member->active)
+        return "drain";
+    return member->held_back > 0 ? "slow-start" : "active";
+}
+
 void plane_walk_members(const struct plane *plane,
                         void (*visit)(void *context, const struct plane_member_view *view),
                         void *context)
@@ -98,9 +107,7 @@ void plane_walk_members(const struct plane *plane,
                            .address = member->address,
                            .port = rte_be_to_cpu_16(member->port),
                            .weight = member->weight,
-                           .state = member->removed  ? "removed"
-                                    : member->active ? "active"
-                                                     : "drain",
+                           .state = member_state(member),
                            .next_hop = neighbour_text(hop.state),
                        });
     }

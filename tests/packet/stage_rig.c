@@ -141,6 +141,7 @@ void rig_open(struct stage_rig *rig, const char *yaml)
     stage->cursors = calloc(32, sizeof(*stage->cursors));
     stage->handoff = rig->handoff;
     CHECK(stage->cursors);
+    CHECK(affinity_create(1024, &stage->affinities) == ERROR_NONE);
     CHECK(mailbox_create(64, sizeof(struct news_message), &stage->news) == ERROR_NONE);
     CHECK(mailbox_create(64, sizeof(struct hold_message), &stage->held) == ERROR_NONE);
     for (uint32_t w = 1; w < workers; w++)
@@ -170,6 +171,7 @@ void rig_close(struct stage_rig *rig)
         mailbox_destroy(rig->handoff[w]);
     flow_table_destroy(rig->stage.flows);
     free(rig->stage.cursors);
+    affinity_destroy(rig->stage.affinities);
     rte_mempool_free(rig->pool);
 }
 

@@ -1,9 +1,12 @@
 """Connections spread over members as their weights say, within what a hash allows."""
 
 import math
+import time
 
 import harness
-from networks import Routed
+from harness import url
+from lab import wait_until
+from networks import Routed, address
 from plane import best_driver
 from servers import Nginx
 
@@ -78,6 +81,50 @@ class Balancing(harness.LabTest):
         self.assertEqual(12, len(plane.ask("show", "balance")["members"]))
         refused = plane.ctl("show", "balance", "--pool", "nowhere", check=False)
         self.assertIn("there is no pool nowhere", refused.stderr)
+
+    def test_a_member_that_returns_warms_up(self):
+        driver = best_driver()
+        network = Routed(self.lab)
+        for name, member in network.members.items():
+            Nginx(member, name)
+        config = network.serve(network.configuration(driver), "web", 80,
+                               balancer="weighted-round-robin", **{"slow-start": "16s"})
+        plane = self.plane(network, config, driver)
+        plane.ctl("drain", "web4", "s2")
+        plane.ctl("undrain", "web4", "s2")
+        began = time.monotonic()
+        self.assertEqual("slow-start", plane.members("web4")["s2"]["state"])
+        report = self.client(network.client, "connect", 102, network.vip[4], 80)
+        steps = 2 + int(time.monotonic() - began)  # of sixteen, when it was over
+        self.assertEqual([], report["failed"])
+        share = 102 * steps / (16 + steps)
+        self.assertLessEqual(report["answered"].get("s2", 0), share + 3)
+        self.assertGreaterEqual(report["answered"].get("s2", 0), 5)
+        wait_until(lambda: plane.members("web4")["s2"]["state"] == "active", 20, "a warm member")
+        report = self.client(network.client, "connect", 100, network.vip[4], 80)
+        self.assertEqual({"s1": 50, "s2": 50}, report["answered"])
+
+    def test_a_client_stays_with_its_member_when_members_change(self):
+        driver = best_driver()
+        network = Routed(self.lab, members=3)
+        for name, member in network.members.items():
+            Nginx(member, name)
+        network.client.address("eth0", *(f"{address(1, host)}/24" for host in range(20, 40)))
+        config = network.serve(network.configuration(driver), "web", 80, names=["s1", "s2"],
+                               affinity={"timeout": "5m"})
+        plane = self.plane(network, config, driver)
+
+        def member_of(host):
+            return self.curl(network.client, url(network.vip[4]), "--interface",
+                             address(1, host)).strip()
+
+        had = {host: member_of(host) for host in range(20, 30)}
+        self.assertEqual({"s1", "s2"}, set(had.values()))
+        for pool, version in zip(config["pools"], (4, 6)):
+            pool["members"] = network.pool_members(version)
+        plane.reload(config)
+        self.assertEqual(had, {host: member_of(host) for host in had})
+        self.assertIn("s3", {member_of(host) for host in range(30, 40)})
 
     def test_failover_gives_to_the_first(self):
         self.assertEqual([0, CONNECTIONS, 0], self.spread("failover", (0, 1, 1)))

@@ -3,50 +3,11 @@
 #include "dataplane/packet/stage/stage_priv.h"
 #include "dataplane/packet/stage/tcp.h"
 
-// The hash by which a balancer chooses: equal on appliances that share the vip, and keyed, so that
-// who does not know the seed cannot aim at one member. Members show who was chosen, so it is
-// SipHash, and not the flow table's cheaper one.
-static uint64_t balance_hash(const struct tables *tables, const struct newcomer *newcomer)
-{
-    const struct tables_service *service = &tables->services[newcomer->endpoint];
-    uint64_t vip[2];
-    memcpy(vip, service->address.bytes, sizeof(vip));
-    uint64_t ports = (uint64_t)service->port << 16 | (uint64_t)service->protocol << 32;
-    if (newcomer->v4) {
-        uint64_t addresses = (uint32_t)newcomer->words[0] | (vip[1] & 0xffffffff00000000u);
-        ports |= newcomer->words[0] >> 32 & UINT16_MAX;
-        return siphash13_words(tables->balance_key, (uint64_t[]){addresses, ports}, 2);
-    }
-    ports |= newcomer->words[2] & UINT16_MAX;
-    return siphash13_words(
-        tables->balance_key,
-        (uint64_t[]){newcomer->words[0], newcomer->words[1], vip[0], vip[1], ports}, 5);
-}
-
-static struct flow_key key_of(const struct newcomer *newcomer)
-{
-    struct flow_key key = {.peer = {.bytes = {[10] = 0xff, [11] = 0xff}}};
-    if (newcomer->v4)
-        memcpy((uint8_t *)&key + FLOW_KEY_V4_AT, newcomer->words, sizeof(uint64_t));
-    else
-        memcpy(&key, newcomer->words, sizeof(key));
-    return key;
-}
-
-// The same of the client alone.
-static uint64_t source_hash(const struct tables *tables, const struct newcomer *newcomer)
-{
-    struct flow_key key = key_of(newcomer);
-    uint64_t words[2];
-    memcpy(words, key.peer.bytes, sizeof(words));
-    return siphash13_words(tables->balance_key, words, 2);
-}
-
 // NAT needs both directions on one worker, and a device hashes them apart: the worker that owns a
 // flow follows from the client's side alone, which both directions have.
 static uint16_t owner_of(const struct stage *stage, const struct newcomer *newcomer)
 {
-    struct flow_key key = key_of(newcomer);
+    struct flow_key key = newcomer_key(newcomer);
     uint64_t words[3];
     memcpy(words, key.peer.bytes, 16);
     words[2] = (uint64_t)key.port << 8 | newcomer->protocol;
@@ -81,7 +42,7 @@ static struct flow_pair pair_of(const struct stage *stage, const struct newcomer
 {
     const struct tables_member *member = &stage->tables->members[member_slot];
     const struct tables_service *service = &stage->tables->services[newcomer->endpoint];
-    struct flow_key key = key_of(newcomer);
+    struct flow_key key = newcomer_key(newcomer);
     return (struct flow_pair){
         .client = key.peer,
         .answered = key.peer,
@@ -156,7 +117,7 @@ static bool may_begin(struct stage *stage, const struct newcomer *newcomer,
 {
     if (!stage->tables->rules || newcomer->handed)
         return true;
-    struct flow_key client = key_of(newcomer);
+    struct flow_key client = newcomer_key(newcomer);
     const struct access_key key = {
         .protocol = newcomer->protocol,
         .source = client.peer,
@@ -165,23 +126,6 @@ static bool may_begin(struct stage *stage, const struct newcomer *newcomer,
         .destination_port = service->port,
     };
     return rules_allow(stage, &key);
-}
-
-// The index of a member of the pool, or BALANCE_NONE.
-static uint32_t choose(struct stage *stage, const struct newcomer *newcomer,
-                       const struct tables_pool *pool)
-{
-    if (!pool->balancer)
-        return BALANCE_NONE;
-    const struct balance_request balance = {
-        .hash = pool->balancer->ops->by_source ? source_hash(stage->tables, newcomer)
-                                               : balance_hash(stage->tables, newcomer),
-        .loads = {.values = &stage->counters.members[0].flows,
-                  .slots = pool->members,
-                  .stride = sizeof(struct tally) / sizeof(uint64_t)},
-        .cursor = &stage->cursors[pool->slot],
-    };
-    return balancer_pick(pool->balancer, &balance);
 }
 
 static struct admission choose_of_service(struct stage *stage, const struct newcomer *newcomer)
@@ -195,10 +139,9 @@ static struct admission choose_of_service(struct stage *stage, const struct newc
     const struct tables_pool *pool = service->pool;
     if (!pool)
         return admission_drop(DROP_NO_SERVICE); // removed
-    uint32_t chosen = choose(stage, newcomer, pool);
-    if (chosen == BALANCE_NONE)
+    uint16_t member = choose_member(stage, newcomer, pool);
+    if (member == CHOOSE_NONE)
         return admission_drop(DROP_NO_MEMBER);
-    uint16_t member = (uint16_t)pool->members[chosen];
     if (is_nat(stage, member)) {
         struct flow_pair pair = pair_of(stage, newcomer, member);
         flow_prefetch_member(stage->flows, &pair);

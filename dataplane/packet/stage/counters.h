@@ -53,6 +53,8 @@
       "Flows that a member has.")                                                                \
     X(COUNTER_ACCESS_PACKETS, access_packets, "weir_access_packets_total", STATS_COUNTER,        \
       TABLES_RULE_SLOTS, "Packets that an access rule decided on.")                              \
+    X(COUNTER_AFFINITIES_EVICTED, affinities_evicted, "weir_affinity_evictions_total",           \
+      STATS_COUNTER, 1, "Clients whose member was forgotten early, for want of room.")           \
     X(COUNTER_UNTRACKED, untracked, "weir_untracked_packets_total", STATS_COUNTER, 1,            \
       "Packets that a full flow table let pass by the balancer's choice alone.")                 \
     X(COUNTER_HANDOFFS, handoffs, "weir_worker_handoffs_total", STATS_COUNTER, 1,                \

@@ -13,6 +13,7 @@
 
 #include "base/mailbox.h"
 #include "base/siphash.h"
+#include "dataplane/balance/affinity.h"
 #include "dataplane/packet/flow/flow.h"
 #include "dataplane/packet/port/port.h"
 #include "dataplane/packet/route/neighbour.h"
@@ -79,6 +80,7 @@ struct stage {
     struct port *const *ports;                // shared, immutable after start
     struct siphash_key owner_key;             // which worker owns a NAT flow; the same for all
     struct balance_cursor *cursors;           // by pool slot
+    struct affinity_table *affinities;        // for pools with affinity
     struct mailbox *news;                     // to the main thread
     struct mailbox *held;                     // to the main thread
     struct mailbox **handoff;                 // to each worker; [worker] itself is NULL

@@ -102,6 +102,14 @@ struct admission {
 struct admission admit_choose(struct stage *stage, const struct newcomer *newcomer);
 void admit_begin(struct stage *stage, const struct newcomer *newcomer, struct admission *admission);
 
+// Its key in full.
+struct flow_key newcomer_key(const struct newcomer *newcomer);
+
+// choose.c: the slot of the member that a newcomer gets, or CHOOSE_NONE.
+#define CHOOSE_NONE 0
+uint16_t choose_member(struct stage *stage, const struct newcomer *newcomer,
+                       const struct tables_pool *pool);
+
 // forward.c: one packet to a member, or a member's reply to a client.
 void forward_to_member(struct stage *stage, struct packet *packet, uint32_t member_slot,
                        uint32_t service_slot);

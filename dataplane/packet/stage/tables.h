@@ -23,16 +23,19 @@ struct registry;
 // cache line.
 struct tables_member {
     _Alignas(64) struct ip_address address;
-    uint32_t neighbour;                     // slot of the next hop
-    uint16_t out_port;                      // index of the port
-    uint16_t port;                          // NAT: network byte order, 0: the vip's own
-    uint16_t ip_size_max;                   // the largest IP packet that fits the way there
-    uint8_t forward;                        // enum config_forward
-    bool used;                              // the slot stands for a member
-    bool removed;                           // no longer configured; its flows go on
-    bool active;                            // gets new flows
-    uint16_t weight;                        // as configured
-    struct ip_address next_hop;             // whose slot `neighbour` is
+    uint32_t neighbour;         // slot of the next hop
+    uint16_t out_port;          // index of the port
+    uint16_t port;              // NAT: network byte order, 0: the vip's own
+    uint16_t ip_size_max;       // the largest IP packet that fits the way there
+    uint8_t forward;            // enum config_forward
+    bool used;                  // the slot stands for a member
+    bool removed;               // no longer configured; its flows go on
+    bool active;                // gets new flows
+    uint16_t weight;            // as configured
+    uint8_t held_back;          // of its weight, in BALANCE_STEPS
+    uint32_t pool;              // slot of its pool
+    uint64_t returned_ns;       // when it began to get flows, while it warms up; 0: it is warm
+    struct ip_address next_hop; // whose slot `neighbour` is
     _Alignas(64) struct wire_tunnel tunnel; // of tunnels
     char name[CONFIG_NAME_SIZE];
     char pool_name[CONFIG_NAME_SIZE];
@@ -49,6 +52,8 @@ struct tables_pool {
     struct balance_member *weights; // what the balancer was built from
     uint32_t *members;              // slots, in the balancer's order
     uint32_t member_count;
+    uint32_t affinity_ms;        // 0: none
+    uint64_t client_masks[2][2]; // by `v4`: what of an address's 16 bytes makes a client
 };
 
 struct tables_service {
@@ -99,7 +104,8 @@ struct tables {
     uint32_t member_limit;           //
     struct tables_pool **pools;      // in the configuration's order
     uint32_t pool_count;
-    struct rules *rules; // NULL: without any
+    struct rules *rules;   // NULL: without any
+    uint64_t next_step_ns; // when a member that warms up is to get more; 0: none does
 };
 
 // What the compiler needs besides the configuration. All borrowed.

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/siphash.h"
 #include "dataplane/packet/stage/registry.h"
 #include "dataplane/packet/stage/tables_priv.h"
@@ -82,6 +83,29 @@ static struct tables_member *member_at(struct compiler *compiler, uint32_t slot)
     return &compiler->tables->members[slot];
 }
 
+// How a member that returned warms up: from when, and what is held back of its weight now.
+static void warm_up(struct compiler *compiler, const struct config_pool *pool, uint32_t slot,
+                    struct tables_member *member)
+{
+    const struct tables *previous = compiler->context->previous;
+    if (!previous || pool->slow_start_ns == 0 || !member->active || member->weight == 0)
+        return;
+    uint64_t now_ns = compiler->context->now_ns;
+    const struct tables_member *before =
+        slot < previous->member_limit ? &previous->members[slot] : NULL;
+    bool was_serving = before && before->used && before->active && before->weight > 0;
+    uint64_t returned_ns = was_serving ? before->returned_ns : now_ns;
+    uint64_t step_ns = pool->slow_start_ns / BALANCE_STEPS;
+    uint64_t steps = (now_ns - returned_ns) / step_ns;
+    if (returned_ns == 0 || steps + 1 >= BALANCE_STEPS)
+        return;
+    member->returned_ns = returned_ns;
+    member->held_back = (uint8_t)(BALANCE_STEPS - 1 - steps);
+    uint64_t next_ns = returned_ns + (steps + 1) * step_ns;
+    uint64_t *first = &compiler->tables->next_step_ns;
+    *first = *first == 0 || next_ns < *first ? next_ns : *first;
+}
+
 static enum error compile_member(struct compiler *compiler, const struct config_pool *pool,
                                  const struct config_member *from, struct tables_pool *into)
 {
@@ -102,6 +126,7 @@ static enum error compile_member(struct compiler *compiler, const struct config_
         .address = from->address,
         .port = network_port(from->port),
         .forward = (uint8_t)pool->forward,
+        .pool = into->slot,
     };
     memcpy(member->name, from->name, sizeof(member->name));
     memcpy(member->pool_name, pool->name, sizeof(member->pool_name));
@@ -116,8 +141,11 @@ static enum error compile_member(struct compiler *compiler, const struct config_
     member->weight = from->weight;
     member->active = from->state == CONFIG_MEMBER_ACTIVE &&
                      !context->drained(context->context, pool->name, from->name);
-    into->weights[into->member_count] = (struct balance_member){
-        .id = siphash24(id_key, &seen, sizeof(seen)), .weight = member->active ? from->weight : 0};
+    warm_up(compiler, pool, slot, member);
+    into->weights[into->member_count] =
+        (struct balance_member){.id = siphash24(id_key, &seen, sizeof(seen)),
+                                .weight = member->active ? from->weight : 0,
+                                .held_back = member->held_back};
     into->members[into->member_count++] = slot;
     return ERROR_NONE;
 }
@@ -135,11 +163,13 @@ void tables_release_pool(struct tables_pool *pool)
 static bool same_balance(const struct tables_pool *a, const struct tables_pool *b)
 {
     if (a->slot != b->slot || a->policy != b->policy || a->forward != b->forward ||
-        a->member_count != b->member_count)
+        a->member_count != b->member_count || a->affinity_ms != b->affinity_ms ||
+        memcmp(a->client_masks, b->client_masks, sizeof(a->client_masks)) != 0)
         return false;
     for (uint32_t i = 0; i < a->member_count; i++) {
         if (a->members[i] != b->members[i] || a->weights[i].id != b->weights[i].id ||
-            a->weights[i].weight != b->weights[i].weight)
+            a->weights[i].weight != b->weights[i].weight ||
+            a->weights[i].held_back != b->weights[i].held_back)
             return false;
     }
     return true;
@@ -172,6 +202,25 @@ static struct tables_pool *unchanged_pool(const struct compiler *compiler,
     return NULL;
 }
 
+// The first `bits` of 16 bytes, as two words in memory.
+static void mask_of(uint32_t bits, uint64_t *words)
+{
+    uint8_t bytes[16] = {0};
+    for (uint32_t i = 0; i < sizeof(bytes); i++) {
+        uint32_t left = bits > 8 * i ? bits - 8 * i : 0;
+        bytes[i] = (uint8_t)(left >= 8 ? 0xff : 0xff00u >> left);
+    }
+    memcpy(words, bytes, sizeof(bytes));
+}
+
+// What a client is: with affinity a prefix, else an address.
+static void compile_affinity(const struct config_affinity *from, struct tables_pool *pool)
+{
+    pool->affinity_ms = (uint32_t)(from->timeout_ns / NANOSECONDS_PER_MILLISECOND);
+    mask_of(pool->affinity_ms ? from->prefix_ipv6 : 128, pool->client_masks[false]);
+    mask_of(pool->affinity_ms ? 96 + from->prefix_ipv4 : 128, pool->client_masks[true]);
+}
+
 static enum error compile_pool(struct compiler *compiler, const struct config_pool *from,
                                struct tables_pool **result)
 {
@@ -182,6 +231,7 @@ static enum error compile_pool(struct compiler *compiler, const struct config_po
     pool->references = 1;
     pool->policy = from->balancer;
     pool->forward = from->forward;
+    compile_affinity(&from->affinity, pool);
     memcpy(pool->name, from->name, sizeof(pool->name));
     pool->weights = calloc(from->member_count + 1, sizeof(*pool->weights));
     pool->members = calloc(from->member_count + 1, sizeof(*pool->members));

@@ -83,7 +83,13 @@ static void generate_pool(struct generator *g, uint32_t pool)
     static const char *const forwards[] = {"nat", "direct", "ipip", "gre", "gue"};
     uint32_t forward = below(g, sizeof(forwards) / sizeof(forwards[0]));
     fprintf(g->out, "  - name: pool%u\n", pool);
-    MAYBE(g, "    balancer: %s\n", choose(g, balancers, 3));
+    uint32_t balancer = below(g, 3);
+    fprintf(g->out, "    balancer: %s\n", balancers[balancer]);
+    if (balancer == 0)
+        MAYBE(g, "    affinity: {timeout: %us, prefix-ipv4: %u}\n", 1 + below(g, 9999),
+              1 + below(g, 32));
+    if (balancer != 1)
+        MAYBE(g, "    slow-start: %us\n", 1 + below(g, 9999));
     fprintf(g->out, "    forward: %s\n    members:\n", forwards[forward]);
     uint32_t members = 1 + below(g, 20);
     for (uint32_t i = 0; i < members; i++) {

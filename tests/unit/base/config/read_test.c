@@ -75,7 +75,7 @@ static const char every_key[] =
     "  hash-seed: 18446744073709551615\n"
     "  log: {level: debug, format: json}\n"
     "  flows: {per-worker: 2048, tcp-opening: 500ms, tcp-established: 2h, tcp-closing: 1s, "
-    "udp: 2m}\n"
+    "udp: 2m, affinities: 4096}\n"
     "ports:\n"
     "  - name: front\n"
     "    device: 0000:01:00.0\n"
@@ -87,10 +87,11 @@ static const char every_key[] =
     "    routes: [{to: 192.0.2.0/24, via: 10.1.0.253}]\n"
     "    punt: {interface: weir-punt0, rate: 5/s}\n"
     "pools:\n"
-    "  - {name: first}\n"
+    "  - {name: first, affinity: {timeout: 10m, prefix-ipv4: 24, prefix-ipv6: 56}}\n"
     "  - name: second\n"
     "    balancer: weighted-round-robin\n"
     "    forward: ipip\n"
+    "    slow-start: 30s\n"
     "    members:\n"
     "      - {name: s1, address: 10.1.0.9, port: 53, weight: 0, state: drain}\n";
 
@@ -115,6 +116,7 @@ static void reads_every_key(void **state)
     assert_int_equal(config->node.log_format, CONFIG_LOG_JSON);
     assert_true(config->node.flows.tcp_established_ns == 7200000000000u);
     assert_true(config->node.flows.udp_ns == 120000000000u);
+    assert_int_equal(config->node.flows.affinities, 4096);
 
     const struct config_port *port = &config->ports[0];
     assert_string_equal(port->device, "0000:01:00.0");
@@ -137,6 +139,12 @@ static void reads_every_key(void **state)
     assert_int_equal(config->vips[0].pool, 1);
     assert_int_equal(config->vips[0].protocol, CONFIG_PROTOCOL_UDP);
     assert_int_equal(config->pools[0].member_count, 0);
+    assert_true(config->pools[0].affinity.timeout_ns == 600000000000u);
+    assert_int_equal(config->pools[0].affinity.prefix_ipv4, 24);
+    assert_int_equal(config->pools[0].affinity.prefix_ipv6, 56);
+    assert_true(config->pools[0].slow_start_ns == 0);
+    assert_true(config->pools[1].slow_start_ns == 30000000000u);
+    assert_true(config->pools[1].affinity.timeout_ns == 0);
     const struct config_member *member = &config->pools[1].members[0];
     assert_int_equal(member->port, 53);
     assert_int_equal(member->weight, 0);
@@ -157,7 +165,8 @@ static const struct wrong wrong_files[] = {
     {"nodes: {name: n}\n" NODE PORTS,
      "1:1 unknown key in the file: `nodes` | did you mean `node`?"},
     {NODE PORTS "pools: [{name: w, xyzzy: 1}]\n",
-     "3:19 unknown key in pools[]: `xyzzy` | keys known here: name, balancer, forward, members"},
+     "3:19 unknown key in pools[]: `xyzzy` | keys known here: name, balancer, forward, "
+     "slow-start, affinity, members"},
     {"node: {name: n, cores: [0], memory: 1GiB, memory: 2GiB}\n" PORTS,
      "1:43 a key for the second time: `memory` | it is given at line 1 already; remove one"},
     {"node: {name: n}\n" PORTS, "1:7 node has no `cores` | add `cores:` to it"},

@@ -41,6 +41,16 @@ static const struct relation relations[] = {
     {BEGINNING "pools: [{name: w, forward: gue, members: [{address: 198.51.100.1, port: 81}]}]\n"
                "vips: [" VIP("v", "10.0.0.9", "80", "w") "]\n",
      "5:73 another port than the vip's (80, line 6): `81`"},
+    // What a balancer cannot do.
+    {BEGINNING "pools: [{name: w, balancer: failover, slow-start: 10s}, {name: x, balancer: ring,\n"
+               "        slow-start: 10s, affinity: {timeout: 1m}}]\n",
+     "5:51 slow start of members that `balancer: failover` does not weigh: `10s`"},
+    {"node: {name: n, cores: 0-1}\nports: [{name: a, device: net_null0, addresses: 10.0.0.1/24}]\n"
+     "pools:\n"
+     "  - {name: w, balancer: two-choices, affinity: {timeout: 1m}}\n"
+     "  - {name: x, affinity: {timeout: 1m}}\n",
+     "4:58 workers would disagree about a client: by `balancer: two-choices` each of them (2 in "
+     "`node.cores`) gives it a member of its own: `1m`"},
     // Access rules.
     {BEGINNING "access: [{name: r, action: deny, protocol: udp, ports: [53, 1-2]},\n"
                "         {name: s, action: allow, from: 10.0.0.0/8}]\n",
