@@ -290,6 +290,18 @@ static struct rte_mbuf *mbuf_of(struct stage_rig *rig, const struct frame *frame
     return mbuf;
 }
 
+// What has become of the one packet that went in after `before` was noted.
+static void collect(struct stage_rig *rig, const uint64_t *before, struct outcome *outcome)
+{
+    uint32_t found = collect_boxes(rig, outcome) + collect_messages(rig, outcome) +
+                     collect_drops(before, rig->stage.counters.drops, outcome);
+    // No packet is lost without a name, none is in two places.
+    CHECK(rte_mempool_avail_count(rig->pool) == 255);
+    CHECK(found <= 1);
+    if (found == 0)
+        outcome->kind = OUTCOME_CONSUMED;
+}
+
 void rig_packet(struct stage_rig *rig, uint16_t port, const struct frame *frame,
                 struct outcome *outcome)
 {
@@ -298,13 +310,19 @@ void rig_packet(struct stage_rig *rig, uint16_t port, const struct frame *frame,
     memset(outcome, 0, sizeof(*outcome));
     struct rte_mbuf *mbuf = mbuf_of(rig, frame);
     stage_receive(&rig->stage, port, &mbuf, 1);
-    uint32_t found = collect_boxes(rig, outcome) + collect_messages(rig, outcome) +
-                     collect_drops(before, rig->stage.counters.drops, outcome);
-    // No packet is lost without a name, none is in two places.
-    CHECK(rte_mempool_avail_count(rig->pool) == 255);
-    CHECK(found <= 1);
-    if (found == 0)
-        outcome->kind = OUTCOME_CONSUMED;
+    collect(rig, before, outcome);
+}
+
+void rig_handed(struct stage_rig *rig, enum handoff_type type, uint16_t origin, uint16_t port,
+                const struct frame *frame, struct outcome *outcome)
+{
+    uint64_t before[DROP_REASONS];
+    memcpy(before, rig->stage.counters.drops, sizeof(before));
+    memset(outcome, 0, sizeof(*outcome));
+    const struct handoff_message message = {
+        .packet = mbuf_of(rig, frame), .port = port, .type = (uint16_t)type, .origin = origin};
+    stage_receive_handed(&rig->stage, &message, 1);
+    collect(rig, before, outcome);
 }
 
 void rig_burst(struct stage_rig *rig, uint16_t port, const struct frame *frames, uint32_t count,

@@ -66,6 +66,10 @@ void rig_at(struct stage_rig *rig, uint32_t now_ms);
 void rig_packet(struct stage_rig *rig, uint16_t port, const struct frame *frame,
                 struct outcome *outcome);
 
+// The same for a packet that another worker hands over.
+void rig_handed(struct stage_rig *rig, enum handoff_type type, uint16_t origin, uint16_t port,
+                const struct frame *frame, struct outcome *outcome);
+
 // Several packets of one port in one burst; those that are sent come out in their order.
 struct sent {
     uint32_t count;

@@ -25,9 +25,14 @@ static struct admission admission_send(uint32_t member)
     return (struct admission){.verdict = VERDICT_SEND, .member = (uint16_t)member};
 }
 
-// Whether the packet's flow is another worker's, to whom it goes then.
-static bool belongs_elsewhere(const struct stage *stage, const struct newcomer *newcomer,
-                              struct admission *admission)
+bool admit_is_owned(const struct stage *stage, const struct newcomer *newcomer)
+{
+    return newcomer->endpoint >= ENDPOINT_NUMBER_MEMBERS ||
+           stage->tables->services[newcomer->endpoint].owned;
+}
+
+bool admit_belongs_elsewhere(const struct stage *stage, const struct newcomer *newcomer,
+                             struct admission *admission)
 {
     if (stage->tables->workers == 1 || newcomer->handed)
         return false;
@@ -134,7 +139,7 @@ static struct admission choose_of_service(struct stage *stage, const struct newc
     if (!may_begin(stage, newcomer, service))
         return admission_drop(DROP_ACCESS);
     struct admission elsewhere = {0};
-    if (service->owned && belongs_elsewhere(stage, newcomer, &elsewhere))
+    if (service->owned && admit_belongs_elsewhere(stage, newcomer, &elsewhere))
         return elsewhere;
     const struct tables_pool *pool = service->pool;
     if (!pool)
@@ -154,7 +159,7 @@ struct admission admit_choose(struct stage *stage, const struct newcomer *newcom
     if (newcomer->endpoint < ENDPOINT_NUMBER_MEMBERS)
         return choose_of_service(stage, newcomer);
     struct admission elsewhere = {0};
-    if (belongs_elsewhere(stage, newcomer, &elsewhere))
+    if (admit_belongs_elsewhere(stage, newcomer, &elsewhere))
         return elsewhere;
     return admission_drop(DROP_NO_FLOW); // a reply nobody asked for, or one too late
 }

@@ -104,3 +104,10 @@ uint16_t choose_member(struct stage *stage, const struct newcomer *newcomer,
     return pool->affinity_ms > 0 ? choose_by_affinity(stage, newcomer, pool)
                                  : pick(stage, newcomer, pool);
 }
+
+uint16_t choose_by_hash(struct stage *stage, const struct newcomer *newcomer,
+                        const struct tables_pool *pool)
+{
+    return pool->balancer && pool->balancer->ops->by_hash ? pick(stage, newcomer, pool)
+                                                          : CHOOSE_NONE;
+}

@@ -57,6 +57,8 @@
       STATS_COUNTER, 1, "Clients whose member was forgotten early, for want of room.")           \
     X(COUNTER_UNTRACKED, untracked, "weir_untracked_packets_total", STATS_COUNTER, 1,            \
       "Packets that a full flow table let pass by the balancer's choice alone.")                 \
+    X(COUNTER_ICMP_RELAYED, icmp_relayed, "weir_icmp_errors_relayed_total", STATS_COUNTER, 1,    \
+      "ICMP errors about flows that were passed on to members and clients.")                     \
     X(COUNTER_HANDOFFS, handoffs, "weir_worker_handoffs_total", STATS_COUNTER, 1,                \
       "Packets given to the worker that owns their flow or a queue.")                            \
     X(COUNTER_TURNS, turns, "weir_worker_turns_total", STATS_COUNTER, 1,                         \

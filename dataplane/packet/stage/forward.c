@@ -60,6 +60,33 @@ static bool encapsulate(struct stage *stage, struct packet *packet,
     return true;
 }
 
+// NAT towards a member. Of an error, the packet that it quotes came from there.
+static void translate_to_member(struct packet *packet, const struct ip_address *address,
+                                uint16_t port)
+{
+    if (!packet->about) {
+        wire_rewrite_destination(packet->frame, &packet->wire, address, port);
+        return;
+    }
+    const struct icmp_error_change change = {
+        .destination = address, .quoted_source = address, .quoted_source_port = port};
+    icmp_error_translate(packet->frame, &packet->wire, packet->about, &change);
+}
+
+// NAT towards a client. An error may come from any router on the members' side, whose address means
+// nothing to a client (RFC 5508 section 4.2.2): it comes from the service as all else does.
+static void translate_to_client(struct packet *packet, const struct tables_service *service)
+{
+    if (!packet->about) {
+        wire_rewrite_source(packet->frame, &packet->wire, &service->address, service->port);
+        return;
+    }
+    const struct icmp_error_change change = {.source = &service->address,
+                                             .quoted_destination = &service->address,
+                                             .quoted_destination_port = service->port};
+    icmp_error_translate(packet->frame, &packet->wire, packet->about, &change);
+}
+
 static bool prepare_for_member(struct stage *stage, struct packet *packet,
                                const struct tables_member *member,
                                const struct tables_service *service)
@@ -68,8 +95,7 @@ static bool prepare_for_member(struct stage *stage, struct packet *packet,
     case CONFIG_FORWARD_NAT:
         if (!route_through(stage, packet, member->out_port))
             return false;
-        wire_rewrite_destination(packet->frame, &packet->wire, &member->address,
-                                 member->port ? member->port : service->port);
+        translate_to_member(packet, &member->address, member->port ? member->port : service->port);
         return true;
     case CONFIG_FORWARD_DIRECT:
         if (ip_size(packet) > stage->tables->ports[member->out_port].mtu) {
@@ -102,6 +128,10 @@ void forward_to_member(struct stage *stage, struct packet *packet, uint32_t memb
     send_to(stage, packet, member->out_port, neighbour_view(stage->neighbours, member->neighbour));
     if (packet->verdict == VERDICT_DROP)
         return;
+    if (packet->about) {
+        stats_add(stage->counters.icmp_relayed, 1);
+        return;
+    }
     tally_packet(&stage->counters.members[member_slot], bytes);
     tally_packet(&stage->counters.vips[service_slot], bytes);
 }
@@ -149,6 +179,8 @@ void forward_reply(struct stage *stage, struct packet *packet, struct flow_pair 
     }
     if (!route_through(stage, packet, way.out_port))
         return;
-    wire_rewrite_source(packet->frame, &packet->wire, &service->address, service->port);
+    translate_to_client(packet, service);
     send_to(stage, packet, way.out_port, way.view);
+    if (packet->about && packet->verdict != VERDICT_DROP)
+        stats_add(stage->counters.icmp_relayed, 1);
 }

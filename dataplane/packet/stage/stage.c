@@ -27,14 +27,20 @@ void stage_drop(struct stage *stage, struct rte_mbuf *packet, enum drop_reason r
     rte_pktmbuf_free(packet);
 }
 
+static void send_to_worker(struct stage *stage, uint16_t worker,
+                           const struct handoff_message *message)
+{
+    if (mailbox_send(stage->handoff[worker], message))
+        stats_add(stage->counters.handoffs, 1);
+    else
+        stage_drop(stage, message->packet, DROP_HANDOFF_FULL);
+}
+
 void stage_hand_off(struct stage *stage, struct rte_mbuf *packet, uint16_t worker, uint16_t port,
                     enum handoff_type type)
 {
     struct handoff_message message = {.packet = packet, .port = port, .type = (uint16_t)type};
-    if (mailbox_send(stage->handoff[worker], &message))
-        stats_add(stage->counters.handoffs, 1);
-    else
-        stage_drop(stage, packet, DROP_HANDOFF_FULL);
+    send_to_worker(stage, worker, &message);
 }
 
 static uint64_t bytes_of(struct rte_mbuf *const *packets, uint32_t count)
@@ -106,20 +112,24 @@ void stage_transmit(struct stage *stage, uint16_t port, struct rte_mbuf *packet)
     outbox_add(stage, port, packet);
 }
 
-// A leaky bucket in millionths of a packet: each punt fills it, time empties it at the port's rate.
-// A tenth of a second's worth fits.
-static bool punt_allowed(const struct stage *stage, uint16_t port, struct punt_budget *budget)
+bool budget_take(struct budget *budget, uint64_t rate, uint64_t burst, uint32_t now_ms)
 {
-    uint64_t rate = stage->tables->ports[port].punt_rate;
-    uint64_t burst = RTE_MAX(rate / 10, (uint64_t)PUNT_BURST_MIN);
-    uint32_t elapsed_ms = RTE_MIN(stage->now_ms - budget->emptied_ms, 1000u);
+    uint32_t elapsed_ms = RTE_MIN(now_ms - budget->emptied_ms, 1000u);
     uint64_t emptied = elapsed_ms * rate * 1000;
     budget->used_millionths -= RTE_MIN(budget->used_millionths, emptied);
-    budget->emptied_ms = stage->now_ms;
+    budget->emptied_ms = now_ms;
     if (budget->used_millionths + 1000000 > burst * 1000000)
         return false;
     budget->used_millionths += 1000000;
     return true;
+}
+
+// A tenth of a second's worth fits at once.
+static bool punt_allowed(const struct stage *stage, uint16_t port, struct budget *budget)
+{
+    uint64_t rate = stage->tables->ports[port].punt_rate;
+    uint64_t burst = RTE_MAX(rate / 10, (uint64_t)PUNT_BURST_MIN);
+    return budget_take(budget, rate, burst, stage->now_ms);
 }
 
 static void enqueue_punt(struct stage *stage, uint16_t port, struct rte_mbuf *packet)
@@ -130,7 +140,7 @@ static void enqueue_punt(struct stage *stage, uint16_t port, struct rte_mbuf *pa
         flush_punt(stage, port);
 }
 
-static void punt(struct stage *stage, const struct packet *packet, struct punt_budget *budgets)
+static void punt(struct stage *stage, const struct packet *packet, struct budget *budgets)
 {
     uint16_t port = packet->in_port;
     if (!stage->ports[port]->punts)
@@ -152,6 +162,17 @@ static void hold(struct stage *stage, const struct packet *packet)
         stage_drop(stage, packet->mbuf, DROP_CONTROL_FULL);
 }
 
+static void hand_off(struct stage *stage, const struct packet *packet)
+{
+    struct handoff_message message = {
+        .packet = packet->mbuf,
+        .port = packet->in_port,
+        .type = packet->searched ? HANDOFF_SEARCH : HANDOFF_PROCESS,
+        .origin = packet->origin,
+    };
+    send_to_worker(stage, packet->owner, &message);
+}
+
 static void dispatch(struct stage *stage, struct burst *burst)
 {
     for (uint32_t i = 0; i < burst->count; i++) {
@@ -164,7 +185,7 @@ static void dispatch(struct stage *stage, struct burst *burst)
             hold(stage, packet);
             break;
         case VERDICT_HANDOFF:
-            stage_hand_off(stage, packet->mbuf, packet->owner, packet->in_port, HANDOFF_PROCESS);
+            hand_off(stage, packet);
             break;
         case VERDICT_DROP:
             stage_drop(stage, packet->mbuf, (enum drop_reason)packet->reason);
@@ -191,7 +212,9 @@ void burst_add(struct burst *burst, struct rte_mbuf *mbuf, uint16_t port, bool h
     packet->frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
     packet->verdict = VERDICT_NONE;
     packet->handed = handed;
+    packet->searched = false;
     packet->in_port = port;
+    packet->about = NULL;
 }
 
 void stage_walk(struct stage *stage, struct burst *burst)
@@ -199,6 +222,7 @@ void stage_walk(struct stage *stage, struct burst *burst)
     burst->key_count = 0;
     stage_classify(stage, burst);
     stage_established(stage, burst);
+    stage_icmp_errors(stage, burst);
     stage_local(stage, burst);
     stage_admit(stage, burst);
     dispatch(stage, burst);
@@ -229,6 +253,15 @@ static void process_handed(struct stage *stage, const struct handoff_message *me
     }
 }
 
+static void search_handed(struct stage *stage, const struct handoff_message *message)
+{
+    struct burst burst = {.count = 0};
+    burst_add(&burst, message->packet, message->port, true);
+    burst.packets[0].searched = true;
+    burst.packets[0].origin = message->origin;
+    stage_walk(stage, &burst);
+}
+
 void stage_receive_handed(struct stage *stage, const struct handoff_message *messages,
                           uint32_t count)
 {
@@ -243,6 +276,9 @@ void stage_receive_handed(struct stage *stage, const struct handoff_message *mes
             i = end - 1;
             break;
         }
+        case HANDOFF_SEARCH:
+            search_handed(stage, message);
+            break;
         case HANDOFF_TRANSMIT:
             stage_transmit(stage, message->port, message->packet);
             break;

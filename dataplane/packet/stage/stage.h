@@ -49,6 +49,7 @@ struct hold_message {
 // From a worker (or the main thread) to another worker. The mbuf is handed over.
 enum handoff_type {
     HANDOFF_PROCESS,  // received on `port`, its flow is yours
+    HANDOFF_SEARCH,   // an ICMP error received on `port`: is its flow yours?
     HANDOFF_TRANSMIT, // send it on `port` as it is
     HANDOFF_PUNT,     // give it to the kernel through the TAP interface of `port`
 };
@@ -56,7 +57,8 @@ enum handoff_type {
 struct handoff_message {
     struct rte_mbuf *packet;
     uint16_t port;
-    uint16_t type; // enum handoff_type
+    uint16_t type;   // enum handoff_type
+    uint16_t origin; // of HANDOFF_SEARCH: the worker that began it
 };
 
 // Packets that wait for the end of the burst to be sent together.
@@ -65,8 +67,8 @@ struct outbox {
     struct rte_mbuf *packets[2 * STAGE_BURST];
 };
 
-// How much a worker has punted of late, in millionths of a packet.
-struct punt_budget {
+// What a worker has spent of late of something that is limited, in millionths of a packet.
+struct budget {
     uint64_t used_millionths;
     uint32_t emptied_ms;
 };
@@ -88,9 +90,10 @@ struct stage {
     uint64_t rules_held; // digest of the rules that all flows were held against, or are being
     uint32_t recheck_position;
     bool rechecking;
-    struct punt_budget punt_budgets[CONFIG_PORTS_MAX];
+    struct budget punt_budgets[CONFIG_PORTS_MAX];
     // The kernel's own ARP and neighbour discovery goes on while other packets are over the rate.
-    struct punt_budget neighbour_budgets[CONFIG_PORTS_MAX];
+    struct budget neighbour_budgets[CONFIG_PORTS_MAX];
+    struct budget searches; // for flows of ICMP errors, at other workers
     struct outbox outboxes[CONFIG_PORTS_MAX];
     struct outbox punts[CONFIG_PORTS_MAX];
 };

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "dataplane/packet/stage/stage.h"
+#include "dataplane/packet/wire/icmp_error.h"
 
 enum verdict {
     VERDICT_NONE,           // no stage has decided yet
@@ -22,10 +23,13 @@ struct packet {
     uint8_t verdict; // enum verdict
     uint8_t reason;  // enum drop_reason, of VERDICT_DROP
     bool handed;     // another worker gave it to us: it is not handed on
+    bool searched;   // an ICMP error whose flow is sought at all workers, since `origin`
+    uint16_t origin; //
     uint16_t in_port;
     uint16_t out_port;
-    uint16_t owner;             // of VERDICT_HANDOFF: the worker
-    struct ip_address next_hop; // of VERDICT_HOLD
+    uint16_t owner;                 // of VERDICT_HANDOFF: the worker
+    struct ip_address next_hop;     // of VERDICT_HOLD
+    const struct icmp_error *about; // while an ICMP error is forwarded: what it is about
 };
 
 struct burst {
@@ -73,6 +77,9 @@ void flow_follow(struct stage *stage, struct flow *flow, uint8_t tcp_flags);
 // Whether it begins a new connection in a flow whose own is over.
 bool flow_reopens(const struct stage *stage, const struct flow *flow, uint8_t tcp_flags);
 
+// icmp_error.c: ICMP errors about flows.
+void stage_icmp_errors(struct stage *stage, struct burst *burst);
+
 // local.c: ARP, neighbour discovery, echo to our addresses.
 void stage_local(struct stage *stage, struct burst *burst);
 
@@ -102,6 +109,12 @@ struct admission {
 struct admission admit_choose(struct stage *stage, const struct newcomer *newcomer);
 void admit_begin(struct stage *stage, const struct newcomer *newcomer, struct admission *admission);
 
+// Whether flows at its endpoint are at the worker that owns them; and, where they are, whether this
+// one's is another's, which `admission` names then.
+bool admit_is_owned(const struct stage *stage, const struct newcomer *newcomer);
+bool admit_belongs_elsewhere(const struct stage *stage, const struct newcomer *newcomer,
+                             struct admission *admission);
+
 // Its key in full.
 struct flow_key newcomer_key(const struct newcomer *newcomer);
 
@@ -109,8 +122,12 @@ struct flow_key newcomer_key(const struct newcomer *newcomer);
 #define CHOOSE_NONE 0
 uint16_t choose_member(struct stage *stage, const struct newcomer *newcomer,
                        const struct tables_pool *pool);
+// The same where the hash alone decides, whatever the client had last, else CHOOSE_NONE.
+uint16_t choose_by_hash(struct stage *stage, const struct newcomer *newcomer,
+                        const struct tables_pool *pool);
 
-// forward.c: one packet to a member, or a member's reply to a client.
+// forward.c: one packet to a member, or a member's reply to a client. Of an ICMP error (`about`)
+// the packet that it quotes was sent the other way.
 void forward_to_member(struct stage *stage, struct packet *packet, uint32_t member_slot,
                        uint32_t service_slot);
 void forward_reply(struct stage *stage, struct packet *packet, struct flow_pair *pair);
@@ -121,6 +138,10 @@ void forward_reply(struct stage *stage, struct packet *packet, struct flow_pair 
 static inline uint8_t *member_wrap(const struct stage *stage, struct rte_mbuf *mbuf, uint8_t *inner,
                                    uint32_t inner_size, const struct tables_member *member,
                                    bool udp);
+
+// stage.c: a leaky bucket: each packet fills it, time empties it at `rate` packets a second, and
+// `burst` packets fit. False: it is full.
+bool budget_take(struct budget *budget, uint64_t rate, uint64_t burst, uint32_t now_ms);
 
 // stage.c: gives a packet to another worker. Takes the mbuf.
 void stage_hand_off(struct stage *stage, struct rte_mbuf *packet, uint16_t worker, uint16_t port,

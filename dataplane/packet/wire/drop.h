@@ -22,7 +22,8 @@
     X(DROP_L4_CHECKSUM, "l4-checksum", "TCP, UDP or ICMP checksum is wrong")                      \
     X(DROP_ND_MALFORMED, "nd-malformed", "neighbour discovery that RFC 4861 tells to discard")    \
     X(DROP_FRAGMENT, "fragment", "fragment of a packet to a virtual address")                     \
-    X(DROP_ICMP, "icmp", "ICMP to a virtual address other than echo: errors are not relayed yet") \
+    X(DROP_ICMP, "icmp", "ICMP to a virtual address: neither echo nor an error about a flow")     \
+    X(DROP_ICMP_NO_FLOW, "icmp-no-flow", "ICMP error about a packet of no flow that is known")    \
     X(DROP_TTL, "ttl", "TTL or hop limit ran out here")                                           \
     X(DROP_ACCESS, "access", "denied by an access rule: weirctl show access tells which")         \
     X(DROP_NO_SERVICE, "no-service", "to a virtual address, but no such port or protocol there")  \

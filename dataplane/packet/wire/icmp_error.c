@@ -1,0 +1,204 @@
+#include "dataplane/packet/wire/icmp_error.h"
+
+#include <netinet/in.h>
+
+#include "base/check.h"
+#include "base/cursor.h"
+#include "dataplane/packet/wire/checksum.h"
+#include "dataplane/packet/wire/wire_priv.h"
+
+// What every error quotes of the upper layer at least.
+#define QUOTED_L4_SIZE 8
+
+#define ICMP_UNREACHABLE         3
+#define ICMP_TIME_EXCEEDED       11
+#define ICMP_PARAMETER_PROBLEM   12
+#define ICMPV6_UNREACHABLE       1
+#define ICMPV6_PARAMETER_PROBLEM 4
+
+#define IPV6_FRAGMENT_OFFSET 0xfff8
+
+bool icmp_error_is(const struct wire_packet *packet)
+{
+    if (packet->fragment)
+        return false;
+    if (packet->kind == WIRE_IPV4)
+        return packet->protocol == IPPROTO_ICMP &&
+               (packet->icmp_type == ICMP_UNREACHABLE || packet->icmp_type == ICMP_TIME_EXCEEDED ||
+                packet->icmp_type == ICMP_PARAMETER_PROBLEM);
+    return packet->kind == WIRE_IPV6 && packet->protocol == IPPROTO_ICMPV6 &&
+           packet->icmp_type >= ICMPV6_UNREACHABLE && packet->icmp_type <= ICMPV6_PARAMETER_PROBLEM;
+}
+
+// What a quoted header says, on the way to a struct icmp_error: sizes of the headers read, and of
+// the packet that was sent.
+struct quoted {
+    uint32_t headers_size;
+    uint32_t size;
+    uint8_t protocol;
+    bool later_fragment;
+};
+
+// TTL and checksum are those of a packet on its way, and say nothing here.
+static enum drop_reason read_ipv4(struct cursor *cursor, struct icmp_error *error,
+                                  struct quoted *quoted)
+{
+    const uint8_t *ip = cursor_take(cursor, WIRE_IPV4_SIZE);
+    if (!ip)
+        return DROP_ICMP_MALFORMED;
+    uint32_t header_size = (ip[0] & 0x0f) * 4u;
+    if (ip[0] >> 4 != 4 || header_size < WIRE_IPV4_SIZE ||
+        !cursor_take(cursor, header_size - WIRE_IPV4_SIZE))
+        return DROP_ICMP_MALFORMED;
+    quoted->headers_size = header_size;
+    quoted->size = load_be16(ip + IPV4_TOTAL_LENGTH);
+    quoted->protocol = ip[IPV4_PROTOCOL];
+    quoted->later_fragment = load_be16(ip + IPV4_FRAGMENT) & IPV4_FRAGMENT_OFFSET;
+    error->source = ip_from_v4(ip + WIRE_IPV4_SOURCE);
+    error->destination = ip_from_v4(ip + WIRE_IPV4_DESTINATION);
+    return DROP_NONE;
+}
+
+// Walks to the upper layer's header. What has a header that we do not read is of no flow of ours.
+static enum drop_reason read_ipv6_extensions(struct cursor *cursor, struct quoted *quoted)
+{
+    for (unsigned count = 0; count < WIRE_IPV6_HEADERS_MAX; count++) {
+        if (quoted->protocol != IPPROTO_HOPOPTS && quoted->protocol != IPPROTO_DSTOPTS &&
+            quoted->protocol != IPPROTO_FRAGMENT)
+            return DROP_NONE;
+        const uint8_t *header = cursor_take(cursor, 8);
+        if (!header)
+            return DROP_ICMP_MALFORMED;
+        bool fragment = quoted->protocol == IPPROTO_FRAGMENT;
+        uint32_t size = fragment ? 8 : (header[1] + 1u) * 8;
+        if (!cursor_take(cursor, size - 8))
+            return DROP_ICMP_MALFORMED;
+        quoted->headers_size += size;
+        quoted->protocol = header[0];
+        if (fragment && (load_be16(header + 2) & IPV6_FRAGMENT_OFFSET)) {
+            quoted->later_fragment = true;
+            return DROP_NONE;
+        }
+    }
+    return DROP_ICMP_MALFORMED;
+}
+
+static enum drop_reason read_ipv6(struct cursor *cursor, struct icmp_error *error,
+                                  struct quoted *quoted)
+{
+    const uint8_t *ip = cursor_take(cursor, WIRE_IPV6_SIZE);
+    if (!ip || ip[0] >> 4 != 6)
+        return DROP_ICMP_MALFORMED;
+    quoted->headers_size = WIRE_IPV6_SIZE;
+    quoted->size = WIRE_IPV6_SIZE + (uint32_t)load_be16(ip + IPV6_PAYLOAD_LENGTH);
+    quoted->protocol = ip[IPV6_NEXT_HEADER];
+    error->source = ip_from_v6(ip + WIRE_IPV6_SOURCE);
+    error->destination = ip_from_v6(ip + WIRE_IPV6_DESTINATION);
+    // In this form an address would pass for IPv4 with us.
+    if (ip_is_v4(&error->source) || ip_is_v4(&error->destination))
+        return DROP_ICMP_MALFORMED;
+    return read_ipv6_extensions(cursor, quoted);
+}
+
+enum drop_reason icmp_error_read(struct span frame, const struct wire_packet *packet,
+                                 struct icmp_error *error)
+{
+    DCHECK(icmp_error_is(packet));
+    uint32_t readable = frame.size < packet->end ? (uint32_t)frame.size : packet->end;
+    uint32_t at = packet->l4_offset + (uint32_t)ICMP_SIZE;
+    DCHECK(at <= readable); // wire_parse() has read it
+    struct cursor cursor = cursor_of(span_of(frame.data + at, readable - at));
+    struct quoted quoted = {0};
+    enum drop_reason reason = packet->kind == WIRE_IPV4 ? read_ipv4(&cursor, error, &quoted)
+                                                        : read_ipv6(&cursor, error, &quoted);
+    if (reason)
+        return reason;
+    if (quoted.later_fragment || (quoted.protocol != IPPROTO_TCP && quoted.protocol != IPPROTO_UDP))
+        return DROP_ICMP_NO_FLOW;
+    const uint8_t *l4 = cursor_take(&cursor, QUOTED_L4_SIZE);
+    if (!l4 || quoted.size < quoted.headers_size + QUOTED_L4_SIZE)
+        return DROP_ICMP_MALFORMED;
+    uint32_t end = at + quoted.size;
+    error->ip_offset = (uint16_t)at;
+    error->l4_offset = (uint16_t)(at + quoted.headers_size);
+    error->end = (uint16_t)(end < readable ? end : readable); // else padding, or RFC 4884's objects
+    error->protocol = quoted.protocol;
+    memcpy(&error->source_port, l4, sizeof(uint16_t));
+    memcpy(&error->destination_port, l4 + 2, sizeof(uint16_t));
+    return DROP_NONE;
+}
+
+// Replaces bytes, and adds to both differences what that makes.
+static void replace(uint8_t *at, const void *by, size_t size, uint64_t *one, uint64_t *other)
+{
+    uint64_t difference = checksum_difference(0, at, by, size);
+    memcpy(at, by, size);
+    *one += difference;
+    *other += difference;
+}
+
+static void replace_address(uint8_t *ip, bool v4, bool source, const struct ip_address *address,
+                            uint64_t *one, uint64_t *other)
+{
+    if (v4)
+        replace(ip + (source ? WIRE_IPV4_SOURCE : WIRE_IPV4_DESTINATION), address->bytes + 12, 4,
+                one, other);
+    else
+        replace(ip + (source ? WIRE_IPV6_SOURCE : WIRE_IPV6_DESTINATION), address->bytes, 16, one,
+                other);
+}
+
+// Changes a checksum field that is itself under another one, whose difference is `outer`.
+static void change_field(uint8_t *field, uint64_t difference, bool udp, uint64_t *outer)
+{
+    uint16_t before = checksum_load(field);
+    if (udp && before == 0)
+        return; // there is none: RFC 768
+    uint16_t after = checksum_apply(before, difference);
+    if (udp && after == 0)
+        after = 0xffff;
+    *outer += checksum_difference(0, &before, &after, sizeof(after));
+    checksum_store(field, after);
+}
+
+// The quoted packet. Returns what its changes make of the message's sum.
+static uint64_t translate_quoted(uint8_t *frame, bool v4, const struct icmp_error *error,
+                                 const struct icmp_error_change *change)
+{
+    uint8_t *ip = frame + error->ip_offset;
+    uint8_t *l4 = frame + error->l4_offset;
+    uint64_t message = 0, addresses = 0, ports = 0;
+    if (change->quoted_source) {
+        replace_address(ip, v4, true, change->quoted_source, &addresses, &message);
+        replace(l4, &change->quoted_source_port, 2, &ports, &message);
+    }
+    if (change->quoted_destination) {
+        replace_address(ip, v4, false, change->quoted_destination, &addresses, &message);
+        replace(l4 + 2, &change->quoted_destination_port, 2, &ports, &message);
+    }
+    if (v4)
+        change_field(ip + IPV4_CHECKSUM, addresses, false, &message);
+    bool udp = error->protocol == IPPROTO_UDP;
+    uint32_t field = udp ? UDP_CHECKSUM : TCP_CHECKSUM;
+    if (error->l4_offset + field + 2u <= error->end)
+        change_field(l4 + field, addresses + ports, udp, &message);
+    return message;
+}
+
+void icmp_error_translate(uint8_t *frame, const struct wire_packet *packet,
+                          const struct icmp_error *error, const struct icmp_error_change *change)
+{
+    bool v4 = packet->kind == WIRE_IPV4;
+    uint8_t *ip = frame + packet->l3_offset;
+    uint64_t message = translate_quoted(frame, v4, error, change);
+    uint64_t header = 0, pseudo = 0;
+    if (change->source)
+        replace_address(ip, v4, true, change->source, &header, &pseudo);
+    if (change->destination)
+        replace_address(ip, v4, false, change->destination, &header, &pseudo);
+    if (v4)
+        checksum_change(ip + IPV4_CHECKSUM, header);
+    else
+        message += pseudo; // RFC 4443 section 2.3
+    checksum_change(frame + packet->l4_offset + ICMP_CHECKSUM, message);
+}

@@ -1,0 +1,46 @@
+// ICMP and ICMPv6 errors: which packet one is about, and the translation of both together, the
+// message and the packet that it quotes, where addresses and ports are rewritten (RFC 5508 section
+// 4.2). A quoted packet is cut short, may be of any age, and is whatever its sender says: all of it
+// is read through the cursor, and its checksums are changed by difference where they are quoted.
+#pragma once
+
+#include "dataplane/packet/wire/parse.h"
+
+// The packet that an error is about, of TCP or UDP.
+struct icmp_error {
+    uint16_t ip_offset; // of its IP header, bytes from the frame's start
+    uint16_t l4_offset; // of its TCP or UDP header
+    uint16_t end;       // one past the last byte of it that is quoted
+    uint8_t protocol;
+    uint16_t source_port;      // network byte order
+    uint16_t destination_port; //
+    struct ip_address source;
+    struct ip_address destination;
+};
+
+// Whether a packet that wire_parse() accepted is an error of a kind that is passed on: unreachable
+// and too big, time exceeded, parameter problem. Source quenches and redirects are not: RFC 6633,
+// and a redirect is about its own link.
+bool icmp_error_is(const struct wire_packet *packet);
+
+// Reads what an error is about. `frame` is what lies in one piece of memory. DROP_ICMP_MALFORMED:
+// it does not quote the IP header and the first eight bytes behind it (RFC 792; RFC 4443 section
+// 3). DROP_ICMP_NO_FLOW: what it quotes has no ports: another protocol, or a later fragment.
+enum drop_reason icmp_error_read(struct span frame, const struct wire_packet *packet,
+                                 struct icmp_error *error);
+
+// What a translation changes: NULL leaves an address and its port as they are. All addresses have
+// the packet's version, ports are in network byte order.
+struct icmp_error_change {
+    const struct ip_address *source; // of the message itself
+    const struct ip_address *destination;
+    const struct ip_address *quoted_source;
+    const struct ip_address *quoted_destination;
+    uint16_t quoted_source_port;
+    uint16_t quoted_destination_port;
+};
+
+// Translates an error in place: the checksums of both IP headers, of the quoted TCP or UDP header
+// as far as it is there, and of the message, by difference.
+void icmp_error_translate(uint8_t *frame, const struct wire_packet *packet,
+                          const struct icmp_error *error, const struct icmp_error_change *change);

@@ -1,0 +1,89 @@
+// Any bytes as a frame with an ICMP error: what it is about is read, and translated both ways. The
+// message must read back as translated, and its checksums must be as right as they were. Each input
+// runs as it is, and with the message's checksums made right. All frames lie in memory of exactly
+// their size.
+#include <netinet/in.h>
+#include <stdlib.h>
+
+#include "base/byteorder.h"
+#include "base/check.h"
+#include "dataplane/packet/wire/icmp_error.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/packet/frame.h"
+
+static struct ip_address example(bool v4, uint8_t last)
+{
+    const uint8_t bytes[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = last};
+    const uint8_t four_bytes[4] = {198, 51, 100, last};
+    return v4 ? ip_from_v4(four_bytes) : ip_from_v6(bytes);
+}
+
+static bool parse(const uint8_t *frame, size_t size, struct wire_packet *packet)
+{
+    return wire_parse(span_of(frame, size), (uint32_t)size, WIRE_KNOWN_NOTHING, packet) ==
+               DROP_NONE &&
+           (packet->kind == WIRE_IPV4 || packet->kind == WIRE_IPV6) && icmp_error_is(packet);
+}
+
+static void check_translation(uint8_t *frame, size_t size, const struct wire_packet *packet,
+                              const struct icmp_error *error, bool source)
+{
+    bool v4 = packet->kind == WIRE_IPV4;
+    bool right = frame_checksums_are_right(frame, size);
+    struct ip_address outer = example(v4, 1), quoted = example(v4, 2);
+    const struct icmp_error_change of_source = {
+        .destination = &outer, .quoted_source = &quoted, .quoted_source_port = htons(7)};
+    const struct icmp_error_change of_destination = {
+        .source = &outer, .quoted_destination = &quoted, .quoted_destination_port = htons(7)};
+    icmp_error_translate(frame, packet, error, source ? &of_source : &of_destination);
+
+    struct wire_packet again;
+    struct icmp_error told;
+    CHECK(parse(frame, size, &again) && memcmp(&again, packet, sizeof(again)) == 0);
+    CHECK(icmp_error_read(span_of(frame, size), &again, &told) == DROP_NONE);
+    CHECK(told.ip_offset == error->ip_offset && told.l4_offset == error->l4_offset);
+    CHECK(told.end == error->end && told.protocol == error->protocol);
+    struct ip_address written =
+        source ? wire_destination(frame, &again) : wire_source(frame, &again);
+    CHECK(ip_equal(&written, &outer));
+    CHECK(ip_equal(source ? &told.source : &told.destination, &quoted));
+    CHECK((source ? told.source_port : told.destination_port) == htons(7));
+    CHECK(ip_equal(source ? &told.destination : &told.source,
+                   source ? &error->destination : &error->source));
+    CHECK(frame_checksums_are_right(frame, size) == right);
+}
+
+static void check_frame(const uint8_t *data, size_t size)
+{
+    struct wire_packet packet;
+    struct icmp_error error;
+    if (!parse(data, size, &packet) ||
+        icmp_error_read(span_of(data, size), &packet, &error) != DROP_NONE)
+        return;
+    CHECK(error.ip_offset > packet.l4_offset && error.l4_offset > error.ip_offset);
+    CHECK(error.l4_offset + 8 <= error.end && error.end <= packet.end && packet.end <= size);
+    for (int source = 0; source < 2; source++) {
+        uint8_t *frame = malloc(size);
+        CHECK(frame);
+        memcpy(frame, data, size);
+        check_translation(frame, size, &packet, &error, source);
+        free(frame);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct frame fixed;
+    check_frame(data, size);
+    if (size == 0 || size > sizeof(fixed.bytes))
+        return 0;
+    memcpy(fixed.bytes, data, size);
+    fixed.size = size;
+    frame_fix_checksums(&fixed);
+    uint8_t *frame = malloc(size);
+    CHECK(frame);
+    memcpy(frame, fixed.bytes, size);
+    check_frame(frame, size);
+    free(frame);
+    return 0;
+}
