@@ -43,10 +43,14 @@ static const char configuration[] =
     "  - {name: nat, forward: nat, members: [{address: 10.2.0.11, port: 8080}]}\n"
     "  - {name: direct, forward: direct, members: [{address: 10.2.0.12}]}\n"
     "  - {name: ipip, forward: ipip, members: [{address: 10.2.0.13}]}\n"
+    "  - {name: gre, forward: gre, members: [{address: 10.2.0.13}]}\n"
+    "  - {name: gue, forward: gue, members: [{address: 10.2.0.13}]}\n"
     "vips:\n"
     "  - {name: nat, address: 10.1.0.100, port: 80, protocol: tcp, pool: nat}\n"
     "  - {name: direct, address: 10.1.0.101, port: 80, protocol: tcp, pool: direct}\n"
-    "  - {name: ipip, address: 10.1.0.102, port: 80, protocol: tcp, pool: ipip}\n";
+    "  - {name: ipip, address: 10.1.0.102, port: 80, protocol: tcp, pool: ipip}\n"
+    "  - {name: gre, address: 10.1.0.103, port: 80, protocol: tcp, pool: gre}\n"
+    "  - {name: gue, address: 10.1.0.104, port: 80, protocol: tcp, pool: gue}\n";
 
 struct run {
     struct stage_rig rig;
@@ -201,6 +205,16 @@ static void established_ipip(struct bench_state *state, int64_t flows)
     established(state, "10.1.0.102", flows, false, false);
 }
 
+static void established_gre(struct bench_state *state, int64_t flows)
+{
+    established(state, "10.1.0.103", flows, false, false);
+}
+
+static void established_gue(struct bench_state *state, int64_t flows)
+{
+    established(state, "10.1.0.104", flows, false, false);
+}
+
 static void next_burst(struct run *run, uint32_t burst)
 {
     struct stage *stage = &run->rig.stage;
@@ -268,6 +282,8 @@ int main(int argc, char **argv)
         bench_add("packet_established_direct", established_direct, flows[i]);
     for (int i = 0; i < 3; i++)
         bench_add("packet_established_ipip", established_ipip, flows[i]);
+    bench_add("packet_established_gre", established_gre, flows[0]);
+    bench_add("packet_established_gue", established_gue, flows[0]);
     for (int i = 0; i < 3; i++)
         bench_add("packet_established_nat", established_nat, flows[i] / 2); // two entries each
     for (int i = 0; i < 3; i++)

@@ -148,7 +148,7 @@ static void check_tunnel(const uint8_t *original, const struct wire_packet *pack
     size_t inner_size = (size_t)packet->end - packet->l3_offset;
     size_t outer_size = wire_tunnel_size(kind, &member);
     size_t size = WIRE_ETHERNET_SIZE + outer_size + inner_size;
-    size_t room = WIRE_TUNNEL_ROOM + inner_size;
+    size_t room = WIRE_TUNNEL_COPY + inner_size;
     if (size > UINT16_MAX)
         return;
     size_t gap = room > size ? room - size : 0;

@@ -70,11 +70,11 @@ static struct wire_tunnel_header header_between(enum wire_tunnel_kind kind, bool
 {
     struct wire_tunnel_header header = {.v4 = ip_is_v4(destination),
                                         .size = (uint8_t)wire_tunnel_size(kind, destination)};
-    CHECK(header.size + 2u <= WIRE_TUNNEL_ROOM);
+    CHECK(header.size + 2u <= WIRE_TUNNEL_COPY);
     uint8_t inner_protocol = inner_v4 ? IPPROTO_IPIP : IPPROTO_IPV6; // RFC 2003, RFC 2473
     uint8_t protocol = kind == WIRE_TUNNEL_IPIP ? inner_protocol : protocols[kind];
-    uint8_t *ip = header.bytes + WIRE_TUNNEL_ROOM - header.size;
-    uint8_t *shim = header.bytes + WIRE_TUNNEL_ROOM - shim_sizes[kind];
+    uint8_t *ip = header.bytes + WIRE_TUNNEL_COPY - header.size;
+    uint8_t *shim = header.bytes + WIRE_TUNNEL_COPY - shim_sizes[kind];
     store_be16(ip - 2, header.v4 ? ETHER_TYPE_IPV4 : ETHER_TYPE_IPV6);
     write_shim(shim, kind, inner_v4);
     if (header.v4) {

@@ -30,7 +30,9 @@
 
 // Bytes in front of an inner packet that wire_tunnel_write() overwrites, at least the EtherType and
 // the largest outer headers: one copy of a fixed size.
-#define WIRE_TUNNEL_ROOM 56
+#define WIRE_TUNNEL_COPY 56
+// Bytes that a buffer must have there, with Ethernet's addresses.
+#define WIRE_TUNNEL_ROOM (WIRE_TUNNEL_COPY + 2 * WIRE_MAC_SIZE)
 
 enum wire_tunnel_kind {
     WIRE_TUNNEL_IPIP,
@@ -44,7 +46,7 @@ uint32_t wire_tunnel_size(enum wire_tunnel_kind kind, const struct ip_address *m
 // What packets of one version get.
 struct wire_tunnel_header {
     // EtherType and headers, their last byte the last one.
-    _Alignas(64) uint8_t bytes[WIRE_TUNNEL_ROOM];
+    _Alignas(64) uint8_t bytes[WIRE_TUNNEL_COPY];
     uint16_t sum;      // of what is the same in all IPv4 headers
     uint16_t udp6_sum; // GUE over IPv6: of what is the same under all UDP checksums
     uint8_t size;      // without the EtherType
@@ -59,7 +61,7 @@ void wire_tunnel_between(enum wire_tunnel_kind kind, const struct ip_address *so
                          const struct ip_address *destination, struct wire_tunnel *tunnel);
 
 // Writes the outer headers in front of `inner`, an IP packet of `inner_size` bytes that
-// wire_parse() accepted, and the EtherType in front of them: WIRE_TUNNEL_ROOM bytes there are
+// wire_parse() accepted, and the EtherType in front of them: WIRE_TUNNEL_COPY bytes there are
 // writable. Of GUE, wire_tunnel_write_udp() fills the rest. With `checksum_by_device` the IPv4
 // header checksum is left zero. Returns the template that was written.
 static inline const struct wire_tunnel_header *wire_tunnel_write(uint8_t *inner,
@@ -86,7 +88,7 @@ static inline const struct wire_tunnel_header *wire_tunnel_write(uint8_t *inner,
     bool inner_v4 = inner[0] >> 4 == 4;
     uint8_t traffic_class = inner_v4 ? inner[1] : (uint8_t)(inner[0] << 4 | inner[1] >> 4);
     const struct wire_tunnel_header *header = &tunnel->of[inner_v4];
-    memcpy(inner - WIRE_TUNNEL_ROOM, header->bytes, WIRE_TUNNEL_ROOM);
+    memcpy(inner - WIRE_TUNNEL_COPY, header->bytes, WIRE_TUNNEL_COPY);
     uint8_t *outer = inner - header->size;
     if (__builtin_expect(header->v4, 1)) {
         uint16_t words[2] = {(uint16_t)(0x45 | traffic_class << 8),

@@ -56,7 +56,7 @@ static const uint8_t *wrap(enum wire_tunnel_kind kind, const struct frame_spec *
     struct wire_tunnel tunnel;
     wire_tunnel_between(kind, &source, &member, &tunnel);
     memset(written, 0xa5, sizeof(written));
-    uint8_t *at = written + 2 * WIRE_TUNNEL_ROOM;
+    uint8_t *at = written + 2 * WIRE_TUNNEL_COPY;
     memcpy(at, inner.bytes + FRAME_IP_AT, inner_size());
     const struct wire_tunnel_header *header =
         wire_tunnel_write(at, (uint32_t)inner_size(), &tunnel, false);
@@ -65,7 +65,7 @@ static const uint8_t *wrap(enum wire_tunnel_kind kind, const struct frame_spec *
         wire_tunnel_write_udp(at, (uint32_t)inner_size(), header);
     uint8_t *frame = at - header->size - WIRE_ETHERNET_SIZE;
     memset(frame, 0xee, WIRE_ETHERNET_SIZE - 2); // the addresses are the caller's
-    for (const uint8_t *before = written; before < at - WIRE_TUNNEL_ROOM && before < frame;
+    for (const uint8_t *before = written; before < at - WIRE_TUNNEL_COPY && before < frame;
          before++)
         assert_int_equal(*before, 0xa5);
     return frame;
@@ -225,16 +225,16 @@ static void leaves_the_outer_checksum_to_a_device(void **state)
     frame_build(&inner, &(struct frame_spec){0});
     struct ip_address source = address_of("10.0.0.1");
     struct ip_address member = address_of("10.0.0.2");
-    uint8_t *at = written + WIRE_TUNNEL_ROOM;
+    uint8_t *at = written + WIRE_TUNNEL_COPY;
     memcpy(at, inner.bytes + FRAME_IP_AT, inner_size());
     for (int kind = WIRE_TUNNEL_IPIP; kind <= WIRE_TUNNEL_GUE; kind++) {
         struct wire_tunnel tunnel;
         wire_tunnel_between((enum wire_tunnel_kind)kind, &source, &member, &tunnel);
-        uint8_t full[WIRE_TUNNEL_ROOM];
+        uint8_t full[WIRE_TUNNEL_COPY];
         wire_tunnel_write(at, (uint32_t)inner_size(), &tunnel, false);
         memcpy(full, written, sizeof(full));
         uint32_t size = wire_tunnel_write(at, (uint32_t)inner_size(), &tunnel, true)->size;
-        uint8_t *checksum = full + WIRE_TUNNEL_ROOM - size + 10;
+        uint8_t *checksum = full + WIRE_TUNNEL_COPY - size + 10;
         assert_int_equal(load_be16(at - size + 10), 0);
         assert_int_not_equal(load_be16(checksum), 0);
         store_be16(checksum, 0);
