@@ -8,6 +8,7 @@
 #include "base/byteorder.h"
 #include "base/check.h"
 #include "dataplane/packet/wire/echo.h"
+#include "dataplane/packet/wire/mss.h"
 #include "dataplane/packet/wire/neighbourhood.h"
 #include "dataplane/packet/wire/rewrite.h"
 #include "dataplane/packet/wire/short.h"
@@ -186,6 +187,27 @@ static void check_tunnels(const uint8_t *original, const struct wire_packet *pac
     }
 }
 
+// However the options of a TCP header are, clamping keeps the checksum as right as it was, leaves
+// no MSS above the limit where it could read them, and does it once.
+static void check_mss(const uint8_t *original, size_t size, const struct wire_packet *packet)
+{
+    enum {
+        LIMIT = 1000
+    };
+    uint8_t *frame = copy_of(original, size, size);
+    uint8_t *tcp = frame + packet->l4_offset;
+    size_t there = size - packet->l4_offset;
+    enum wire_mss result = wire_mss_clamp(tcp, there, LIMIT);
+    CHECK((result == WIRE_MSS_CLAMPED) == (memcmp(frame, original, size) != 0));
+    CHECK(wire_mss_clamp(tcp, there, LIMIT) ==
+          (result == WIRE_MSS_MALFORMED ? WIRE_MSS_MALFORMED : WIRE_MSS_KEPT));
+    if (frame_checksums_are_right(original, size))
+        CHECK(frame_checksums_are_right(frame, size));
+    struct wire_packet again;
+    CHECK(parse(frame, size, &again) == DROP_NONE && same(packet, &again));
+    free(frame);
+}
+
 static void check_neighbourhood(const uint8_t *original, size_t size,
                                 const struct wire_packet *packet, size_t room)
 {
@@ -288,6 +310,8 @@ static void check_frame(const uint8_t *frame, size_t size)
         check_hop(frame, size, &packet);
     if (v4 || v6)
         check_tunnels(frame, &packet);
+    if (packet.protocol == IPPROTO_TCP && !packet.fragment)
+        check_mss(frame, size, &packet);
     if (packet.kind == WIRE_ARP || (v6 && packet.protocol == IPPROTO_ICMPV6)) {
         check_neighbourhood(frame, size, &packet, size);
         check_neighbourhood(frame, size, &packet, size + NEIGHBOURHOOD_FRAME_MAX);

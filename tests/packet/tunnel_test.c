@@ -247,13 +247,106 @@ static void gue_spreads_flows_over_source_ports(void **state)
     assert_true(distinct > 240);
 }
 
+// What of a SYN's options comes out.
+static struct span options_of(const struct outcome *outcome, const struct way *way)
+{
+    uint32_t ip = strchr(way->vip, ':') ? 40 : 20;
+    return span_of(outcome->frame.bytes + 14 + overhead(way) + ip + WIRE_TCP_SIZE, 8);
+}
+
+// The MSS of SYNs becomes what fits the tunnel; where it is lower, or they have none, nothing
+// changes.
+static void syns_tell_what_fits(void **state)
+{
+    for (size_t i = 0; i < WAYS; i++) {
+        uint32_t headers = (strchr(ways[i].vip, ':') ? 40 : 20) + WIRE_TCP_SIZE;
+        uint16_t fits = (uint16_t)(MTU - overhead(&ways[i]) - headers);
+        uint8_t at_odd[8] = {1, 2, 4, 0, 0, 1, 1, 1};
+        uint8_t at_even[8] = {2, 4, 0, 0, 1, 3, 3, 7};
+        uint64_t before = *rig.stage.counters.mss_clamped;
+        for (int odd = 0; odd < 2; odd++) {
+            uint8_t *options = odd ? at_odd : at_even;
+            size_t at = odd ? 3 : 2;
+            struct frame_spec spec = to(ways[i].vip, SYN);
+            spec.source_port = (uint16_t)(50000 + odd);
+            spec.payload_size = 0;
+            spec.tcp_options = span_of(options, 8);
+            static const int changes[] = {1, 0, -1};
+            for (int c = 0; c < 3; c++) { // a new flow, then a SYN that comes again
+                store_be16(options + at, (uint16_t)(fits + changes[c]));
+                struct outcome outcome = put(spec);
+                assert_int_equal(outcome.kind, OUTCOME_SENT);
+                assert_int_equal(load_be16(options_of(&outcome, &ways[i]).data + at),
+                                 c == 2 ? fits - 1 : fits);
+                // As if the client had told it: checksums too.
+                store_be16(options + at, c == 2 ? (uint16_t)(fits - 1) : fits);
+                static struct frame expected;
+                build_expected(&ways[i], &spec, &outcome.frame, &expected);
+                assert_memory_equal(outcome.frame.bytes, expected.bytes, expected.size);
+            }
+            store_be16(options + at, 9000); // on the short path, of a known flow
+            struct outcome again = put(spec);
+            assert_int_equal(load_be16(options_of(&again, &ways[i]).data + at), fits);
+        }
+        assert_int_equal(*rig.stage.counters.mss_clamped - before, 4);
+    }
+}
+
+static void options_that_cannot_be_read_stay_as_they_are(void **state)
+{
+    static const uint8_t rows[][8] = {
+        {2, 4, 0xff},          // fine: the others' yardstick
+        {2, 5, 0xff, 0xff, 0}, // a length that MSS has not
+        {3, 0, 2, 4, 0xff},    // a length of nothing
+        {3, 1, 2, 4, 0xff},
+        {8, 10, 0, 0, 2, 4, 0xff, 0xff}, // beyond the header
+        {1, 1, 1, 1, 1, 1, 1, 2},        // cut short
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct frame_spec spec = to("10.1.0.114", SYN);
+        spec.source_port = (uint16_t)(51000 + i);
+        spec.tcp_options = span_of(rows[i], 8);
+        uint64_t malformed = *rig.stage.counters.mss_malformed;
+        uint64_t clamped = *rig.stage.counters.mss_clamped;
+        if (i > 0)
+            assert_wrapped(&ways[0], spec);
+        else
+            assert_int_equal(put(spec).kind, OUTCOME_SENT);
+        assert_int_equal(*rig.stage.counters.mss_malformed - malformed, i > 0);
+        assert_int_equal(*rig.stage.counters.mss_clamped - clamped, i == 0);
+    }
+}
+
+// A wrong checksum stays wrong.
+static void a_clamped_syn_is_not_repaired(void **state)
+{
+    struct frame_spec spec = to("10.1.0.114", SYN);
+    spec.tcp_options = span_of((const uint8_t[4]){2, 4, 0xff, 0xff}, 4);
+    struct frame frame;
+    frame_build(&frame, &spec);
+    frame.bytes[frame.size - 1] ^= 0x55;
+    static struct outcome outcome;
+    rig_packet(&rig, FRONT, &frame, &outcome);
+    assert_int_equal(*rig.stage.counters.mss_clamped, 1);
+    // Taken out of the tunnel again.
+    memmove(outcome.frame.bytes + 14, outcome.frame.bytes + 34, outcome.frame.size - 34);
+    assert_false(frame_checksums_are_right(outcome.frame.bytes, outcome.frame.size - 20));
+    outcome.frame.bytes[outcome.frame.size - 21] ^= 0x55;
+    assert_true(frame_checksums_are_right(outcome.frame.bytes, outcome.frame.size - 20));
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, open_rig, close_rig)
     const struct CMUnitTest tests[] = {
-        CASE(every_way_wraps_as_its_format_says),  CASE(udp_is_carried_too),
-        CASE(the_largest_packet_fills_the_mtu),    CASE(a_buffer_without_room_is_dropped_by_name),
+        CASE(every_way_wraps_as_its_format_says),
+        CASE(udp_is_carried_too),
+        CASE(the_largest_packet_fills_the_mtu),
+        CASE(a_buffer_without_room_is_dropped_by_name),
         CASE(gue_spreads_flows_over_source_ports),
+        CASE(syns_tell_what_fits),
+        CASE(options_that_cannot_be_read_stay_as_they_are),
+        CASE(a_clamped_syn_is_not_repaired),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

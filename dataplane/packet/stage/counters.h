@@ -18,62 +18,66 @@
 
 // X(enumerator, field, name, type, capacity, help). T(enumerator, beside, name, type, capacity,
 // help): four in a row are a struct tally.
-#define COUNTER_LIST(X, T)                                                                       \
-    X(COUNTER_DROPS, drops, "weir_drops_packets_total", STATS_COUNTER, DROP_REASONS,             \
-      "Packets dropped, by reason.")                                                             \
-    X(COUNTER_PORT_RX_PACKETS, port_rx_packets, "weir_port_rx_packets_total", STATS_COUNTER,     \
-      CONFIG_PORTS_MAX, "Packets received on a port.")                                           \
-    X(COUNTER_PORT_RX_BYTES, port_rx_bytes, "weir_port_rx_bytes_total", STATS_COUNTER,           \
-      CONFIG_PORTS_MAX, "Bytes received on a port, Ethernet headers included.")                  \
-    X(COUNTER_PORT_TX_PACKETS, port_tx_packets, "weir_port_tx_packets_total", STATS_COUNTER,     \
-      CONFIG_PORTS_MAX, "Packets given to a port to send.")                                      \
-    X(COUNTER_PORT_TX_BYTES, port_tx_bytes, "weir_port_tx_bytes_total", STATS_COUNTER,           \
-      CONFIG_PORTS_MAX, "Bytes given to a port to send, Ethernet headers included.")             \
-    X(COUNTER_PORT_PUNTED, port_punted, "weir_port_punted_packets_total", STATS_COUNTER,         \
-      CONFIG_PORTS_MAX, "Packets of a port handed to the kernel.")                               \
-    X(COUNTER_PORT_LINK_DOWNS, port_link_downs, "weir_port_link_downs_total", STATS_COUNTER,     \
-      CONFIG_PORTS_MAX, "Times a port was without link, at the start or after it had one.")      \
-    X(COUNTER_PORT_INJECTED, port_injected, "weir_port_injected_packets_total", STATS_COUNTER,   \
-      CONFIG_PORTS_MAX, "Packets of the kernel sent on a port.")                                 \
-    T(COUNTER_VIP_PACKETS, false, "weir_vip_packets_total", STATS_COUNTER, TABLES_SERVICE_SLOTS, \
-      "Packets from clients to a virtual address that went to a member.")                        \
-    T(COUNTER_VIP_BYTES, true, "weir_vip_bytes_total", STATS_COUNTER, TABLES_SERVICE_SLOTS,      \
-      "Bytes of those packets, Ethernet headers included.")                                      \
-    T(COUNTER_VIP_FLOWS_CREATED, true, "weir_vip_flows_created_total", STATS_COUNTER,            \
-      TABLES_SERVICE_SLOTS, "Flows that began at a virtual address.")                            \
-    T(COUNTER_VIP_FLOWS, true, "weir_vip_flows", STATS_GAUGE, TABLES_SERVICE_SLOTS,              \
-      "Flows of a virtual address.")                                                             \
-    T(COUNTER_MEMBER_PACKETS, false, "weir_member_packets_total", STATS_COUNTER,                 \
-      TABLES_MEMBER_SLOTS, "Packets from clients sent to a member.")                             \
-    T(COUNTER_MEMBER_BYTES, true, "weir_member_bytes_total", STATS_COUNTER, TABLES_MEMBER_SLOTS, \
-      "Bytes of those packets, Ethernet headers included.")                                      \
-    T(COUNTER_MEMBER_FLOWS_CREATED, true, "weir_member_flows_created_total", STATS_COUNTER,      \
-      TABLES_MEMBER_SLOTS, "Flows that were given to a member.")                                 \
-    T(COUNTER_MEMBER_FLOWS, true, "weir_member_flows", STATS_GAUGE, TABLES_MEMBER_SLOTS,         \
-      "Flows that a member has.")                                                                \
-    X(COUNTER_ACCESS_PACKETS, access_packets, "weir_access_packets_total", STATS_COUNTER,        \
-      TABLES_RULE_SLOTS, "Packets that an access rule decided on.")                              \
-    X(COUNTER_AFFINITIES_EVICTED, affinities_evicted, "weir_affinity_evictions_total",           \
-      STATS_COUNTER, 1, "Clients whose member was forgotten early, for want of room.")           \
-    X(COUNTER_UNTRACKED, untracked, "weir_untracked_packets_total", STATS_COUNTER, 1,            \
-      "Packets that a full flow table let pass by the balancer's choice alone.")                 \
-    X(COUNTER_ICMP_RELAYED, icmp_relayed, "weir_icmp_errors_relayed_total", STATS_COUNTER, 1,    \
-      "ICMP errors about flows that were passed on to members and clients.")                     \
-    X(COUNTER_HANDOFFS, handoffs, "weir_worker_handoffs_total", STATS_COUNTER, 1,                \
-      "Packets given to the worker that owns their flow or a queue.")                            \
-    X(COUNTER_TURNS, turns, "weir_worker_turns_total", STATS_COUNTER, 1,                         \
-      "Turns of a worker's loop.")                                                               \
-    X(COUNTER_EMPTY_TURNS, empty_turns, "weir_worker_empty_turns_total", STATS_COUNTER, 1,       \
-      "Turns that found nothing to do.")                                                         \
-    X(COUNTER_SLEEPS, sleeps, "weir_worker_sleeps_total", STATS_COUNTER, 1,                      \
-      "Times an idle worker slept.")                                                             \
-    X(COUNTER_PACKETS, packets, "weir_worker_packets_total", STATS_COUNTER, 1,                   \
-      "Packets a worker took from ports, TAP interfaces and other workers.")                     \
-    X(COUNTER_BUSY_CYCLES, busy_cycles, "weir_worker_busy_cycles_total", STATS_COUNTER, 1,       \
-      "Time-stamp counter cycles of turns that found work.")                                     \
-    X(COUNTER_CYCLES, cycles, "weir_worker_cycles_total", STATS_COUNTER, 1,                      \
-      "Time-stamp counter cycles since a worker began, sleep included.")                         \
-    X(COUNTER_FLOWS, flows, "weir_worker_flows", STATS_GAUGE, 1,                                 \
+#define COUNTER_LIST(X, T)                                                                        \
+    X(COUNTER_DROPS, drops, "weir_drops_packets_total", STATS_COUNTER, DROP_REASONS,              \
+      "Packets dropped, by reason.")                                                              \
+    X(COUNTER_PORT_RX_PACKETS, port_rx_packets, "weir_port_rx_packets_total", STATS_COUNTER,      \
+      CONFIG_PORTS_MAX, "Packets received on a port.")                                            \
+    X(COUNTER_PORT_RX_BYTES, port_rx_bytes, "weir_port_rx_bytes_total", STATS_COUNTER,            \
+      CONFIG_PORTS_MAX, "Bytes received on a port, Ethernet headers included.")                   \
+    X(COUNTER_PORT_TX_PACKETS, port_tx_packets, "weir_port_tx_packets_total", STATS_COUNTER,      \
+      CONFIG_PORTS_MAX, "Packets given to a port to send.")                                       \
+    X(COUNTER_PORT_TX_BYTES, port_tx_bytes, "weir_port_tx_bytes_total", STATS_COUNTER,            \
+      CONFIG_PORTS_MAX, "Bytes given to a port to send, Ethernet headers included.")              \
+    X(COUNTER_PORT_PUNTED, port_punted, "weir_port_punted_packets_total", STATS_COUNTER,          \
+      CONFIG_PORTS_MAX, "Packets of a port handed to the kernel.")                                \
+    X(COUNTER_PORT_LINK_DOWNS, port_link_downs, "weir_port_link_downs_total", STATS_COUNTER,      \
+      CONFIG_PORTS_MAX, "Times a port was without link, at the start or after it had one.")       \
+    X(COUNTER_PORT_INJECTED, port_injected, "weir_port_injected_packets_total", STATS_COUNTER,    \
+      CONFIG_PORTS_MAX, "Packets of the kernel sent on a port.")                                  \
+    T(COUNTER_VIP_PACKETS, false, "weir_vip_packets_total", STATS_COUNTER, TABLES_SERVICE_SLOTS,  \
+      "Packets from clients to a virtual address that went to a member.")                         \
+    T(COUNTER_VIP_BYTES, true, "weir_vip_bytes_total", STATS_COUNTER, TABLES_SERVICE_SLOTS,       \
+      "Bytes of those packets, Ethernet headers included.")                                       \
+    T(COUNTER_VIP_FLOWS_CREATED, true, "weir_vip_flows_created_total", STATS_COUNTER,             \
+      TABLES_SERVICE_SLOTS, "Flows that began at a virtual address.")                             \
+    T(COUNTER_VIP_FLOWS, true, "weir_vip_flows", STATS_GAUGE, TABLES_SERVICE_SLOTS,               \
+      "Flows of a virtual address.")                                                              \
+    T(COUNTER_MEMBER_PACKETS, false, "weir_member_packets_total", STATS_COUNTER,                  \
+      TABLES_MEMBER_SLOTS, "Packets from clients sent to a member.")                              \
+    T(COUNTER_MEMBER_BYTES, true, "weir_member_bytes_total", STATS_COUNTER, TABLES_MEMBER_SLOTS,  \
+      "Bytes of those packets, Ethernet headers included.")                                       \
+    T(COUNTER_MEMBER_FLOWS_CREATED, true, "weir_member_flows_created_total", STATS_COUNTER,       \
+      TABLES_MEMBER_SLOTS, "Flows that were given to a member.")                                  \
+    T(COUNTER_MEMBER_FLOWS, true, "weir_member_flows", STATS_GAUGE, TABLES_MEMBER_SLOTS,          \
+      "Flows that a member has.")                                                                 \
+    X(COUNTER_ACCESS_PACKETS, access_packets, "weir_access_packets_total", STATS_COUNTER,         \
+      TABLES_RULE_SLOTS, "Packets that an access rule decided on.")                               \
+    X(COUNTER_AFFINITIES_EVICTED, affinities_evicted, "weir_affinity_evictions_total",            \
+      STATS_COUNTER, 1, "Clients whose member was forgotten early, for want of room.")            \
+    X(COUNTER_UNTRACKED, untracked, "weir_untracked_packets_total", STATS_COUNTER, 1,             \
+      "Packets that a full flow table let pass by the balancer's choice alone.")                  \
+    X(COUNTER_ICMP_RELAYED, icmp_relayed, "weir_icmp_errors_relayed_total", STATS_COUNTER, 1,     \
+      "ICMP errors about flows that were passed on to members and clients.")                      \
+    X(COUNTER_MSS_CLAMPED, mss_clamped, "weir_mss_clamped_packets_total", STATS_COUNTER, 1,       \
+      "SYNs to tunnelled members whose maximum segment size was lowered.")                        \
+    X(COUNTER_MSS_MALFORMED, mss_malformed, "weir_mss_malformed_packets_total", STATS_COUNTER, 1, \
+      "SYNs to tunnelled members whose TCP options could not be read, left as they were.")        \
+    X(COUNTER_HANDOFFS, handoffs, "weir_worker_handoffs_total", STATS_COUNTER, 1,                 \
+      "Packets given to the worker that owns their flow or a queue.")                             \
+    X(COUNTER_TURNS, turns, "weir_worker_turns_total", STATS_COUNTER, 1,                          \
+      "Turns of a worker's loop.")                                                                \
+    X(COUNTER_EMPTY_TURNS, empty_turns, "weir_worker_empty_turns_total", STATS_COUNTER, 1,        \
+      "Turns that found nothing to do.")                                                          \
+    X(COUNTER_SLEEPS, sleeps, "weir_worker_sleeps_total", STATS_COUNTER, 1,                       \
+      "Times an idle worker slept.")                                                              \
+    X(COUNTER_PACKETS, packets, "weir_worker_packets_total", STATS_COUNTER, 1,                    \
+      "Packets a worker took from ports, TAP interfaces and other workers.")                      \
+    X(COUNTER_BUSY_CYCLES, busy_cycles, "weir_worker_busy_cycles_total", STATS_COUNTER, 1,        \
+      "Time-stamp counter cycles of turns that found work.")                                      \
+    X(COUNTER_CYCLES, cycles, "weir_worker_cycles_total", STATS_COUNTER, 1,                       \
+      "Time-stamp counter cycles since a worker began, sleep included.")                          \
+    X(COUNTER_FLOWS, flows, "weir_worker_flows", STATS_GAUGE, 1,                                  \
       "Entries in use in a worker's flow table; a NAT flow has two.")
 
 enum counter {

@@ -1,5 +1,6 @@
 #include "dataplane/packet/stage/stage_priv.h"
 
+#include "dataplane/packet/wire/mss.h"
 #include "dataplane/packet/wire/rewrite.h"
 
 static uint32_t ip_size(const struct packet *packet)
@@ -41,6 +42,23 @@ static bool route_through(struct stage *stage, struct packet *packet, uint16_t o
     return true;
 }
 
+void member_clamp_mss(struct stage *stage, const struct rte_mbuf *mbuf, uint8_t *tcp, bool v4,
+                      const struct tables_member *member)
+{
+    if (!config_forward_tunnels((enum config_forward)member->forward))
+        return;
+    size_t there = (size_t)(rte_pktmbuf_mtod(mbuf, uint8_t *) + rte_pktmbuf_data_len(mbuf) - tcp);
+    switch (wire_mss_clamp(tcp, there, wire_mss_of(member->ip_size_max, v4))) {
+    case WIRE_MSS_KEPT:
+        return;
+    case WIRE_MSS_CLAMPED:
+        stats_add(stage->counters.mss_clamped, 1);
+        return;
+    case WIRE_MSS_MALFORMED:
+        stats_add(stage->counters.mss_malformed, 1);
+    }
+}
+
 // Puts outer headers between the Ethernet header and the packet.
 static bool encapsulate(struct stage *stage, struct packet *packet,
                         const struct tables_member *member)
@@ -49,6 +67,9 @@ static bool encapsulate(struct stage *stage, struct packet *packet,
         packet_drop(packet, DROP_MTU);
         return false;
     }
+    if (packet->wire.tcp_flags & WIRE_TCP_SYN)
+        member_clamp_mss(stage, packet->mbuf, packet->frame + packet->wire.l4_offset,
+                         packet->wire.kind == WIRE_IPV4, member);
     uint8_t *inner = packet->frame + packet->wire.l3_offset;
     uint8_t *frame = member_wrap(stage, packet->mbuf, inner, ip_size(packet), member,
                                  member->forward == CONFIG_FORWARD_GUE);

@@ -281,6 +281,28 @@ static inline bool send_to_client(struct stage *stage, struct rte_mbuf *mbuf,
     return true;
 }
 
+// A SYN, to whichever member.
+static void clamp_mss(struct stage *stage, struct rte_mbuf *mbuf, const struct plain *plain,
+                      uint16_t member)
+{
+    uint8_t *frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
+    uint8_t *tcp = frame + (plain->wire.v4 ? WIRE_SHORT_V4_L4 : WIRE_SHORT_V6_L4);
+    member_clamp_mss(stage, mbuf, tcp, plain->wire.v4, &stage->tables->members[member]);
+}
+
+// A SYN of a known flow. False: it begins a connection anew, and the stages forget the old one
+// first.
+static __attribute__((noinline)) bool go_on_with_syn(struct stage *stage, struct rte_mbuf *mbuf,
+                                                     const struct plain *plain,
+                                                     const struct flow *flow)
+{
+    if (flow_reopens(stage, flow, plain->wire.tcp_flags))
+        return false;
+    if (!(flow->flags & FLOW_IS_REPLY))
+        clamp_mss(stage, mbuf, plain, flow->member);
+    return true;
+}
+
 // The first packet of a flow.
 static __attribute__((noinline)) bool begin(struct stage *stage, uint16_t port, bool handed,
                                             struct rte_mbuf *mbuf, const struct plain *plain)
@@ -290,6 +312,8 @@ static __attribute__((noinline)) bool begin(struct stage *stage, uint16_t port, 
     admit_begin(stage, &newcomer, &admission);
     switch ((enum verdict)admission.verdict) {
     case VERDICT_SEND:
+        if (plain->wire.tcp_flags & WIRE_TCP_SYN)
+            clamp_mss(stage, mbuf, plain, admission.member);
         return send_to_member(stage, mbuf, plain, admission.member);
     case VERDICT_HANDOFF:
         stage_hand_off(stage, mbuf, admission.owner, port, HANDOFF_PROCESS);
@@ -307,9 +331,7 @@ static inline bool go(struct short_burst *burst, struct rte_mbuf *mbuf, const st
     struct flow *flow = flow_now(stage, plain);
     if (UNLIKELY(!flow))
         return begin(stage, burst->port, burst->handed, mbuf, plain);
-    // A segment that begins a connection anew: the stages forget the old one first.
-    if (UNLIKELY(plain->wire.tcp_flags & WIRE_TCP_SYN) &&
-        flow_reopens(stage, flow, plain->wire.tcp_flags))
+    if (UNLIKELY(plain->wire.tcp_flags & WIRE_TCP_SYN) && !go_on_with_syn(stage, mbuf, plain, flow))
         return false;
     bool sent = flow->flags & FLOW_IS_REPLY
                     ? send_to_client(stage, mbuf, plain, flow_pair_of(stage->flows, flow))

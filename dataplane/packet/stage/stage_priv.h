@@ -143,6 +143,11 @@ static inline uint8_t *member_wrap(const struct stage *stage, struct rte_mbuf *m
 // `burst` packets fit. False: it is full.
 bool budget_take(struct budget *budget, uint64_t rate, uint64_t burst, uint32_t now_ms);
 
+// forward.c: lowers the MSS of a SYN to what fits the way to a tunnelled member. `tcp` is its TCP
+// header in the mbuf's first piece, `v4` the version around it.
+void member_clamp_mss(struct stage *stage, const struct rte_mbuf *mbuf, uint8_t *tcp, bool v4,
+                      const struct tables_member *member);
+
 // stage.c: gives a packet to another worker. Takes the mbuf.
 void stage_hand_off(struct stage *stage, struct rte_mbuf *packet, uint16_t worker, uint16_t port,
                     enum handoff_type type);
