@@ -60,8 +60,9 @@ const struct command commands[] = {
         .words = {"show", "drops"},
         .usage = "",
         .help = "dropped packets by reason",
-        .example = "weirctl show drops --all",
-        .options = SHOW_OPTIONS | OPTION_BIT(OPTION_ALL),
+        .example = "weirctl show drops --vip web",
+        .options = SHOW_OPTIONS | OPTION_BIT(OPTION_ALL) | OPTION_BIT(OPTION_BY_VIP) |
+                   OPTION_BIT(OPTION_VIP),
         .run = show_drops,
     },
     {
@@ -87,6 +88,14 @@ const struct command commands[] = {
         .example = "weirctl show workers --watch=5s",
         .options = SHOW_OPTIONS,
         .run = show_workers,
+    },
+    {
+        .words = {"show", "stages"},
+        .usage = "",
+        .help = "where cycles go: each stage's calls, packets a call, cycles a packet",
+        .example = "weirctl show stages --watch=1s",
+        .options = SHOW_OPTIONS | OPTION_BIT(OPTION_WORKER) | OPTION_BIT(OPTION_ALL),
+        .run = show_stages,
     },
     {
         .words = {"show", "neighbours"},

@@ -24,16 +24,18 @@ const struct option_rule option_rules[OPTION_IDS] = {
     [OPTION_JSON] = {"--json", NULL, OPTION_FLAG, 0, "print the answer as JSON, for programs"},
     [OPTION_WATCH] = {"--watch", "INTERVAL", OPTION_DURATION_MAYBE, 1000,
                       "show it again every INTERVAL, until interrupted [1s]"},
-    [OPTION_ALL] = {"--all", NULL, OPTION_FLAG, 0, "reasons that dropped nothing, too"},
+    [OPTION_ALL] = {"--all", NULL, OPTION_FLAG, 0, "what has counted nothing, too"},
     [OPTION_LIMIT] = {"--limit", "N", OPTION_NUMBER, 100,
                       "at most N flows, up to " TEXT_OF(IPC_FLOWS_MAX) " [100]"},
-    [OPTION_VIP] = {"--vip", "NAME", OPTION_TEXT, 0, "only flows to this virtual address"},
+    [OPTION_VIP] = {"--vip", "NAME", OPTION_TEXT, 0, "only what is of this virtual address"},
     [OPTION_POOL] = {"--pool", "NAME", OPTION_TEXT, 0, "only flows to this pool"},
     [OPTION_MEMBER] = {"--member", "NAME", OPTION_TEXT, 0, "only flows to members of this name"},
     [OPTION_CLIENT] = {"--client", "ADDRESS", OPTION_ADDRESS, 0, "only flows of this client"},
     [OPTION_COUNT] = {"--count", "N", OPTION_NUMBER, 0, "end after N lines"},
     [OPTION_INTERVAL] = {"--interval", "INTERVAL", OPTION_DURATION, 1000,
                          "time from one line to the next [1s]"},
+    [OPTION_BY_VIP] = {"--by-vip", NULL, OPTION_FLAG, 0, "a row for each virtual address"},
+    [OPTION_WORKER] = {"--worker", "N", OPTION_NUMBER, 0, "only this worker; they count from 0"},
     [OPTION_VERSION] = {"--version", NULL, OPTION_FLAG, 0, "the same as `weirctl version`"},
 };
 
@@ -96,6 +98,7 @@ static enum error read_value(enum option_id id, const char *text, struct options
     const struct option_rule *rule = &option_rules[id];
     uint64_t number = 0;
     uint64_t most = id == OPTION_LIMIT ? IPC_FLOWS_MAX : COUNT_MAX;
+    uint64_t least = id == OPTION_WORKER ? 0 : 1;
     const char *end;
     struct ip_address address;
     switch (rule->kind) {
@@ -110,9 +113,9 @@ static enum error read_value(enum option_id id, const char *text, struct options
             return refuse(why, "%s takes an IPv4 or IPv6 address, not `%s`", rule->name, text);
         break;
     case OPTION_NUMBER:
-        if (!read_digits(text, &number, &end) || *end != '\0' || number < 1 || number > most)
-            return refuse(why, "%s takes a number from 1 to %" PRIu64 ", not `%s`", rule->name,
-                          most, text);
+        if (!read_digits(text, &number, &end) || *end != '\0' || number < least || number > most)
+            return refuse(why, "%s takes a number from %" PRIu64 " to %" PRIu64 ", not `%s`",
+                          rule->name, least, most, text);
         break;
     case OPTION_DURATION:
     case OPTION_DURATION_MAYBE: {

@@ -24,6 +24,8 @@ enum option_id {
     OPTION_CLIENT,
     OPTION_COUNT,
     OPTION_INTERVAL,
+    OPTION_BY_VIP,
+    OPTION_WORKER,
     OPTION_VERSION,
     OPTION_IDS,
 };

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "controlplane/cli/request.h"
+#include "controlplane/cli/stages.h"
 #include "controlplane/cli/view.h"
 
 // To the upper left corner, and what is below cleared (ECMA-48, CUP and ED).
@@ -33,9 +34,28 @@ static void wait_ms(uint64_t ms)
     nanosleep(&left, NULL);
 }
 
+// Makes an answer ready for its view. `before` is the answer before it, NULL for the first.
+typedef json_t *prepare_function(const struct options *options, const json_t *before,
+                                 const json_t *now);
+
+static enum cli_exit print_prepared(const struct options *options, const char *method,
+                                    view_function *view, prepare_function *prepare,
+                                    const json_t *before, const json_t *now)
+{
+    if (!prepare || options_given(options, OPTION_JSON))
+        return print_result(options, method, view, now);
+    json_t *ready = prepare(options, before, now);
+    if (!ready)
+        return request_not_understood(method);
+    enum cli_exit result = print_result(options, method, view, ready);
+    json_decref(ready);
+    return result;
+}
+
 // `arguments` is taken.
-static enum cli_exit show(const struct invocation *invocation, const char *method,
-                          json_t *arguments, view_function *view)
+static enum cli_exit show_prepared(const struct invocation *invocation, const char *method,
+                                   json_t *arguments, view_function *view,
+                                   prepare_function *prepare)
 {
     const struct options *options = invocation->options;
     bool watch = options_given(options, OPTION_WATCH);
@@ -46,6 +66,7 @@ static enum cli_exit show(const struct invocation *invocation, const char *metho
         json_decref(arguments);
         return result;
     }
+    json_t *before = NULL;
     for (bool first = true;; first = false) {
         json_t *answer;
         result = request_call(client, method, json_incref(arguments), &answer, NULL);
@@ -55,15 +76,30 @@ static enum cli_exit show(const struct invocation *invocation, const char *metho
             fputs(TERMINAL_CLEAR, stdout);
         else if (!first)
             fputc('\n', stdout);
-        result = print_result(options, method, view, answer);
-        json_decref(answer);
+        result = print_prepared(options, method, view, prepare, before, answer);
+        json_decref(before);
+        before = answer;
         if (fflush(stdout) != 0 || result != CLI_OK || !watch)
             break; // main() tells what cannot be written
         wait_ms(options->values[OPTION_WATCH].number);
     }
+    json_decref(before);
     ipc_client_close(client);
     json_decref(arguments);
     return result;
+}
+
+// `arguments` is taken.
+static enum cli_exit show(const struct invocation *invocation, const char *method,
+                          json_t *arguments, view_function *view)
+{
+    return show_prepared(invocation, method, arguments, view, NULL);
+}
+
+static enum cli_exit not_utf8(void)
+{
+    fputs("weirctl: a name on the command line is not UTF-8\n", stderr);
+    return CLI_USAGE;
 }
 
 enum cli_exit show_status(const struct invocation *invocation)
@@ -95,31 +131,47 @@ enum cli_exit show_flows(const struct invocation *invocation)
         "vip", options->values[OPTION_VIP].text, "pool", options->values[OPTION_POOL].text,
         "member", options->values[OPTION_MEMBER].text, "client",
         options->values[OPTION_CLIENT].text);
-    if (!arguments) {
-        fputs("weirctl: a name on the command line is not UTF-8\n", stderr);
-        return CLI_USAGE;
-    }
+    if (!arguments)
+        return not_utf8();
     return show(invocation, "show.flows", arguments, view_flows);
 }
 
 enum cli_exit show_drops(const struct invocation *invocation)
 {
-    return show(invocation, "show.drops", NULL, view_drops);
+    const struct options *options = invocation->options;
+    bool by_vip = options_given(options, OPTION_BY_VIP) || options_given(options, OPTION_VIP);
+    json_t *arguments =
+        json_pack("{sb, ss*}", "by_vip", by_vip, "vip", options->values[OPTION_VIP].text);
+    if (!arguments)
+        return not_utf8();
+    return show(invocation, "show.drops", arguments, by_vip ? view_vip_drops : view_drops);
 }
 
 enum cli_exit show_balance(const struct invocation *invocation)
 {
     json_t *arguments = json_pack("{s:s*}", "pool", invocation->options->values[OPTION_POOL].text);
-    if (!arguments) {
-        fputs("weirctl: a name on the command line is not UTF-8\n", stderr);
-        return CLI_USAGE;
-    }
+    if (!arguments)
+        return not_utf8();
     return show(invocation, "show.balance", arguments, view_balance);
 }
 
 enum cli_exit show_access(const struct invocation *invocation)
 {
     return show(invocation, "show.access", NULL, view_access);
+}
+
+static json_t *prepare_stages(const struct options *options, const json_t *before,
+                              const json_t *now)
+{
+    return stages_since(before, now,
+                        options_given(options, OPTION_WORKER)
+                            ? (json_int_t)options->values[OPTION_WORKER].number
+                            : STAGES_ALL_WORKERS);
+}
+
+enum cli_exit show_stages(const struct invocation *invocation)
+{
+    return show_prepared(invocation, "show.stages", NULL, view_stages, prepare_stages);
 }
 
 enum cli_exit show_workers(const struct invocation *invocation)

@@ -13,6 +13,7 @@ enum view_kind {
     VIEW_COUNT,
     VIEW_BYTES,
     VIEW_PERCENT,
+    VIEW_REAL,
     VIEW_SPEED,     // of a link, from Mbit/s
     VIEW_EXPIRY,    // from milliseconds
     VIEW_AGE,       // from seconds
@@ -114,6 +115,9 @@ static void format_number(const json_t *value, enum view_kind kind, char *out)
     case VIEW_PERCENT:
         snprintf(out, VALUE_SIZE, "%.1f%%", json_number_value(value));
         break;
+    case VIEW_REAL:
+        snprintf(out, VALUE_SIZE, "%.1f", json_number_value(value));
+        break;
     case VIEW_EXPIRY:
         snprintf(out, VALUE_SIZE, "%.1fs", json_number_value(value) / 1000);
         break;
@@ -177,6 +181,7 @@ static enum table_align column_align(enum view_kind kind)
     case VIEW_COUNT:
     case VIEW_BYTES:
     case VIEW_PERCENT:
+    case VIEW_REAL:
     case VIEW_SPEED:
     case VIEW_EXPIRY:
         return TABLE_RIGHT;
@@ -427,6 +432,61 @@ enum error view_drops(const json_t *result, bool all, FILE *out, FILE *notes)
     return print_view(&view, result, all, out, notes);
 }
 
+enum error view_vip_drops(const json_t *result, bool all, FILE *out, FILE *notes)
+{
+    static const struct view view = {
+        .rows = "drops",
+        .none = "no packet was dropped there",
+        .column_count = 5,
+        .columns =
+            {
+                {"VIP", "vip", VIEW_TEXT, NULL},
+                {"REASON", "reason", VIEW_TEXT, NULL},
+                {"PACKETS", "packets", VIEW_COUNT, NULL},
+                {"BY-WORKER", "workers", VIEW_BY_WORKER, NULL},
+                {"MEANING", "help", VIEW_TEXT, NULL},
+            },
+    };
+    return print_view(&view, result, all, out, notes);
+}
+
+// What stages_since() made: the stages, then how busy the workers were.
+enum error view_stages(const json_t *result, bool all, FILE *out, FILE *notes)
+{
+    static const struct view stages = {
+        .rows = "stages",
+        .hidden = "calls",
+        .none = "no stage was called",
+        .column_count = 7,
+        .columns =
+            {
+                {"STAGE", "stage", VIEW_TEXT, NULL},
+                {"CALLS", "calls", VIEW_COUNT, NULL},
+                {"PACKETS", "packets", VIEW_COUNT, NULL},
+                {"PACKETS/CALL", "packets_per_call", VIEW_REAL, NULL},
+                {"CYCLES/PACKET", "cycles_per_packet", VIEW_REAL, NULL},
+                {"SHARE", "share_percent", VIEW_PERCENT, NULL},
+                {"WHAT-IT-DOES", "help", VIEW_TEXT, NULL},
+            },
+    };
+    static const struct view workers = {
+        .rows = "workers",
+        .none = "no such worker: weirctl show workers lists them",
+        .column_count = 3,
+        .columns =
+            {
+                {"WORKER", "worker", VIEW_COUNT, NULL},
+                {"CORE", "core", VIEW_COUNT, NULL},
+                {"BUSY", "busy_percent", VIEW_PERCENT, NULL},
+            },
+    };
+    enum error error = print_view(&stages, result, all, out, notes);
+    if (error)
+        return error;
+    fputc('\n', out);
+    return print_view(&workers, result, all, out, notes);
+}
+
 enum error view_balance(const json_t *result, bool all, FILE *out, FILE *notes)
 {
     static const struct view view = {
@@ -467,12 +527,13 @@ enum error view_workers(const json_t *result, bool all, FILE *out, FILE *notes)
     static const struct view view = {
         .rows = "workers",
         .none = "no workers",
-        .column_count = 12,
+        .column_count = 13,
         .columns =
             {
                 {"WORKER", "worker", VIEW_COUNT, NULL},
                 {"CORE", "core", VIEW_COUNT, NULL},
                 {"BUSY", "busy_percent", VIEW_PERCENT, NULL},
+                {"BUSY-NOW", "busy_now_percent", VIEW_PERCENT, NULL},
                 {"PACKETS", "packets", VIEW_COUNT, NULL},
                 {"CYCLES/PACKET", "cycles_per_packet", VIEW_COUNT, NULL},
                 {"FLOWS", "flows", VIEW_COUNT, NULL},

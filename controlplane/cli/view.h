@@ -21,6 +21,8 @@ view_function view_flows;
 view_function view_drops;
 view_function view_access;
 view_function view_balance;
+view_function view_vip_drops;
+view_function view_stages;
 view_function view_workers;
 view_function view_neighbours;
 

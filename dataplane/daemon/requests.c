@@ -62,6 +62,7 @@ const struct ipc_method daemon_methods[] = {
     {"show.drops", show_drops},
     {"show.balance", show_balance},
     {"show.access", show_access},
+    {"show.stages", show_stages},
     {"show.workers", show_workers},
     {"show.neighbours", show_neighbours},
     {"reload", reload},

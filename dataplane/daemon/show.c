@@ -8,19 +8,9 @@
 #include "base/clock.h"
 #include "base/stats.h"
 #include "dataplane/daemon/daemon.h"
+#include "dataplane/daemon/show_priv.h"
 
 #define FLOWS_LIMIT_DEFAULT 100
-
-static json_t *number(uint64_t value)
-{
-    return json_integer((json_int_t)value);
-}
-
-static json_t *address_text(const struct ip_address *address)
-{
-    char text[IP_TEXT_SIZE];
-    return json_string(ip_format(address, text));
-}
 
 static json_t *mac_text(const uint8_t *mac)
 {
@@ -30,23 +20,11 @@ static json_t *mac_text(const uint8_t *mac)
     return json_string(text);
 }
 
-static size_t family_named(const struct stats_reader *stats, const char *name)
-{
-    size_t family = 0;
-    return stats_reader_find(stats, name, &family) == ERROR_NONE ? family : 0;
-}
-
 // The sum of all workers' counts of one instance.
 static json_t *counted(const struct daemon *daemon, const char *family, uint32_t instance)
 {
     const struct stats_reader *stats = plane_stats(daemon->plane);
     return number(stats_reader_sum(stats, family_named(stats, family), instance));
-}
-
-static uint64_t of_worker(const struct daemon *daemon, const char *family, uint32_t worker)
-{
-    const struct stats_reader *stats = plane_stats(daemon->plane);
-    return stats_reader_value(stats, family_named(stats, family), 0, worker);
 }
 
 void show_status(void *context, const json_t *arguments, struct ipc_reply *reply)
@@ -266,6 +244,11 @@ void show_flows(void *context, const json_t *arguments, struct ipc_reply *reply)
 void show_drops(void *context, const json_t *arguments, struct ipc_reply *reply)
 {
     const struct daemon *daemon = context;
+    const char *vip = json_string_value(json_object_get(arguments, "vip"));
+    if (vip || json_is_true(json_object_get(arguments, "by_vip"))) {
+        show_vip_drops(daemon, vip, reply);
+        return;
+    }
     const struct stats_reader *stats = plane_stats(daemon->plane);
     size_t family = family_named(stats, "weir_drops_packets_total");
     json_t *drops = json_array();
@@ -339,9 +322,10 @@ void show_workers(void *context, const json_t *arguments, struct ipc_reply *repl
         uint64_t packets = of_worker(daemon, "weir_worker_packets_total", w);
         json_array_append_new(
             workers,
-            json_pack("{s:i, s:i, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "worker",
+            json_pack("{s:i, s:i, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "worker",
                       (int)w, "core", (int)view.core, "busy_percent",
-                      cycles ? 100.0 * (double)busy / (double)cycles : 0.0, "turns",
+                      cycles ? 100.0 * (double)busy / (double)cycles : 0.0, "busy_now_percent",
+                      100.0 * view.busy_share, "turns",
                       number(of_worker(daemon, "weir_worker_turns_total", w)), "empty_turns",
                       number(of_worker(daemon, "weir_worker_empty_turns_total", w)), "sleeps",
                       number(of_worker(daemon, "weir_worker_sleeps_total", w)), "packets",

@@ -63,6 +63,11 @@ static enum error create_statistics(struct plane *plane, char *why)
              family++)
             stats_set_label(plane->stats, family, p, label);
     }
+    for (enum meter_stage stage = 0; stage < METER_STAGES; stage++) {
+        snprintf(label, sizeof(label), "stage=\"%s\"", meter_stage_name(stage));
+        for (enum counter family = COUNTER_STAGE_CALLS; family <= COUNTER_STAGE_CYCLES; family++)
+            stats_set_label(plane->stats, family, stage, label);
+    }
     for (enum counter family = COUNTER_UNTRACKED; family < COUNTERS; family++)
         stats_set_label(plane->stats, family, 0, "plane=\"packet\"");
     return ERROR_NONE;
@@ -157,8 +162,7 @@ static enum error create_worker(struct plane *plane, uint32_t index, struct siph
         (error =
              flow_table_create(plane->config->node.flows.per_worker, flow_secrets, &stage->flows)))
         return error;
-    stage_init(stage);
-    return ERROR_NONE;
+    return stage_init(stage);
 }
 
 static enum error create_workers(struct plane *plane, char *why)
@@ -262,6 +266,7 @@ static void destroy_worker(struct worker *worker)
     mailbox_destroy(worker->stage.news);
     for (uint32_t from = 0; worker->inboxes && from <= worker->shared->workers; from++)
         drain_inbox(worker->inboxes[from]);
+    stage_fini(&worker->stage);
     flow_table_destroy(worker->stage.flows);
     free(worker->inboxes);
     free(worker->stage.handoff);

@@ -64,6 +64,17 @@ struct plane_drop_text {
 };
 const struct plane_drop_text *plane_drop_reason(uint32_t index);
 
+// Of those, the ones whose vip is known, by the vip's slot and by worker.
+uint64_t plane_service_drops(const struct plane *plane, uint32_t slot, uint32_t reason,
+                             uint32_t worker);
+
+// Stages: instance `index` of the families weir_stage_*. NULL past the last.
+struct plane_stage_text {
+    const char *name;
+    const char *help;
+};
+const struct plane_stage_text *plane_stage_text(uint32_t index);
+
 // Members, services: slots by which counters are indexed.
 struct plane_member_view {
     uint32_t slot;
@@ -113,6 +124,7 @@ struct plane_worker_view {
     uint32_t core;
     uint32_t flow_capacity; // entries
     uint64_t flow_bytes;    // memory of the whole flow table
+    double busy_share;      // 0 to 1: of the last second
 };
 uint32_t plane_workers(const struct plane *plane);
 void plane_worker_view(const struct plane *plane, uint32_t worker, struct plane_worker_view *view);

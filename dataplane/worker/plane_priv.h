@@ -7,6 +7,12 @@
 #include "dataplane/worker/plane.h"
 #include "dataplane/worker/worker.h"
 
+// A worker's cycles when they were last looked at, and what the interval before that was like.
+struct plane_load {
+    uint64_t cycles, busy_cycles;
+    double busy_share; // 0 to 1
+};
+
 struct plane {
     struct worker_shared shared;
     struct worker *workers[CONFIG_WORKERS_MAX]; // owned
@@ -35,6 +41,7 @@ struct plane {
     uint32_t announced;       // how many announcements of this round were sent
     uint32_t announce_rounds; // how many rounds are still to come
     uint64_t looked_after_ns; // links and counters, about once a second
+    struct plane_load loads[CONFIG_WORKERS_MAX];
     bool link_up[CONFIG_PORTS_MAX];
     uint64_t drops_told[DROP_REASONS];
 };

@@ -87,6 +87,8 @@ static void label_services(struct plane *plane, const struct tables *old, const 
             snprintf(label, sizeof(label), "vip=\"%s\"", now->services[slot].name);
         if (used || was_used)
             relabel(plane, families, RTE_DIM(families), slot, was_used, used, label);
+        for (uint32_t w = 0; used && !was_used && w < plane->worker_count; w++)
+            drops_forget(&plane->workers[w]->stage.drops, slot);
     }
 }
 

@@ -233,6 +233,21 @@ static void tell_drops(struct plane *plane)
     }
 }
 
+// How busy each worker was since this was last called.
+static void look_at_loads(struct plane *plane)
+{
+    for (uint32_t w = 0; w < plane->worker_count; w++) {
+        struct plane_load *load = &plane->loads[w];
+        uint64_t cycles = stats_reader_value(plane->reader, COUNTER_CYCLES, 0, w);
+        uint64_t busy_cycles = stats_reader_value(plane->reader, COUNTER_BUSY_CYCLES, 0, w);
+        uint64_t elapsed = cycles - load->cycles;
+        load->busy_share =
+            elapsed ? (double)(busy_cycles - load->busy_cycles) / (double)elapsed : 0;
+        load->cycles = cycles;
+        load->busy_cycles = busy_cycles;
+    }
+}
+
 bool plane_turn(struct plane *plane, uint64_t now_ns)
 {
     bool more = false;
@@ -252,6 +267,7 @@ bool plane_turn(struct plane *plane, uint64_t now_ns)
         plane->looked_after_ns = now_ns;
         announce_again(plane);
         watch_links(plane);
+        look_at_loads(plane);
         tell_drops(plane);
         plane_follow_time(plane, now_ns);
     }

@@ -21,6 +21,22 @@ const struct plane_drop_text *plane_drop_reason(uint32_t index)
     return reason < RTE_DIM(texts) ? &texts[reason] : NULL;
 }
 
+uint64_t plane_service_drops(const struct plane *plane, uint32_t slot, uint32_t reason,
+                             uint32_t worker)
+{
+    return drops_of_service(&plane->workers[worker]->stage.drops, slot, (enum drop_reason)reason);
+}
+
+const struct plane_stage_text *plane_stage_text(uint32_t index)
+{
+    static const struct plane_stage_text texts[] = {
+#define STAGE_TEXT(enumerator, stage, text) {.name = stage, .help = text},
+        METER_LIST(STAGE_TEXT)
+#undef STAGE_TEXT
+    };
+    return index < RTE_DIM(texts) ? &texts[index] : NULL;
+}
+
 uint64_t plane_revision(const struct plane *plane)
 {
     return plane->tables->revision;
@@ -199,7 +215,8 @@ void plane_worker_view(const struct plane *plane, uint32_t index, struct plane_w
     const struct worker *worker = plane->workers[index];
     *view = (struct plane_worker_view){.core = worker->core,
                                        .flow_capacity = flow_table_capacity(worker->stage.flows),
-                                       .flow_bytes = flow_table_bytes(worker->stage.flows)};
+                                       .flow_bytes = flow_table_bytes(worker->stage.flows),
+                                       .busy_share = plane->loads[index].busy_share};
 }
 
 static const char *flow_state_text(enum flow_state state)

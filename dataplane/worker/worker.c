@@ -20,6 +20,7 @@ static uint32_t receive_port(struct worker *worker, uint16_t index)
         return 0;
     struct rte_mbuf *packets[STAGE_BURST];
     uint16_t count = rte_eth_rx_burst(port->id, (uint16_t)worker->index, packets, STAGE_BURST);
+    meter_lap(&worker->stage.meter, METER_RX, 1, count);
     if (count)
         stage_receive(&worker->stage, index, packets, count);
     return count;
@@ -37,6 +38,7 @@ static uint32_t receive_punt(struct worker *worker, uint16_t index)
         stage_transmit(&worker->stage, index, packets[i]);
     if (count)
         stats_add(&worker->stage.counters.port_injected[index], count);
+    meter_lap(&worker->stage.meter, METER_INJECT, 1, count);
     return count;
 }
 
@@ -46,6 +48,7 @@ static uint32_t receive_handed(struct worker *worker, struct mailbox *inbox)
     uint32_t count = 0;
     while (count < STAGE_BURST && mailbox_receive(inbox, &messages[count]))
         count++;
+    meter_lap(&worker->stage.meter, METER_HANDED, 1, count);
     if (count)
         stage_receive_handed(&worker->stage, messages, count);
     return count;
@@ -77,7 +80,9 @@ uint32_t worker_turn(struct worker *worker)
 
     epoch_quiescent(&shared->epoch, worker->index);
     stage->tables = atomic_load_explicit(&shared->tables, memory_order_acquire);
-    stage->now_ms = (uint32_t)((rte_rdtsc() - worker->started_tsc) / worker->cycles_per_ms);
+    uint64_t now_tsc = rte_rdtsc();
+    stage->now_ms = (uint32_t)((now_tsc - worker->started_tsc) / worker->cycles_per_ms);
+    meter_turn(&stage->meter, now_tsc, worker->turn_packets);
 
     uint32_t packets = 0;
     for (uint32_t p = 0; p < shared->port_count; p++) {
@@ -94,7 +99,9 @@ uint32_t worker_turn(struct worker *worker)
     if (packets == 0 || worker->turns % SWEEP_TURNS == 0)
         flow_sweep(stage->flows, SWEEP_BUCKETS, stage->now_ms);
     rules_recheck(stage);
+    meter_lap(&stage->meter, METER_UPKEEP, 1, 0);
     serve_page(worker);
+    worker->turn_packets = packets;
     return packets;
 }
 

@@ -50,6 +50,7 @@ struct worker {
     uint64_t cycles_per_ms;
     uint32_t idle_turns; // since something came
     uint64_t turns;
+    uint32_t turn_packets; // of the last one
 };
 
 // The body of the worker's thread: turns until shared->stop. The argument is a struct worker.

@@ -150,7 +150,7 @@ void rig_open(struct stage_rig *rig, const char *yaml)
                                                    0xa4093822299f31d0u, 0x082efa98ec4e6c89u};
     CHECK(flow_table_create(rig->config->node.flows.per_worker, secrets, &stage->flows) ==
           ERROR_NONE);
-    stage_init(stage);
+    CHECK(stage_init(stage) == ERROR_NONE);
     compile(rig);
 }
 
@@ -169,6 +169,7 @@ void rig_close(struct stage_rig *rig)
     mailbox_destroy(rig->stage.held);
     for (size_t w = 0; w < sizeof(rig->handoff) / sizeof(rig->handoff[0]); w++)
         mailbox_destroy(rig->handoff[w]);
+    stage_fini(&rig->stage);
     flow_table_destroy(rig->stage.flows);
     free(rig->stage.cursors);
     affinity_destroy(rig->stage.affinities);

@@ -61,6 +61,8 @@ static void add_key(const struct stage *stage, struct burst *burst, uint32_t ind
     struct flow_key key;
     if (!key_of(stage, &burst->packets[index], &key))
         return;
+    if (key.endpoint < ENDPOINT_NUMBER_MEMBERS)
+        burst->packets[index].service = key.endpoint;
     uint32_t k = burst->key_count++;
     burst->packet_of[k] = (uint8_t)index;
     burst->keys[k] = key;

@@ -26,5 +26,6 @@ struct counters counters_of(struct stats *stats, uint32_t writer)
     };
     counters.vips = (struct tally *)stats_slots(stats, COUNTER_VIP_PACKETS, writer);
     counters.members = (struct tally *)stats_slots(stats, COUNTER_MEMBER_PACKETS, writer);
+    counters.stages = (struct meter_tally *)stats_slots(stats, COUNTER_STAGE_CALLS, writer);
     return counters;
 }

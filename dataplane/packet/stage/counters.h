@@ -7,6 +7,7 @@
 
 #include "base/config/model.h"
 #include "base/stats.h"
+#include "dataplane/packet/stage/meter.h"
 #include "dataplane/packet/wire/drop.h"
 
 // Slots that services, members and pools have: as many as there may be and as many that left but
@@ -17,7 +18,7 @@
 #define TABLES_RULE_SLOTS    (2 * CONFIG_RULES_MAX + 1)
 
 // X(enumerator, field, name, type, capacity, help). T(enumerator, beside, name, type, capacity,
-// help): four in a row are a struct tally.
+// help): of those that lie beside each other four are a struct tally, three a struct meter_tally.
 #define COUNTER_LIST(X, T)                                                                        \
     X(COUNTER_DROPS, drops, "weir_drops_packets_total", STATS_COUNTER, DROP_REASONS,              \
       "Packets dropped, by reason.")                                                              \
@@ -51,6 +52,12 @@
       TABLES_MEMBER_SLOTS, "Flows that were given to a member.")                                  \
     T(COUNTER_MEMBER_FLOWS, true, "weir_member_flows", STATS_GAUGE, TABLES_MEMBER_SLOTS,          \
       "Flows that a member has.")                                                                 \
+    T(COUNTER_STAGE_CALLS, false, "weir_stage_calls_total", STATS_COUNTER, METER_STAGES,          \
+      "Calls of a stage, a sample scaled up.")                                                    \
+    T(COUNTER_STAGE_PACKETS, true, "weir_stage_packets_total", STATS_COUNTER, METER_STAGES,       \
+      "Packets that a stage was called for, a sample scaled up.")                                 \
+    T(COUNTER_STAGE_CYCLES, true, "weir_stage_cycles_total", STATS_COUNTER, METER_STAGES,         \
+      "Time-stamp counter cycles spent in a stage, a sample scaled up.")                          \
     X(COUNTER_ACCESS_PACKETS, access_packets, "weir_access_packets_total", STATS_COUNTER,         \
       TABLES_RULE_SLOTS, "Packets that an access rule decided on.")                               \
     X(COUNTER_AFFINITIES_EVICTED, affinities_evicted, "weir_affinity_evictions_total",            \
@@ -102,8 +109,9 @@ struct counters {
     COUNTER_LIST(COUNTER_FIELD, COUNTER_OF_TALLY)
 #undef COUNTER_OF_TALLY
 #undef COUNTER_FIELD
-    struct tally *vips;    // by slot
-    struct tally *members; //
+    struct tally *vips;         // by slot
+    struct tally *members;      //
+    struct meter_tally *stages; // by enum meter_stage
 };
 
 static inline void tally_packet(struct tally *tally, uint32_t bytes)

@@ -141,6 +141,8 @@ void forward_to_member(struct stage *stage, struct packet *packet, uint32_t memb
     const struct tables_member *member = &stage->tables->members[member_slot];
     const struct tables_service *service = &stage->tables->services[service_slot];
     DCHECK(member->used && service->used);
+    packet->service = (uint16_t)service_slot;
+    packet->member = (uint16_t)member_slot;
 
     uint32_t bytes = rte_pktmbuf_pkt_len(packet->mbuf);
     if (!prepare_for_member(stage, packet, member, service))
@@ -190,6 +192,8 @@ void forward_reply(struct stage *stage, struct packet *packet, struct flow_pair 
     DCHECK(pair->service < stage->tables->service_limit);
     const struct tables_service *service = &stage->tables->services[pair->service];
     DCHECK(service->used);
+    packet->service = pair->service;
+    packet->member = pair->member;
     struct way way = {.out_port = pair->way_port};
     if (!way_recall(stage, pair, &way.view) || way.view.state != NEIGHBOUR_REACHABLE) {
         enum drop_reason reason = way_find(stage, &pair->client, pair, packet, &way);

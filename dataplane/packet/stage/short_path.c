@@ -319,7 +319,8 @@ static __attribute__((noinline)) bool begin(struct stage *stage, uint16_t port, 
         stage_hand_off(stage, mbuf, admission.owner, port, HANDOFF_PROCESS);
         return true;
     default:
-        stage_drop(stage, mbuf, (enum drop_reason)admission.reason);
+        stage_drop_of(stage, mbuf, (enum drop_reason)admission.reason,
+                      plain->endpoint < ENDPOINT_NUMBER_MEMBERS ? plain->endpoint : 0);
         return true;
     }
 }

@@ -16,15 +16,29 @@ static void flow_ended(void *context, uint16_t service, uint16_t member,
     stats_add(&stage->counters.members[member].flows, UINT64_MAX);
 }
 
-void stage_init(struct stage *stage)
+enum error stage_init(struct stage *stage)
 {
     flow_table_on_free(stage->flows, flow_ended, stage);
+    meter_init(&stage->meter, stage->counters.stages);
+    return drops_init(&stage->drops);
+}
+
+void stage_fini(struct stage *stage)
+{
+    drops_fini(&stage->drops);
+}
+
+void stage_drop_of(struct stage *stage, struct rte_mbuf *packet, enum drop_reason reason,
+                   uint16_t service)
+{
+    stats_add(&stage->counters.drops[reason], 1);
+    drops_count(&stage->drops, service, reason);
+    rte_pktmbuf_free(packet);
 }
 
 void stage_drop(struct stage *stage, struct rte_mbuf *packet, enum drop_reason reason)
 {
-    stats_add(&stage->counters.drops[reason], 1);
-    rte_pktmbuf_free(packet);
+    stage_drop_of(stage, packet, reason, 0);
 }
 
 static void send_to_worker(struct stage *stage, uint16_t worker,
@@ -100,10 +114,15 @@ static void flush_punt(struct stage *stage, uint16_t index)
 void stage_flush(struct stage *stage)
 {
     for (uint32_t p = 0; p < stage->tables->port_count; p++) {
-        if (stage->outboxes[p].count)
+        uint32_t to_send = stage->outboxes[p].count, to_punt = stage->punts[p].count;
+        if (to_send) {
             stage_flush_port(stage, (uint16_t)p);
-        if (stage->punts[p].count)
+            meter_lap(&stage->meter, METER_TX, 1, to_send);
+        }
+        if (to_punt) {
             flush_punt(stage, (uint16_t)p);
+            meter_lap(&stage->meter, METER_PUNT, 1, to_punt);
+        }
     }
 }
 
@@ -159,7 +178,7 @@ static void hold(struct stage *stage, const struct packet *packet)
         .address = packet->next_hop,
     };
     if (!mailbox_send(stage->held, &message))
-        stage_drop(stage, packet->mbuf, DROP_CONTROL_FULL);
+        stage_drop_of(stage, packet->mbuf, DROP_CONTROL_FULL, packet->service);
 }
 
 static void hand_off(struct stage *stage, const struct packet *packet)
@@ -188,7 +207,7 @@ static void dispatch(struct stage *stage, struct burst *burst)
             hand_off(stage, packet);
             break;
         case VERDICT_DROP:
-            stage_drop(stage, packet->mbuf, (enum drop_reason)packet->reason);
+            stage_drop_of(stage, packet->mbuf, (enum drop_reason)packet->reason, packet->service);
             break;
         case VERDICT_CONSUMED:
             rte_pktmbuf_free(packet->mbuf);
@@ -215,17 +234,27 @@ void burst_add(struct burst *burst, struct rte_mbuf *mbuf, uint16_t port, bool h
     packet->searched = false;
     packet->in_port = port;
     packet->about = NULL;
+    packet->service = 0;
+    packet->member = 0;
 }
 
 void stage_walk(struct stage *stage, struct burst *burst)
 {
+    struct meter *meter = &stage->meter;
+    meter_lap(meter, METER_SHORT_PATH, 0, 0);
     burst->key_count = 0;
     stage_classify(stage, burst);
+    meter_lap(meter, METER_CLASSIFY, 1, burst->count);
     stage_established(stage, burst);
+    meter_lap(meter, METER_ESTABLISHED, 1, burst->key_count);
     stage_icmp_errors(stage, burst);
+    meter_lap(meter, METER_ICMP_ERRORS, 1, burst->count);
     stage_local(stage, burst);
+    meter_lap(meter, METER_LOCAL, 1, burst->count);
     stage_admit(stage, burst);
+    meter_lap(meter, METER_ADMIT, 1, burst->key_count);
     dispatch(stage, burst);
+    meter_lap(meter, METER_DISPATCH, 1, burst->count);
     burst->count = 0;
 }
 
@@ -234,6 +263,7 @@ void stage_receive(struct stage *stage, uint16_t port, struct rte_mbuf **packets
     stats_add(&stage->counters.port_rx_packets[port], count);
     stats_add(&stage->counters.port_rx_bytes[port], bytes_of(packets, count));
     stage_short_path(stage, port, packets, count, false);
+    meter_lap(&stage->meter, METER_SHORT_PATH, 1, count);
 }
 
 // Packets that were received on one port go together.
@@ -249,6 +279,7 @@ static void process_handed(struct stage *stage, const struct handoff_message *me
         if (!last)
             continue;
         stage_short_path(stage, messages[i].port, packets, taken, true);
+        meter_lap(&stage->meter, METER_SHORT_PATH, 1, taken);
         taken = 0;
     }
 }

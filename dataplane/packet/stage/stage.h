@@ -18,6 +18,8 @@
 #include "dataplane/packet/port/port.h"
 #include "dataplane/packet/route/neighbour.h"
 #include "dataplane/packet/stage/counters.h"
+#include "dataplane/packet/stage/drops.h"
+#include "dataplane/packet/stage/meter.h"
 #include "dataplane/packet/stage/tables.h"
 #include "dataplane/packet/wire/drop.h"
 #include "dataplane/packet/wire/parse.h"
@@ -87,6 +89,8 @@ struct stage {
     struct mailbox *held;                     // to the main thread
     struct mailbox **handoff;                 // to each worker; [worker] itself is NULL
     struct counters counters;
+    struct drops drops;  // by service
+    struct meter meter;  // of this turn
     uint64_t rules_held; // digest of the rules that all flows were held against, or are being
     uint32_t recheck_position;
     bool rechecking;
@@ -98,9 +102,10 @@ struct stage {
     struct outbox punts[CONFIG_PORTS_MAX];
 };
 
-// Registers the accounting of flows that end with the stage's flow table. Call once it is filled
-// in.
-void stage_init(struct stage *stage);
+// Makes what the stages count in, and registers the accounting of flows that end with the stage's
+// flow table. Call once flow table and counters are filled in. ERROR_NO_MEMORY.
+enum error stage_init(struct stage *stage);
+void stage_fini(struct stage *stage);
 
 // Walks `count` (at most STAGE_BURST) packets received on `port` through the stages. Takes the
 // mbufs.
@@ -118,3 +123,6 @@ void stage_flush(struct stage *stage);
 
 // Drops a packet by name. Takes the mbuf.
 void stage_drop(struct stage *stage, struct rte_mbuf *packet, enum drop_reason reason);
+// The same of a packet of a service, which is counted there, too; 0: of none that is known.
+void stage_drop_of(struct stage *stage, struct rte_mbuf *packet, enum drop_reason reason,
+                   uint16_t service);

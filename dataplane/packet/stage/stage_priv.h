@@ -28,6 +28,8 @@ struct packet {
     uint16_t in_port;
     uint16_t out_port;
     uint16_t owner;                 // of VERDICT_HANDOFF: the worker
+    uint16_t service;               // slot; 0: of none, or not known (yet)
+    uint16_t member;                // slot; 0: not known (yet)
     struct ip_address next_hop;     // of VERDICT_HOLD
     const struct icmp_error *about; // while an ICMP error is forwarded: what it is about
 };

@@ -56,7 +56,7 @@ static void says_what_was_probably_meant(void **state)
         {{"show"},
          1,
          "show what? one of status, ports, vips, pools, flows, drops, balance, access, workers, "
-         "neighbours"},
+         "stages, neighbours"},
         {{"completion"}, 1, "completion what? one of bash"},
         {{"completion", "bahs"},
          2,
@@ -100,10 +100,12 @@ static void helps_with_one_command_in_full(void **state)
               "  --help                   explain instead of doing; also -h\n"
               "  --json                   print the answer as JSON, for programs\n"
               "  --watch[=INTERVAL]       show it again every INTERVAL, until interrupted [1s]\n"
-              "  --all                    reasons that dropped nothing, too\n"
+              "  --all                    what has counted nothing, too\n"
+              "  --vip NAME               only what is of this virtual address\n"
+              "  --by-vip                 a row for each virtual address\n"
               "\n"
               "Example:\n"
-              "  weirctl show drops --all\n");
+              "  weirctl show drops --vip web\n");
     free(text);
 }
 

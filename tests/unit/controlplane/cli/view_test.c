@@ -233,16 +233,54 @@ static void shows_only_reasons_that_dropped_unless_asked_for_all(void **state)
         assert_view(view_drops, &cases[i]);
 }
 
+static void shows_whose_packets_were_dropped(void **state)
+{
+    static const struct view_case cases[] = {
+        {
+            .json = "{\"drops\":[{\"vip\":\"web\",\"reason\":\"no-member\",\"help\":\"none\","
+                    "\"packets\":5,\"workers\":[2,3]},{\"vip\":null,\"reason\":\"ttl\",\"help\":"
+                    "\"ran out\",\"packets\":1}]}",
+            .out = "VIP  REASON     PACKETS  BY-WORKER  MEANING\n"
+                   "web  no-member        5  0:2 1:3    none\n"
+                   "-    ttl              1  -          ran out\n",
+            .notes = "",
+        },
+        {.json = "{\"drops\":[]}", .out = "", .notes = "no packet was dropped there\n"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_view(view_vip_drops, &cases[i]);
+}
+
+static void shows_stages_and_how_busy_workers_are(void **state)
+{
+    static const struct view_case expected = {
+        .json = "{\"stages\":[{\"stage\":\"rx\",\"help\":\"takes\",\"calls\":4,\"packets\":10,"
+                "\"packets_per_call\":2.5,\"cycles_per_packet\":30.0,\"share_percent\":3.0},"
+                "{\"stage\":\"local\",\"help\":\"answers\",\"calls\":0,\"packets\":0}],"
+                "\"workers\":[{\"worker\":0,\"core\":2,\"busy_percent\":7.25}]}",
+        .out = "STAGE  CALLS  PACKETS  PACKETS/CALL  CYCLES/PACKET  SHARE  WHAT-IT-DOES\n"
+               "rx         4       10           2.5           30.0   3.0%  takes\n"
+               "\n"
+               "WORKER  CORE  BUSY\n"
+               "     0     2  7.2%\n",
+        .notes = "",
+    };
+    assert_view(view_stages, &expected);
+}
+
 static void shows_workers(void **state)
 {
     static const struct view_case expected = {
-        .json = "{\"workers\":[{\"worker\":0,\"core\":3,\"busy_percent\":12.54,\"turns\":1000,"
+        .json = "{\"workers\":[{\"worker\":0,\"core\":3,\"busy_percent\":12.54,\"busy_now_"
+                "percent\":99,\"turns\":1000,"
                 "\"empty_turns\":900,\"sleeps\":80,\"packets\":5000,\"cycles_per_packet\":210,"
                 "\"flows\":12,\"flow_capacity\":65536,\"flow_bytes\":7182080,"
                 "\"handoffs\":0}]}",
-        .out = "WORKER  CORE   BUSY  PACKETS  CYCLES/PACKET  FLOWS  FLOW-CAPACITY  FLOW-BYTES  "
+        .out = "WORKER  CORE   BUSY  BUSY-NOW  PACKETS  CYCLES/PACKET  FLOWS  FLOW-CAPACITY  "
+               "FLOW-BYTES  "
                "HANDOFFS  TURNS  EMPTY-TURNS  SLEEPS\n"
-               "     0     3  12.5%     5000            210     12          65536     7182080  "
+               "     0     3  12.5%     99.0%     5000            210     12          65536     "
+               "7182080  "
                "       0   1000          900      80\n",
         .notes = "",
     };
@@ -295,8 +333,8 @@ static void shows_a_line_a_change(void **state)
 static void refuses_answers_of_another_shape(void **state)
 {
     static view_function *const views[] = {
-        view_status, view_ports,   view_vips,       view_pools,   view_flows,
-        view_drops,  view_workers, view_neighbours, view_changes,
+        view_status,  view_ports,      view_vips,    view_pools,     view_flows,  view_drops,
+        view_workers, view_neighbours, view_changes, view_vip_drops, view_stages,
     };
     static const char *const answers[] = {
         "{}",
@@ -428,6 +466,8 @@ int main(void)
         cmocka_unit_test(shows_a_row_a_member_and_one_for_an_empty_pool),
         cmocka_unit_test(shows_flows_and_remarks_what_is_left_out),
         cmocka_unit_test(shows_only_reasons_that_dropped_unless_asked_for_all),
+        cmocka_unit_test(shows_whose_packets_were_dropped),
+        cmocka_unit_test(shows_stages_and_how_busy_workers_are),
         cmocka_unit_test(shows_workers),
         cmocka_unit_test(shows_neighbours),
         cmocka_unit_test(shows_a_line_a_change),

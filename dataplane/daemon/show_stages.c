@@ -1,0 +1,102 @@
+// What shows where packets were dropped, and where cycles go.
+#include <string.h>
+
+#include "base/stats.h"
+#include "dataplane/daemon/daemon.h"
+#include "dataplane/daemon/show_priv.h"
+
+// How many packets of a vip (slot) were dropped for a reason, and by which workers.
+static uint64_t add_vip_drops(const struct daemon *daemon, const char *vip, uint32_t slot,
+                              const struct plane_drop_text *reason, json_t *drops)
+{
+    uint64_t sum = 0;
+    json_t *by_worker = json_array();
+    for (uint32_t w = 0; w < plane_workers(daemon->plane); w++) {
+        uint64_t packets = plane_service_drops(daemon->plane, slot, reason->instance, w);
+        json_array_append_new(by_worker, number(packets));
+        sum += packets;
+    }
+    if (sum)
+        json_array_append_new(drops, json_pack("{s:s, s:s, s:s, s:o, s:O}", "vip", vip, "reason",
+                                               reason->name, "help", reason->help, "packets",
+                                               number(sum), "workers", by_worker));
+    json_decref(by_worker);
+    return sum;
+}
+
+// What is no configured vip's: of no service, of one that was removed, or dropped where nobody
+// knows any more whose it was.
+static void add_other_drops(const struct daemon *daemon, const struct plane_drop_text *reason,
+                            uint64_t of_vips, json_t *drops)
+{
+    const struct stats_reader *stats = plane_stats(daemon->plane);
+    uint64_t all =
+        stats_reader_sum(stats, family_named(stats, "weir_drops_packets_total"), reason->instance);
+    if (all > of_vips)
+        json_array_append_new(drops,
+                              json_pack("{s:n, s:s, s:s, s:o}", "vip", "reason", reason->name,
+                                        "help", reason->help, "packets", number(all - of_vips)));
+}
+
+void show_vip_drops(const struct daemon *daemon, const char *vip, struct ipc_reply *reply)
+{
+    const struct config *config = daemon->config;
+    json_t *drops = json_array();
+    bool known = !vip;
+    for (uint32_t i = 0; plane_drop_reason(i); i++) {
+        const struct plane_drop_text *reason = plane_drop_reason(i);
+        uint64_t of_vips = 0;
+        for (uint32_t v = 0; v < config->vip_count; v++) {
+            const char *name = config->vips[v].name;
+            if (vip && strcmp(vip, name) != 0)
+                continue;
+            known = true;
+            of_vips += add_vip_drops(daemon, name, plane_vip_slot(daemon->plane, &config->vips[v]),
+                                     reason, drops);
+        }
+        if (!vip)
+            add_other_drops(daemon, reason, of_vips, drops);
+    }
+    if (!known) {
+        json_decref(drops);
+        ipc_reply_error(reply, "not-found", "weirctl show vips lists them",
+                        "there is no virtual address %s", vip);
+        return;
+    }
+    reply->result = json_pack("{s:o}", "drops", drops);
+}
+
+static json_t *stages_of(const struct daemon *daemon, uint32_t worker)
+{
+    const struct stats_reader *stats = plane_stats(daemon->plane);
+    size_t calls = family_named(stats, "weir_stage_calls_total");
+    size_t packets = family_named(stats, "weir_stage_packets_total");
+    size_t cycles = family_named(stats, "weir_stage_cycles_total");
+    json_t *stages = json_array();
+    for (uint32_t i = 0; plane_stage_text(i); i++) {
+        const struct plane_stage_text *text = plane_stage_text(i);
+        json_array_append_new(
+            stages, json_pack("{s:s, s:s, s:o, s:o, s:o}", "stage", text->name, "help", text->help,
+                              "calls", number(stats_reader_value(stats, calls, i, worker)),
+                              "packets", number(stats_reader_value(stats, packets, i, worker)),
+                              "cycles", number(stats_reader_value(stats, cycles, i, worker))));
+    }
+    return stages;
+}
+
+void show_stages(void *context, const json_t *arguments, struct ipc_reply *reply)
+{
+    const struct daemon *daemon = context;
+    json_t *workers = json_array();
+    for (uint32_t w = 0; w < plane_workers(daemon->plane); w++) {
+        struct plane_worker_view view;
+        plane_worker_view(daemon->plane, w, &view);
+        json_array_append_new(
+            workers,
+            json_pack("{s:i, s:i, s:o, s:o, s:o}", "worker", (int)w, "core", (int)view.core,
+                      "cycles", number(of_worker(daemon, "weir_worker_cycles_total", w)),
+                      "busy_cycles", number(of_worker(daemon, "weir_worker_busy_cycles_total", w)),
+                      "stages", stages_of(daemon, w)));
+    }
+    reply->result = json_pack("{s:o}", "workers", workers);
+}
