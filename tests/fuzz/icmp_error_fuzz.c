@@ -18,6 +18,33 @@ static struct ip_address example(bool v4, uint8_t last)
     return v4 ? ip_from_v4(four_bytes) : ip_from_v6(bytes);
 }
 
+// An error of our own about any packet is a message that we would pass on ourselves.
+static void check_writing(const uint8_t *data, size_t size)
+{
+    struct wire_packet packet, written;
+    if (wire_parse(span_of(data, size), (uint32_t)size, 0, &packet) != DROP_NONE ||
+        (packet.kind != WIRE_IPV4 && packet.kind != WIRE_IPV6))
+        return;
+    struct ip_address sender = wire_source(data, &packet);
+    if (!ip_is_unicast(&sender))
+        return;
+    static const uint8_t mac[WIRE_MAC_SIZE] = {2};
+    struct ip_address source = example(packet.kind == WIRE_IPV4, 1);
+    for (enum icmp_error_kind kind = ICMP_ERROR_TOO_BIG; kind <= ICMP_ERROR_PORT_UNREACHABLE;
+         kind++) {
+        uint8_t *out = malloc(ICMP_ERROR_FRAME_MAX);
+        CHECK(out);
+        uint32_t out_size =
+            icmp_error_write(out, span_of(data, size), &packet, kind, 1400, &source, mac);
+        CHECK(out_size <= ICMP_ERROR_FRAME_MAX);
+        CHECK(wire_parse(span_of(out, out_size), out_size, 0, &written) == DROP_NONE);
+        CHECK(icmp_error_is(&written) && written.end == out_size);
+        struct ip_address receiver = wire_destination(out, &written);
+        CHECK(ip_equal(&receiver, &sender) && frame_checksums_are_right(out, out_size));
+        free(out);
+    }
+}
+
 static bool parse(const uint8_t *frame, size_t size, struct wire_packet *packet)
 {
     return wire_parse(span_of(frame, size), (uint32_t)size, WIRE_KNOWN_NOTHING, packet) ==
@@ -55,6 +82,7 @@ static void check_translation(uint8_t *frame, size_t size, const struct wire_pac
 
 static void check_frame(const uint8_t *data, size_t size)
 {
+    check_writing(data, size);
     struct wire_packet packet;
     struct icmp_error error;
     if (!parse(data, size, &packet) ||

@@ -39,7 +39,8 @@ struct outcome {
     struct hold_message held;
     struct news_message news; // of a packet that taught
     bool learned;
-    struct frame frame; // sent, punted, held
+    bool answered;      // dropped, and its sender is told why
+    struct frame frame; // sent, punted, held; answered: the answer, on `port`
 };
 
 // Starts DPDK without huge pages, once a process.

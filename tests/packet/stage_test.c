@@ -207,6 +207,7 @@ static void packets_that_do_not_fit_are_dropped_by_name(void **state)
 {
     struct frame_spec request = from_client("10.1.0.102", 80, ACK);
     request.payload_size = 1480 - 40 + 1; // one byte more than fits with 20 of outer header
+    request.dont_fragment = true;
     assert_dropped(put(FRONT, request), DROP_MTU);
     request.payload_size--;
     assert_int_equal(put(FRONT, request).kind, OUTCOME_SENT);

@@ -66,6 +66,12 @@
       "Packets that a full flow table let pass by the balancer's choice alone.")                  \
     X(COUNTER_ICMP_RELAYED, icmp_relayed, "weir_icmp_errors_relayed_total", STATS_COUNTER, 1,     \
       "ICMP errors about flows that were passed on to members and clients.")                      \
+    X(COUNTER_ICMP_SENT, icmp_sent, "weir_icmp_errors_sent_total", STATS_COUNTER, 1,              \
+      "ICMP errors of our own about packets that could not go on.")                               \
+    X(COUNTER_ICMP_SUPPRESSED, icmp_suppressed, "weir_icmp_errors_suppressed_total",              \
+      STATS_COUNTER, 1, "ICMP errors that were not sent: over the rate, or no free buffer.")      \
+    X(COUNTER_SPLIT, split, "weir_split_packets_total", STATS_COUNTER, 1,                         \
+      "Packets too large for their way that were sent in fragments.")                             \
     X(COUNTER_MSS_CLAMPED, mss_clamped, "weir_mss_clamped_packets_total", STATS_COUNTER, 1,       \
       "SYNs to tunnelled members whose maximum segment size was lowered.")                        \
     X(COUNTER_MSS_MALFORMED, mss_malformed, "weir_mss_malformed_packets_total", STATS_COUNTER, 1, \

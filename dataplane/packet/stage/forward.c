@@ -1,5 +1,6 @@
 #include "dataplane/packet/stage/stage_priv.h"
 
+#include "dataplane/packet/wire/fragment.h"
 #include "dataplane/packet/wire/mss.h"
 #include "dataplane/packet/wire/rewrite.h"
 
@@ -27,17 +28,30 @@ static void send_to(struct stage *stage, struct packet *packet, uint16_t out_por
     }
 }
 
+// Whether a packet fits a way for IP packets of `size_max` bytes, if need be in fragments.
+static bool fits(struct stage *stage, struct packet *packet, uint32_t size_max)
+{
+    if (ip_size(packet) <= size_max)
+        return true;
+    if (!packet->about && wire_may_split(packet->frame, &packet->wire)) {
+        packet->size_max = (uint16_t)size_max;
+        return true;
+    }
+    answer_too_big(stage, packet, size_max);
+    packet_drop(packet, DROP_MTU);
+    return false;
+}
+
 // A hop of our own: TTL, and what the way out can carry.
-static bool route_through(struct stage *stage, struct packet *packet, uint16_t out_port)
+static bool route_through(struct stage *stage, struct packet *packet, uint32_t size_max)
 {
     if (packet->wire.ttl <= 1) {
+        answer_time_exceeded(stage, packet);
         packet_drop(packet, DROP_TTL);
         return false;
     }
-    if (ip_size(packet) > stage->tables->ports[out_port].mtu) {
-        packet_drop(packet, DROP_MTU);
+    if (!fits(stage, packet, size_max))
         return false;
-    }
     wire_decrement_ttl(packet->frame, &packet->wire);
     return true;
 }
@@ -63,13 +77,6 @@ void member_clamp_mss(struct stage *stage, const struct rte_mbuf *mbuf, uint8_t 
 static bool encapsulate(struct stage *stage, struct packet *packet,
                         const struct tables_member *member)
 {
-    if (ip_size(packet) > member->ip_size_max) {
-        packet_drop(packet, DROP_MTU);
-        return false;
-    }
-    if (packet->wire.tcp_flags & WIRE_TCP_SYN)
-        member_clamp_mss(stage, packet->mbuf, packet->frame + packet->wire.l4_offset,
-                         packet->wire.kind == WIRE_IPV4, member);
     uint8_t *inner = packet->frame + packet->wire.l3_offset;
     uint8_t *frame = member_wrap(stage, packet->mbuf, inner, ip_size(packet), member,
                                  member->forward == CONFIG_FORWARD_GUE);
@@ -112,24 +119,36 @@ static bool prepare_for_member(struct stage *stage, struct packet *packet,
                                const struct tables_member *member,
                                const struct tables_service *service)
 {
-    switch ((enum config_forward)member->forward) {
-    case CONFIG_FORWARD_NAT:
-        if (!route_through(stage, packet, member->out_port))
-            return false;
-        translate_to_member(packet, &member->address, member->port ? member->port : service->port);
-        return true;
-    case CONFIG_FORWARD_DIRECT:
-        if (ip_size(packet) > stage->tables->ports[member->out_port].mtu) {
-            packet_drop(packet, DROP_MTU);
-            return false;
-        }
-        return true;
-    case CONFIG_FORWARD_IPIP:
-    case CONFIG_FORWARD_GRE:
-    case CONFIG_FORWARD_GUE:
-        return encapsulate(stage, packet, member);
+    if (member->forward != CONFIG_FORWARD_NAT) {
+        if (packet->wire.tcp_flags & WIRE_TCP_SYN)
+            member_clamp_mss(stage, packet->mbuf, packet->frame + packet->wire.l4_offset,
+                             packet->wire.kind == WIRE_IPV4, member);
+        return fits(stage, packet, member->ip_size_max);
     }
-    return false;
+    if (!route_through(stage, packet, member->ip_size_max))
+        return false;
+    translate_to_member(packet, &member->address, member->port ? member->port : service->port);
+    return true;
+}
+
+// What is to be split gets its outer headers afterwards.
+static void go_out(struct stage *stage, struct packet *packet, uint16_t out_port,
+                   struct neighbour_view hop, uint16_t tunnel)
+{
+    if (packet->size_max) {
+        packet->out_port = out_port;
+        packet->hop = hop;
+        packet->tunnel = tunnel;
+        packet->verdict = VERDICT_SPLIT;
+        return;
+    }
+    if (!tunnel || encapsulate(stage, packet, &stage->tables->members[tunnel]))
+        send_to(stage, packet, out_port, hop);
+}
+
+void forward_piece(struct stage *stage, struct packet *piece)
+{
+    go_out(stage, piece, piece->out_port, piece->hop, piece->tunnel);
 }
 
 void forward_to_member(struct stage *stage, struct packet *packet, uint32_t member_slot,
@@ -148,7 +167,9 @@ void forward_to_member(struct stage *stage, struct packet *packet, uint32_t memb
     if (!prepare_for_member(stage, packet, member, service))
         return;
     packet->next_hop = member->next_hop;
-    send_to(stage, packet, member->out_port, neighbour_view(stage->neighbours, member->neighbour));
+    go_out(stage, packet, member->out_port, neighbour_view(stage->neighbours, member->neighbour),
+           config_forward_tunnels((enum config_forward)member->forward) ? (uint16_t)member_slot
+                                                                        : 0);
     if (packet->verdict == VERDICT_DROP)
         return;
     if (packet->about) {
@@ -202,10 +223,10 @@ void forward_reply(struct stage *stage, struct packet *packet, struct flow_pair 
             return;
         }
     }
-    if (!route_through(stage, packet, way.out_port))
+    if (!route_through(stage, packet, stage->tables->ports[way.out_port].mtu))
         return;
     translate_to_client(packet, service);
-    send_to(stage, packet, way.out_port, way.view);
+    go_out(stage, packet, way.out_port, way.view, 0);
     if (packet->about && packet->verdict != VERDICT_DROP)
         stats_add(stage->counters.icmp_relayed, 1);
 }

@@ -145,6 +145,13 @@ static bool may_reach(struct stage *stage, const struct packet *packet)
     return rules_allow(stage, &key);
 }
 
+static void no_service(struct stage *stage, struct packet *packet)
+{
+    if (packet->wire.protocol == IPPROTO_UDP)
+        answer_port_unreachable(stage, packet);
+    packet_drop(packet, is_icmp(&packet->wire) ? DROP_ICMP : DROP_NO_SERVICE);
+}
+
 // A packet to an address of ours that no service takes.
 static void local_address(struct stage *stage, struct packet *packet,
                           const struct endpoint *endpoint)
@@ -159,7 +166,7 @@ static void local_address(struct stage *stage, struct packet *packet,
     else if (wire->fragment)
         packet_drop(packet, DROP_FRAGMENT);
     else
-        packet_drop(packet, is_icmp(wire) ? DROP_ICMP : DROP_NO_SERVICE);
+        no_service(stage, packet);
 }
 
 // A fragment of a NAT member's reply has no ports to be known by, and must not leave as it is.

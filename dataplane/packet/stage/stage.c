@@ -192,34 +192,34 @@ static void hand_off(struct stage *stage, const struct packet *packet)
     send_to_worker(stage, packet->owner, &message);
 }
 
-static void dispatch(struct stage *stage, struct burst *burst)
+void stage_dispatch(struct stage *stage, const struct packet *packet)
 {
-    for (uint32_t i = 0; i < burst->count; i++) {
-        struct packet *packet = &burst->packets[i];
-        switch ((enum verdict)packet->verdict) {
-        case VERDICT_SEND:
-            stage_transmit(stage, packet->out_port, packet->mbuf);
-            break;
-        case VERDICT_HOLD:
-            hold(stage, packet);
-            break;
-        case VERDICT_HANDOFF:
-            hand_off(stage, packet);
-            break;
-        case VERDICT_DROP:
-            stage_drop_of(stage, packet->mbuf, (enum drop_reason)packet->reason, packet->service);
-            break;
-        case VERDICT_CONSUMED:
-            rte_pktmbuf_free(packet->mbuf);
-            break;
-        case VERDICT_PUNT_NEIGHBOUR:
-            punt(stage, packet, stage->neighbour_budgets);
-            break;
-        case VERDICT_NONE: // no stage claimed it: not ours
-        case VERDICT_PUNT:
-            punt(stage, packet, stage->punt_budgets);
-            break;
-        }
+    switch ((enum verdict)packet->verdict) {
+    case VERDICT_SEND:
+        stage_transmit(stage, packet->out_port, packet->mbuf);
+        break;
+    case VERDICT_HOLD:
+        hold(stage, packet);
+        break;
+    case VERDICT_SPLIT:
+        stage_split(stage, packet);
+        break;
+    case VERDICT_HANDOFF:
+        hand_off(stage, packet);
+        break;
+    case VERDICT_DROP:
+        stage_drop_of(stage, packet->mbuf, (enum drop_reason)packet->reason, packet->service);
+        break;
+    case VERDICT_CONSUMED:
+        rte_pktmbuf_free(packet->mbuf);
+        break;
+    case VERDICT_PUNT_NEIGHBOUR:
+        punt(stage, packet, stage->neighbour_budgets);
+        break;
+    case VERDICT_NONE: // no stage claimed it: not ours
+    case VERDICT_PUNT:
+        punt(stage, packet, stage->punt_budgets);
+        break;
     }
 }
 
@@ -233,6 +233,7 @@ void burst_add(struct burst *burst, struct rte_mbuf *mbuf, uint16_t port, bool h
     packet->handed = handed;
     packet->searched = false;
     packet->in_port = port;
+    packet->size_max = 0;
     packet->about = NULL;
     packet->service = 0;
     packet->member = 0;
@@ -253,7 +254,8 @@ void stage_walk(struct stage *stage, struct burst *burst)
     meter_lap(meter, METER_LOCAL, 1, burst->count);
     stage_admit(stage, burst);
     meter_lap(meter, METER_ADMIT, 1, burst->key_count);
-    dispatch(stage, burst);
+    for (uint32_t i = 0; i < burst->count; i++)
+        stage_dispatch(stage, &burst->packets[i]);
     meter_lap(meter, METER_DISPATCH, 1, burst->count);
     burst->count = 0;
 }

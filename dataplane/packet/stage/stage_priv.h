@@ -13,6 +13,7 @@ enum verdict {
     VERDICT_PUNT_NEIGHBOUR, // the same, ARP or neighbour discovery
     VERDICT_CONSUMED,       // it was for us and has been understood
     VERDICT_HANDOFF,
+    VERDICT_SPLIT, // on out_port, in fragments of at most size_max bytes
     VERDICT_DROP,
 };
 
@@ -31,6 +32,9 @@ struct packet {
     uint16_t service;               // slot; 0: of none, or not known (yet)
     uint16_t member;                // slot; 0: not known (yet)
     struct ip_address next_hop;     // of VERDICT_HOLD
+    struct neighbour_view hop;      // of VERDICT_SPLIT: who next_hop is
+    uint16_t tunnel;                // of VERDICT_SPLIT: the member whose it is, 0: none
+    uint16_t size_max;              // 0: it fits
     const struct icmp_error *about; // while an ICMP error is forwarded: what it is about
 };
 
@@ -134,12 +138,26 @@ void forward_to_member(struct stage *stage, struct packet *packet, uint32_t memb
                        uint32_t service_slot);
 void forward_reply(struct stage *stage, struct packet *packet, struct flow_pair *pair);
 
+// A piece of a packet with VERDICT_SPLIT: it gets a verdict of its own.
+void forward_piece(struct stage *stage, struct packet *piece);
+
+// split.c: sends a packet with VERDICT_SPLIT. Takes its mbuf.
+void stage_split(struct stage *stage, const struct packet *packet);
+
+// icmp_answer.c: tells the sender of a packet that is dropped why, where that may be told.
+void answer_too_big(struct stage *stage, const struct packet *packet, uint32_t mtu);
+void answer_time_exceeded(struct stage *stage, const struct packet *packet);
+void answer_port_unreachable(struct stage *stage, const struct packet *packet);
+
 // Puts a tunnelled member's outer headers in front of an IP packet, and moves the start of the mbuf
 // to the Ethernet header in front of them, whose addresses are still to be set. Returns that, or
 // NULL where the buffer has no room; then nothing has changed. `udp`: the member is a GUE one.
 static inline uint8_t *member_wrap(const struct stage *stage, struct rte_mbuf *mbuf, uint8_t *inner,
                                    uint32_t inner_size, const struct tables_member *member,
                                    bool udp);
+
+// stage.c: carries a verdict out. Takes the mbuf.
+void stage_dispatch(struct stage *stage, const struct packet *packet);
 
 // stage.c: a leaky bucket: each packet fills it, time empties it at `rate` packets a second, and
 // `burst` packets fit. False: it is full.

@@ -35,6 +35,7 @@
     X(DROP_NEIGHBOUR_PENDING, "neighbour-pending", "next hop's MAC unknown, its queue is full")   \
     X(DROP_NEIGHBOUR_FAILED, "neighbour-failed", "next hop does not answer ARP or ND")            \
     X(DROP_MTU, "mtu", "larger than the way out allows")                                          \
+    X(DROP_NO_BUFFER, "no-buffer", "no free buffers to send a packet in fragments")               \
     X(DROP_HEADROOM, "headroom", "no room in the buffer for the outer header")                    \
     X(DROP_HANDOFF_FULL, "handoff-full", "the owning worker's mailbox is full")                   \
     X(DROP_CONTROL_FULL, "control-full", "the main thread's mailbox is full")                     \

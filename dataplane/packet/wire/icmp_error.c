@@ -14,6 +14,8 @@
 #define ICMP_TIME_EXCEEDED       11
 #define ICMP_PARAMETER_PROBLEM   12
 #define ICMPV6_UNREACHABLE       1
+#define ICMPV6_TOO_BIG           2
+#define ICMPV6_TIME_EXCEEDED     3
 #define ICMPV6_PARAMETER_PROBLEM 4
 
 #define IPV6_FRAGMENT_OFFSET 0xfff8
@@ -126,6 +128,81 @@ enum drop_reason icmp_error_read(struct span frame, const struct wire_packet *pa
     memcpy(&error->source_port, l4, sizeof(uint16_t));
     memcpy(&error->destination_port, l4 + 2, sizeof(uint16_t));
     return DROP_NONE;
+}
+
+// RFC 1812 section 4.3.2.5: internetwork control.
+#define PRECEDENCE 0xc0
+
+#define MESSAGE_IPV4_MAX 576
+#define MESSAGE_IPV6_MAX 1280
+
+// Type and code by kind, of both versions.
+static const uint8_t messages[][2][2] = {
+    [ICMP_ERROR_TOO_BIG] = {{ICMP_UNREACHABLE, 4}, {ICMPV6_TOO_BIG, 0}},
+    [ICMP_ERROR_TIME_EXCEEDED] = {{ICMP_TIME_EXCEEDED, 0}, {ICMPV6_TIME_EXCEEDED, 0}},
+    [ICMP_ERROR_PORT_UNREACHABLE] = {{ICMP_UNREACHABLE, 3}, {ICMPV6_UNREACHABLE, 4}},
+};
+
+static void write_ipv4(uint8_t *ip, uint32_t size, const struct ip_address *source,
+                       const struct ip_address *destination)
+{
+    memset(ip, 0, WIRE_IPV4_SIZE);
+    ip[0] = IPV4_VERSION_AND_IHL; // the ID stays 0, which says nothing with DF (RFC 6864)
+    ip[IPV4_TRAFFIC_CLASS] = PRECEDENCE;
+    store_be16(ip + IPV4_TOTAL_LENGTH, (uint16_t)size);
+    store_be16(ip + IPV4_FRAGMENT, IPV4_DONT_FRAGMENT);
+    ip[IPV4_TTL] = HOP_LIMIT_DEFAULT;
+    ip[IPV4_PROTOCOL] = IPPROTO_ICMP;
+    memcpy(ip + WIRE_IPV4_SOURCE, source->bytes + 12, 4);
+    memcpy(ip + WIRE_IPV4_DESTINATION, destination->bytes + 12, 4);
+    checksum_store(ip + IPV4_CHECKSUM,
+                   checksum_finish(checksum_add(0, span_of(ip, WIRE_IPV4_SIZE))));
+}
+
+static void write_ipv6(uint8_t *ip, uint32_t size, const struct ip_address *source,
+                       const struct ip_address *destination)
+{
+    memset(ip, 0, WIRE_IPV6_SIZE);
+    ip[0] = 0x60;
+    store_be16(ip + IPV6_PAYLOAD_LENGTH, (uint16_t)(size - WIRE_IPV6_SIZE));
+    ip[IPV6_NEXT_HEADER] = IPPROTO_ICMPV6;
+    ip[IPV6_HOP_LIMIT] = HOP_LIMIT_DEFAULT;
+    memcpy(ip + WIRE_IPV6_SOURCE, source->bytes, 16);
+    memcpy(ip + WIRE_IPV6_DESTINATION, destination->bytes, 16);
+}
+
+uint32_t icmp_error_write(uint8_t *out, struct span frame, const struct wire_packet *packet,
+                          enum icmp_error_kind kind, uint32_t mtu, const struct ip_address *source,
+                          const uint8_t *mac)
+{
+    bool v4 = packet->kind == WIRE_IPV4;
+    uint32_t headers_size = (v4 ? WIRE_IPV4_SIZE : WIRE_IPV6_SIZE) + (uint32_t)ICMP_SIZE;
+    uint32_t room = (v4 ? MESSAGE_IPV4_MAX : MESSAGE_IPV6_MAX) - headers_size;
+    uint32_t end = frame.size < packet->end ? (uint32_t)frame.size : packet->end;
+    uint32_t quoted_size = end - packet->l3_offset < room ? end - packet->l3_offset : room;
+    uint32_t size = headers_size + quoted_size;
+
+    memcpy(out + ETHERNET_DESTINATION, frame.data + ETHERNET_SOURCE, WIRE_MAC_SIZE);
+    memcpy(out + ETHERNET_SOURCE, mac, WIRE_MAC_SIZE);
+    memcpy(out + ETHERNET_TYPE, frame.data + packet->l3_offset - 2, 2);
+    uint8_t *ip = out + WIRE_ETHERNET_SIZE;
+    struct ip_address destination = wire_source(frame.data, packet);
+    if (v4)
+        write_ipv4(ip, size, source, &destination);
+    else
+        write_ipv6(ip, size, source, &destination);
+
+    uint8_t *icmp = ip + headers_size - ICMP_SIZE;
+    uint32_t icmp_size = ICMP_SIZE + quoted_size;
+    memset(icmp, 0, ICMP_SIZE);
+    memcpy(icmp, messages[kind][!v4], 2);
+    if (kind == ICMP_ERROR_TOO_BIG)
+        store_be16(icmp + 6, (uint16_t)mtu); // IPv6: the lower half of 32 bits
+    memcpy(icmp + ICMP_SIZE, frame.data + packet->l3_offset, quoted_size);
+    uint64_t sum = v4 ? 0 : checksum_pseudo(source, &destination, IPPROTO_ICMPV6, icmp_size);
+    checksum_store(icmp + ICMP_CHECKSUM,
+                   checksum_finish(checksum_add(sum, span_of(icmp, icmp_size))));
+    return WIRE_ETHERNET_SIZE + size;
 }
 
 // Replaces bytes, and adds to both differences what that makes.

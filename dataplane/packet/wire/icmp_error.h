@@ -40,6 +40,25 @@ struct icmp_error_change {
     uint16_t quoted_destination_port;
 };
 
+// An error of our own.
+enum icmp_error_kind {
+    ICMP_ERROR_TOO_BIG,          // IPv4: fragmentation needed (RFC 1191)
+    ICMP_ERROR_TIME_EXCEEDED,    // in transit
+    ICMP_ERROR_PORT_UNREACHABLE, //
+};
+
+// Bytes of the largest frame that icmp_error_write() makes: with IPv4 it quotes so much that the
+// message has 576 bytes (RFC 1812 section 4.3.2.3), with IPv6 1280 (RFC 4443 section 2.4 c).
+#define ICMP_ERROR_FRAME_MAX (WIRE_ETHERNET_SIZE + 1280)
+
+// Writes an error of `source` at `mac` about a packet that wire_parse() accepted, back to the
+// station and the address that sent it. `frame` is what of the packet lies in one piece, `mtu`
+// counts for ICMP_ERROR_TOO_BIG. Returns the size of what is written to `out`. Whether the packet
+// is one that may be answered the caller has seen to.
+uint32_t icmp_error_write(uint8_t *out, struct span frame, const struct wire_packet *packet,
+                          enum icmp_error_kind kind, uint32_t mtu, const struct ip_address *source,
+                          const uint8_t *mac);
+
 // Translates an error in place: the checksums of both IP headers, of the quoted TCP or UDP header
 // as far as it is there, and of the message, by difference.
 void icmp_error_translate(uint8_t *frame, const struct wire_packet *packet,

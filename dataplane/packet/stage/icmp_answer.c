@@ -1,0 +1,102 @@
+// ICMP errors of our own: to the sender of a packet that is too big for its way, whose hops ran
+// out, or that is for a port which no service has. They go back by the way the packet came, and are
+// few: a flood of what cannot be delivered costs its sender the answers, and nobody else anything.
+#include <netinet/in.h>
+
+#include "dataplane/packet/stage/stage_priv.h"
+
+// Errors a second and worker (RFC 4443 section 2.4 f, RFC 1812 section 4.3.2.8).
+#define ANSWERS_RATE  1000
+#define ANSWERS_BURST 64
+
+// RFC 1122 section 3.2.2, RFC 4443 section 2.4 e: never about an ICMP error, nor a packet to a
+// group or from one, nor (IPv4) a fragment that is not the first.
+static bool may_answer(const struct packet *packet)
+{
+    const struct wire_packet *wire = &packet->wire;
+    if (packet->about || is_group_mac(packet->frame) || is_group_mac(packet->frame + WIRE_MAC_SIZE))
+        return false;
+    if (wire->kind == WIRE_IPV4 && wire->fragment && !wire->first_fragment)
+        return false;
+    struct ip_address source = wire_source(packet->frame, wire);
+    return ip_is_unicast(&source);
+}
+
+// Our address on the port that a packet came by: one in its sender's network if there is one.
+static bool own_address(const struct stage *stage, const struct packet *packet,
+                        struct ip_address *address)
+{
+    const struct tables_port *port = &stage->tables->ports[packet->in_port];
+    struct ip_address sender = wire_source(packet->frame, &packet->wire);
+    bool found = false;
+    for (uint32_t i = 0; i < port->address_count; i++) {
+        const struct ip_prefix *own = &port->addresses[i];
+        if (!ip_same_version(&own->address, &sender))
+            continue;
+        bool near = ip_prefix_contains(own, &sender);
+        if (near || !found)
+            *address = own->address;
+        found = true;
+        if (near)
+            break;
+    }
+    return found;
+}
+
+// The virtual address that a packet is to.
+static bool vip_address(const struct stage *stage, const struct packet *packet,
+                        struct ip_address *address)
+{
+    *address = wire_destination(packet->frame, &packet->wire);
+    const struct endpoint *endpoint = endpoint_find(stage->tables->endpoints, address, 0, 0);
+    return endpoint && endpoint->kind == ENDPOINT_VIP;
+}
+
+static void answer(struct stage *stage, const struct packet *packet, enum icmp_error_kind kind,
+                   uint32_t mtu, const struct ip_address *source)
+{
+    const struct port *port = stage->ports[packet->in_port];
+    struct rte_mbuf *mbuf = NULL;
+    if (budget_take(&stage->answers, ANSWERS_RATE, ANSWERS_BURST, stage->now_ms))
+        mbuf = rte_pktmbuf_alloc(port->buffers);
+    if (!mbuf || rte_pktmbuf_tailroom(mbuf) < ICMP_ERROR_FRAME_MAX) {
+        stats_add(stage->counters.icmp_suppressed, 1);
+        rte_pktmbuf_free(mbuf);
+        return;
+    }
+    struct span frame = span_of(packet->frame, rte_pktmbuf_data_len(packet->mbuf));
+    uint32_t size = icmp_error_write(rte_pktmbuf_mtod(mbuf, uint8_t *), frame, &packet->wire, kind,
+                                     mtu, source, port->mac.addr_bytes);
+    rte_pktmbuf_append(mbuf, (uint16_t)size);
+    stats_add(stage->counters.icmp_sent, 1);
+    stage_transmit(stage, packet->in_port, mbuf);
+}
+
+// From the virtual address where the packet was to it (RFC 4443 section 2.2 a): firewalls on the
+// way know that address as the connection's, and let an error of it pass. The members' packets are
+// answered by the address that is their gateway.
+void answer_too_big(struct stage *stage, const struct packet *packet, uint32_t mtu)
+{
+    struct ip_address source;
+    if (may_answer(packet) &&
+        (vip_address(stage, packet, &source) || own_address(stage, packet, &source)))
+        answer(stage, packet, ICMP_ERROR_TOO_BIG, mtu, &source);
+}
+
+// From the port's address, which is a hop before the virtual one: who traces a route must be able
+// to tell them apart.
+void answer_time_exceeded(struct stage *stage, const struct packet *packet)
+{
+    struct ip_address source;
+    if (may_answer(packet) &&
+        (own_address(stage, packet, &source) || vip_address(stage, packet, &source)))
+        answer(stage, packet, ICMP_ERROR_TIME_EXCEEDED, 0, &source);
+}
+
+// RFC 1122 section 4.1.3.1, and RFC 4443 section 3.1: only the address that was asked can say so.
+void answer_port_unreachable(struct stage *stage, const struct packet *packet)
+{
+    struct ip_address source;
+    if (may_answer(packet) && vip_address(stage, packet, &source))
+        answer(stage, packet, ICMP_ERROR_PORT_UNREACHABLE, 0, &source);
+}

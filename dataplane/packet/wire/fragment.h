@@ -1,0 +1,13 @@
+// Fragments of IP packets (RFC 791 section 3.2, RFC 8200 section 4.5).
+#pragma once
+
+#include "dataplane/packet/wire/parse.h"
+
+// Whether an IPv4 packet that wire_parse() accepted may be sent in fragments: it has no DF, nor
+// options, of which later fragments have only some.
+bool wire_may_split(const uint8_t *frame, const struct wire_packet *packet);
+
+// Makes the header of an IPv4 packet that may be split that of the piece of it which has `size` of
+// its bytes behind the header, from `offset` on, a multiple of eight. `last`: it has the packet's
+// last ones. The packet may be a fragment itself.
+void wire_split_header(uint8_t *ip, uint32_t offset, uint32_t size, bool last);
