@@ -81,7 +81,8 @@ static uint32_t count_extra_buffers(const struct plane *plane)
     const uint32_t outbox = RTE_DIM(((struct outbox *)NULL)->packets);
     uint32_t in_hand = STAGE_BURST + plane->config->port_count * 2 * outbox;
     uint32_t full_inboxes = RTE_MIN(plane->worker_count, 2u);
-    return plane->worker_count * (in_hand + full_inboxes * HANDOFF_SLOTS + HELD_SLOTS) +
+    return plane->worker_count *
+               (in_hand + full_inboxes * HANDOFF_SLOTS + HELD_SLOTS + FRAGMENTS_HELD) +
            NEIGHBOUR_HELD_TOTAL_MAX;
 }
 

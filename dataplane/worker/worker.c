@@ -93,6 +93,7 @@ uint32_t worker_turn(struct worker *worker)
         if (worker->inboxes[from])
             packets += receive_handed(worker, worker->inboxes[from]);
     }
+    stage_expire(stage);
     stage_flush(stage);
 
     worker->turns++;

@@ -8,6 +8,7 @@
 #include "base/byteorder.h"
 #include "base/check.h"
 #include "dataplane/packet/wire/echo.h"
+#include "dataplane/packet/wire/fragment.h"
 #include "dataplane/packet/wire/mss.h"
 #include "dataplane/packet/wire/neighbourhood.h"
 #include "dataplane/packet/wire/rewrite.h"
@@ -125,6 +126,54 @@ static void check_rewrite(const uint8_t *original, size_t size, const struct wir
     CHECK(memcmp(frame, before, size) == 0);
     free(before);
     free(frame);
+}
+
+static void check_fragment(const uint8_t *original, size_t size, const struct wire_packet *packet)
+{
+    struct wire_fragment fragment, again;
+    wire_fragment_read(original, packet, &fragment);
+    CHECK(packet->first_fragment == (fragment.offset == 0) && fragment.size > 0);
+    CHECK(!fragment.more || fragment.size % 8 == 0);
+    CHECK((uint32_t)fragment.offset + fragment.size <= UINT16_MAX);
+    if (packet->first_fragment)
+        return;
+    bool v4 = packet->kind == WIRE_IPV4;
+    uint8_t *frame = copy_of(original, size, size);
+    struct ip_address source = example(v4, 1), destination = example(v4, 2);
+    wire_rewrite_source(frame, packet, &source, htons(1));
+    wire_rewrite_destination(frame, packet, &destination, htons(2));
+    struct wire_packet parsed;
+    CHECK(parse(frame, size, &parsed) == DROP_NONE && same(&parsed, packet));
+    wire_fragment_read(frame, &parsed, &again);
+    CHECK(ip_equal(&again.source, &source) && ip_equal(&again.destination, &destination));
+    CHECK(again.id == fragment.id && again.offset == fragment.offset);
+    CHECK(memcmp(frame + packet->l4_offset, original + packet->l4_offset,
+                 size - packet->l4_offset) == 0);
+    free(frame);
+}
+
+// The two halves of a packet that may be split are fragments that meet in the middle.
+static void check_split(const uint8_t *original, size_t size, const struct wire_packet *packet)
+{
+    uint32_t total = packet->end - packet->l3_offset - (uint32_t)WIRE_IPV4_SIZE;
+    uint32_t half = total / 2 & ~7u;
+    uint32_t headers = packet->l3_offset + (uint32_t)WIRE_IPV4_SIZE;
+    struct wire_fragment halves[2];
+    bool whole = true;
+    for (uint32_t i = 0; i < 2 && half > 0 && half < total; i++) {
+        uint32_t part = i == 0 ? half : total - half;
+        uint8_t *frame = copy_of(original, headers, headers + part);
+        memcpy(frame + headers, original + headers + i * half, part);
+        wire_split_header(frame + packet->l3_offset, i * half, part, i == 1);
+        struct wire_packet parsed;
+        // Half a header is judged as such a fragment is.
+        whole &= parse(frame, headers + part, &parsed) == DROP_NONE && parsed.fragment;
+        if (whole)
+            wire_fragment_read(frame, &parsed, &halves[i]);
+        free(frame);
+        if (whole && i == 1)
+            CHECK(halves[0].offset + halves[0].size == halves[1].offset && halves[0].more);
+    }
 }
 
 static void check_hop(const uint8_t *original, size_t size, const struct wire_packet *packet)
@@ -302,6 +351,10 @@ static void check_frame(const uint8_t *frame, size_t size)
     if (!accepted)
         return;
     check_packet(frame, size, &packet);
+    if (packet.fragment)
+        check_fragment(frame, size, &packet);
+    if (packet.kind == WIRE_IPV4 && wire_may_split(frame, &packet))
+        check_split(frame, size, &packet);
     if (has_ports(&packet))
         check_rewrite(frame, size, &packet);
     bool v4 = packet.kind == WIRE_IPV4;

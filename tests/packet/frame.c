@@ -343,3 +343,85 @@ void frame_build(struct frame *frame, const struct frame_spec *spec)
     }
     append(frame, NULL, spec->padding_size);
 }
+
+void frame_fragment(struct frame *fragment, const struct frame *whole, uint32_t id, size_t offset,
+                    size_t size)
+{
+    const uint8_t *ip = whole->bytes + FRAME_IP_AT;
+    bool v4 = ip[0] >> 4 == 4;
+    size_t header_size = v4 ? 20 : 40;
+    size_t total = whole->size - FRAME_IP_AT - header_size;
+    CHECK(offset % 8 == 0 && offset + size <= total);
+    bool more = offset + size < total;
+    fragment->size = 0;
+    append(fragment, whole->bytes, FRAME_IP_AT + header_size);
+    uint8_t *header = fragment->bytes + FRAME_IP_AT;
+    if (v4) {
+        store_be16(header + 2, (uint16_t)(header_size + size));
+        store_be16(header + 4, (uint16_t)id);
+        store_be16(header + 6, (uint16_t)(offset / 8 | (more ? 0x2000 : 0)));
+        store_be16(header + 10, 0);
+        store_be16(header + 10, frame_checksum(header, header_size, 0));
+    } else {
+        store_be16(header + 4, (uint16_t)(8 + size));
+        append_u8(fragment, header[6]);
+        append_u8(fragment, 0);
+        append_be16(fragment, (uint16_t)(offset | more));
+        append_be32(fragment, id);
+        header[6] = IPPROTO_FRAGMENT;
+    }
+    append(fragment, ip + header_size + offset, size);
+}
+
+bool frame_put_together(const struct frame *const *fragments, size_t count, size_t skip,
+                        struct frame *whole)
+{
+    static bool seen[FRAME_SIZE_MAX];
+    memset(seen, 0, sizeof(seen));
+    size_t total = 0, covered = 0;
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *ip = fragments[i]->bytes + FRAME_IP_AT + skip;
+        bool v4 = ip[0] >> 4 == 4;
+        size_t header_size = v4 ? 20 : 40, data_at = v4 ? 20 : 48;
+        size_t end = v4 ? load_be16(ip + 2) : 40u + load_be16(ip + 4);
+        uint16_t field = load_be16(ip + (v4 ? 6 : 42));
+        size_t offset = v4 ? (field & 0x1fffu) * 8u : field & 0xfff8u;
+        bool more = v4 ? field & 0x2000 : field & 1;
+        if (end != fragments[i]->size - FRAME_IP_AT - skip || end <= data_at ||
+            (v4 && frame_checksum(ip, 20, 0) != 0) || (!v4 && ip[6] != IPPROTO_FRAGMENT))
+            return false;
+        size_t to = FRAME_IP_AT + header_size + offset;
+        for (size_t b = data_at; b < end; b++, to++) {
+            if (to >= FRAME_SIZE_MAX || seen[to])
+                return false;
+            seen[to] = true;
+            whole->bytes[to] = ip[b];
+            covered++;
+        }
+        if (!more)
+            total = to;
+        if (offset == 0) {
+            memcpy(whole->bytes, fragments[i]->bytes, FRAME_IP_AT);
+            store_be16(whole->bytes + 12, v4 ? 0x0800 : 0x86dd);
+            uint8_t *header = whole->bytes + FRAME_IP_AT;
+            memcpy(header, ip, header_size);
+            if (v4)
+                memset(header + 4, 0, 4);
+            else
+                header[6] = ip[40];
+        }
+    }
+    bool v4 = whole->bytes[FRAME_IP_AT] >> 4 == 4;
+    size_t headers = FRAME_IP_AT + (v4 ? 20u : 40u);
+    if (total == 0 || covered != total - headers)
+        return false;
+    whole->size = total;
+    store_be16(whole->bytes + FRAME_IP_AT + (v4 ? 2 : 4),
+               (uint16_t)(v4 ? total - FRAME_IP_AT : total - headers));
+    if (v4) {
+        store_be16(whole->bytes + FRAME_IP_AT + 10, 0);
+        store_be16(whole->bytes + FRAME_IP_AT + 10,
+                   frame_checksum(whole->bytes + FRAME_IP_AT, 20, 0));
+    }
+    return true;
+}

@@ -72,6 +72,16 @@ struct frame_spec {
 
 void frame_build(struct frame *frame, const struct frame_spec *spec);
 
+// The part of a whole IP packet without options or extension headers that lies `size` bytes from
+// `offset` on behind its IP header, as a fragment: of IPv6 with a fragment header.
+void frame_fragment(struct frame *fragment, const struct frame *whole, uint32_t id, size_t offset,
+                    size_t size);
+
+// Puts fragments together again, in whatever order they come: each has its IP header `skip` bytes
+// behind the Ethernet header. False: they are not one whole packet, each part of it once.
+bool frame_put_together(const struct frame *const *fragments, size_t count, size_t skip,
+                        struct frame *whole);
+
 // Makes the checksums right again after a test has changed bytes: the IPv4 header's, and that of a
 // TCP, UDP (if it has one), ICMP or ICMPv6 message that directly follows the IP header and is
 // whole.

@@ -157,6 +157,7 @@ void rig_open(struct stage_rig *rig, const char *yaml)
 
 void rig_close(struct stage_rig *rig)
 {
+    stage_fini(&rig->stage);
     tables_destroy(rig->tables);
     config_destroy(rig->config);
     registry_destroy(rig->services);
@@ -170,7 +171,6 @@ void rig_close(struct stage_rig *rig)
     mailbox_destroy(rig->stage.held);
     for (size_t w = 0; w < sizeof(rig->handoff) / sizeof(rig->handoff[0]); w++)
         mailbox_destroy(rig->handoff[w]);
-    stage_fini(&rig->stage);
     flow_table_destroy(rig->stage.flows);
     free(rig->stage.cursors);
     affinity_destroy(rig->stage.affinities);
@@ -298,12 +298,14 @@ static void collect(struct stage_rig *rig, const uint64_t *before, struct outcom
     uint32_t found = collect_boxes(rig, outcome) + collect_messages(rig, outcome);
     uint32_t dropped = collect_drops(before, rig->stage.counters.drops, outcome);
     // No packet is lost without a name, none is in two places.
-    CHECK(rte_mempool_avail_count(rig->pool) == 255);
+    CHECK(rte_mempool_avail_count(rig->pool) == 255 - fragments_waiting(rig->stage.fragments));
     outcome->answered = found == 1 && dropped == 1;
     found += dropped - outcome->answered;
     CHECK(found <= 1);
     if (found == 0)
-        outcome->kind = OUTCOME_CONSUMED;
+        outcome->kind = fragments_waiting(rig->stage.fragments) > rig->waiting ? OUTCOME_WAITS
+                                                                               : OUTCOME_CONSUMED;
+    rig->waiting = fragments_waiting(rig->stage.fragments);
 }
 
 void rig_packet(struct stage_rig *rig, uint16_t port, const struct frame *frame,
@@ -353,7 +355,8 @@ void rig_burst(struct stage_rig *rig, uint16_t port, const struct frame *frames,
     }
     struct outcome ignored;
     collect_messages(rig, &ignored);
-    CHECK(rte_mempool_avail_count(rig->pool) == 255);
+    CHECK(rte_mempool_avail_count(rig->pool) == 255 - fragments_waiting(rig->stage.fragments));
+    rig->waiting = fragments_waiting(rig->stage.fragments);
 }
 
 uint64_t rig_drops(const struct stage_rig *rig, enum drop_reason reason)

@@ -19,6 +19,7 @@ struct stage_rig {
     struct mailbox *handoff[4];
     struct rte_mempool *pool;
     struct stage stage;
+    uint32_t waiting;    // fragments, before this packet
     const char *drained; // "pool/member", or NULL
     uint64_t now_ns;
 };
@@ -31,6 +32,7 @@ struct outcome {
         OUTCOME_HELD,
         OUTCOME_HANDED,
         OUTCOME_CONSUMED,
+        OUTCOME_WAITS, // a fragment
         OUTCOME_DROPPED
     } kind;
     enum drop_reason reason; // dropped
@@ -77,7 +79,7 @@ struct sent {
     struct {
         uint32_t port;
         struct frame frame;
-    } packets[STAGE_BURST];
+    } packets[2 * STAGE_BURST];
 };
 void rig_burst(struct stage_rig *rig, uint16_t port, const struct frame *frames, uint32_t count,
                struct sent *sent);

@@ -220,10 +220,6 @@ static void what_no_flow_explains_is_dropped_by_name(void **state)
 {
     struct frame_spec other_port = from_client("10.1.0.100", 81, SYN);
     assert_dropped(put(FRONT, other_port), DROP_NO_SERVICE);
-    struct frame_spec fragment = from_client("10.1.0.100", 80, SYN);
-    fragment.more_fragments = true;
-    fragment.payload_size = 28; // with the TCP header a multiple of eight
-    assert_dropped(put(FRONT, fragment), DROP_FRAGMENT);
     assert_dropped(put(FRONT, from_client("10.1.0.105", 80, SYN)), DROP_NO_MEMBER);
     assert_dropped(put(FRONT, from_client("10.1.0.100", 80, FIN)), DROP_NO_FLOW);
     assert_dropped(put(FRONT, from_client("10.1.0.100", 80, RST)), DROP_NO_FLOW);
@@ -680,15 +676,6 @@ static void with_direct_return_a_connection_that_speaks_stays_where_it_is(void *
     }
 }
 
-static void a_members_fragments_do_not_leave_as_they_are(void **state)
-{
-    struct frame_spec fragment = from_member("10.2.0.11", 40000, 0);
-    fragment.protocol = IPPROTO_UDP;
-    fragment.more_fragments = true;
-    fragment.payload_size = 32;
-    assert_dropped(put(BACK, fragment), DROP_FRAGMENT);
-}
-
 static void an_answer_is_used_up_where_the_kernel_has_no_interface(void **state)
 {
     struct frame_spec answer = {
@@ -785,7 +772,6 @@ int main(void)
         CASE(a_change_does_not_part_packets_from_the_worker_that_knows_their_flow),
         CASE(an_outsiders_segments_do_not_move_a_flow),
         CASE(with_direct_return_a_connection_that_speaks_stays_where_it_is),
-        CASE(a_members_fragments_do_not_leave_as_they_are),
         CASE(an_answer_is_used_up_where_the_kernel_has_no_interface),
         CASE(gateways_are_needed_as_members_next_hops_are),
         CASE(a_client_without_a_route_gets_no_reply),

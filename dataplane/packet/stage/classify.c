@@ -29,12 +29,6 @@ static enum drop_reason device_found_fault(const struct rte_mbuf *mbuf)
     return DROP_NONE;
 }
 
-static bool may_have_flow(const struct wire_packet *wire)
-{
-    return (wire->kind == WIRE_IPV4 || wire->kind == WIRE_IPV6) && !wire->fragment &&
-           (wire->protocol == IPPROTO_TCP || wire->protocol == IPPROTO_UDP);
-}
-
 // The key of the flow that a packet may belong to: a client at a service, or one that a member
 // answers. False: at none of our endpoints.
 static bool key_of(const struct stage *stage, const struct packet *packet, struct flow_key *key)
@@ -92,8 +86,10 @@ void stage_classify(struct stage *stage, struct burst *burst)
             rte_prefetch0(burst->packets[i + PREFETCH_AHEAD].frame);
         struct packet *packet = &burst->packets[i];
         classify_packet(stage, packet);
+        if (packet->verdict == VERDICT_NONE && packet->wire.fragment)
+            fragment_arrives(stage, packet);
         // A unicast packet to a group's MAC is nobody's (RFC 1122 section 3.3.6): no key for it.
-        if (packet->verdict == VERDICT_NONE && may_have_flow(&packet->wire) &&
+        if (packet->verdict == VERDICT_NONE && wire_has_ports(&packet->wire) &&
             !is_group_mac(packet->frame))
             add_key(stage, burst, i);
     }

@@ -70,6 +70,11 @@
       "ICMP errors of our own about packets that could not go on.")                               \
     X(COUNTER_ICMP_SUPPRESSED, icmp_suppressed, "weir_icmp_errors_suppressed_total",              \
       STATS_COUNTER, 1, "ICMP errors that were not sent: over the rate, or no free buffer.")      \
+    X(COUNTER_FRAGMENTS, fragments, "weir_fragments_followed_total", STATS_COUNTER, 1,            \
+      "Fragments that went the way of their datagram's first one.")                               \
+    X(COUNTER_FRAGMENTS_EVICTED, fragments_evicted, "weir_fragment_evictions_total",              \
+      STATS_COUNTER, 1,                                                                           \
+      "Datagrams forgotten before all of their fragments came, for want of room.")                \
     X(COUNTER_SPLIT, split, "weir_split_packets_total", STATS_COUNTER, 1,                         \
       "Packets too large for their way that were sent in fragments.")                             \
     X(COUNTER_MSS_CLAMPED, mss_clamped, "weir_mss_clamped_packets_total", STATS_COUNTER, 1,       \

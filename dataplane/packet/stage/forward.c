@@ -213,6 +213,7 @@ void forward_reply(struct stage *stage, struct packet *packet, struct flow_pair 
     DCHECK(pair->service < stage->tables->service_limit);
     const struct tables_service *service = &stage->tables->services[pair->service];
     DCHECK(service->used);
+    packet->reply = true;
     packet->service = pair->service;
     packet->member = pair->member;
     struct way way = {.out_port = pair->way_port};

@@ -163,19 +163,10 @@ static void local_address(struct stage *stage, struct packet *packet,
         local_echo(packet);
     else if (endpoint->kind == ENDPOINT_OWN)
         packet->verdict = VERDICT_PUNT;
-    else if (wire->fragment)
+    else if (wire->fragment && !wire_has_ports(wire))
         packet_drop(packet, DROP_FRAGMENT);
     else
         no_service(stage, packet);
-}
-
-// A fragment of a NAT member's reply has no ports to be known by, and must not leave as it is.
-static bool is_members_fragment(const struct stage *stage, const struct packet *packet)
-{
-    if (!packet->wire.fragment)
-        return false;
-    struct ip_address source = wire_source(packet->frame, &packet->wire);
-    return endpoint_find(stage->tables->endpoints, &source, 0, IPPROTO_FRAGMENT) != NULL;
 }
 
 static void local_packet(struct stage *stage, struct packet *packet)
@@ -198,16 +189,13 @@ static void local_packet(struct stage *stage, struct packet *packet)
             packet->verdict = VERDICT_PUNT;
         return;
     }
-    bool has_ports =
-        !wire->fragment && (wire->protocol == IPPROTO_TCP || wire->protocol == IPPROTO_UDP);
     const struct endpoint_set *endpoints = stage->tables->endpoints;
-    if (has_ports && endpoint_find(endpoints, &destination, wire->destination_port, wire->protocol))
+    if (wire_has_ports(wire) &&
+        endpoint_find(endpoints, &destination, wire->destination_port, wire->protocol))
         return; // a service's: admit decides
     const struct endpoint *endpoint = endpoint_find(endpoints, &destination, 0, 0);
     if (endpoint)
         local_address(stage, packet, endpoint);
-    else if (is_members_fragment(stage, packet))
-        packet_drop(packet, DROP_FRAGMENT);
 }
 
 void stage_local(struct stage *stage, struct burst *burst)

@@ -3,6 +3,7 @@
 #include <rte_ethdev.h>
 
 #include "base/check.h"
+#include "base/random.h"
 #include "dataplane/packet/stage/stage_priv.h"
 
 #define PUNT_BURST_MIN 32
@@ -20,12 +21,23 @@ enum error stage_init(struct stage *stage)
 {
     flow_table_on_free(stage->flows, flow_ended, stage);
     meter_init(&stage->meter, stage->counters.stages);
-    return drops_init(&stage->drops);
+    const struct fragments_actions actions = {
+        .follow = fragment_release, .drop = fragment_give_up, .context = stage};
+    struct siphash_key key;
+    random_os_bytes(&key, sizeof(key));
+    enum error error = fragments_create(key, actions, &stage->fragments);
+    return error ? error : drops_init(&stage->drops);
 }
 
 void stage_fini(struct stage *stage)
 {
+    fragments_destroy(stage->fragments);
     drops_fini(&stage->drops);
+}
+
+void stage_expire(struct stage *stage)
+{
+    fragments_expire(stage->fragments, stage->now_ms);
 }
 
 void stage_drop_of(struct stage *stage, struct rte_mbuf *packet, enum drop_reason reason,
@@ -201,6 +213,9 @@ void stage_dispatch(struct stage *stage, const struct packet *packet)
     case VERDICT_HOLD:
         hold(stage, packet);
         break;
+    case VERDICT_FOLLOW:
+        fragment_follow(stage, packet);
+        break;
     case VERDICT_SPLIT:
         stage_split(stage, packet);
         break;
@@ -223,20 +238,37 @@ void stage_dispatch(struct stage *stage, const struct packet *packet)
     }
 }
 
-void burst_add(struct burst *burst, struct rte_mbuf *mbuf, uint16_t port, bool handed)
+void packet_init(struct packet *packet, struct rte_mbuf *mbuf, uint16_t port, bool handed)
 {
-    DCHECK(burst->count < STAGE_BURST);
-    struct packet *packet = &burst->packets[burst->count++];
     packet->mbuf = mbuf;
     packet->frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
     packet->verdict = VERDICT_NONE;
     packet->handed = handed;
+    packet->followed = false;
+    packet->reply = false;
     packet->searched = false;
     packet->in_port = port;
     packet->size_max = 0;
     packet->about = NULL;
     packet->service = 0;
     packet->member = 0;
+}
+
+void burst_add(struct burst *burst, struct rte_mbuf *mbuf, uint16_t port, bool handed)
+{
+    DCHECK(burst->count < STAGE_BURST);
+    packet_init(&burst->packets[burst->count++], mbuf, port, handed);
+}
+
+// What follows a first fragment goes right behind it.
+static void dispatch(struct stage *stage, struct burst *burst)
+{
+    for (uint32_t i = 0; i < burst->count; i++) {
+        struct packet *packet = &burst->packets[i];
+        stage_dispatch(stage, packet);
+        if (__builtin_expect(packet->followed, 0))
+            fragment_decided(stage, packet);
+    }
 }
 
 void stage_walk(struct stage *stage, struct burst *burst)
@@ -254,8 +286,7 @@ void stage_walk(struct stage *stage, struct burst *burst)
     meter_lap(meter, METER_LOCAL, 1, burst->count);
     stage_admit(stage, burst);
     meter_lap(meter, METER_ADMIT, 1, burst->key_count);
-    for (uint32_t i = 0; i < burst->count; i++)
-        stage_dispatch(stage, &burst->packets[i]);
+    dispatch(stage, burst);
     meter_lap(meter, METER_DISPATCH, 1, burst->count);
     burst->count = 0;
 }

@@ -19,6 +19,7 @@
 #include "dataplane/packet/route/neighbour.h"
 #include "dataplane/packet/stage/counters.h"
 #include "dataplane/packet/stage/drops.h"
+#include "dataplane/packet/stage/fragments.h"
 #include "dataplane/packet/stage/meter.h"
 #include "dataplane/packet/stage/tables.h"
 #include "dataplane/packet/wire/drop.h"
@@ -85,6 +86,7 @@ struct stage {
     struct siphash_key owner_key;             // which worker owns a NAT flow; the same for all
     struct balance_cursor *cursors;           // by pool slot
     struct affinity_table *affinities;        // for pools with affinity
+    struct fragments *fragments;              // of datagrams on their way
     struct mailbox *news;                     // to the main thread
     struct mailbox *held;                     // to the main thread
     struct mailbox **handoff;                 // to each worker; [worker] itself is NULL
@@ -107,6 +109,9 @@ struct stage {
 // flow table. Call once flow table and counters are filled in. ERROR_NO_MEMORY.
 enum error stage_init(struct stage *stage);
 void stage_fini(struct stage *stage);
+
+// Once a turn: drops fragments that have waited too long.
+void stage_expire(struct stage *stage);
 
 // Walks `count` (at most STAGE_BURST) packets received on `port` through the stages. Takes the
 // mbufs.

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "dataplane/packet/stage/stage.h"
+#include "dataplane/packet/wire/fragment.h"
 #include "dataplane/packet/wire/icmp_error.h"
 
 enum verdict {
@@ -13,7 +14,8 @@ enum verdict {
     VERDICT_PUNT_NEIGHBOUR, // the same, ARP or neighbour discovery
     VERDICT_CONSUMED,       // it was for us and has been understood
     VERDICT_HANDOFF,
-    VERDICT_SPLIT, // on out_port, in fragments of at most size_max bytes
+    VERDICT_FOLLOW, // a later fragment: where its first one went
+    VERDICT_SPLIT,  // on out_port, in fragments of at most size_max bytes
     VERDICT_DROP,
 };
 
@@ -24,6 +26,8 @@ struct packet {
     uint8_t verdict; // enum verdict
     uint8_t reason;  // enum drop_reason, of VERDICT_DROP
     bool handed;     // another worker gave it to us: it is not handed on
+    bool followed;   // a first fragment, where others are to follow
+    bool reply;      // of what is forwarded: a member's, to a client
     bool searched;   // an ICMP error whose flow is sought at all workers, since `origin`
     uint16_t origin; //
     uint16_t in_port;
@@ -31,6 +35,7 @@ struct packet {
     uint16_t owner;                 // of VERDICT_HANDOFF: the worker
     uint16_t service;               // slot; 0: of none, or not known (yet)
     uint16_t member;                // slot; 0: not known (yet)
+    struct wire_fragment fragment;  // of a fragment, as it came
     struct ip_address next_hop;     // of VERDICT_HOLD
     struct neighbour_view hop;      // of VERDICT_SPLIT: who next_hop is
     uint16_t tunnel;                // of VERDICT_SPLIT: the member whose it is, 0: none
@@ -65,6 +70,8 @@ static inline bool is_group_mac(const uint8_t *mac)
 void stage_short_path(struct stage *stage, uint16_t port, struct rte_mbuf **packets, uint32_t count,
                       bool handed);
 
+// stage.c: a packet without a verdict.
+void packet_init(struct packet *packet, struct rte_mbuf *mbuf, uint16_t port, bool handed);
 // stage.c: a packet for stage_walk().
 void burst_add(struct burst *burst, struct rte_mbuf *mbuf, uint16_t port, bool handed);
 // stage.c: the stages for what is not plain, from classify to dispatch. Empties the burst.
@@ -140,6 +147,18 @@ void forward_reply(struct stage *stage, struct packet *packet, struct flow_pair 
 
 // A piece of a packet with VERDICT_SPLIT: it gets a verdict of its own.
 void forward_piece(struct stage *stage, struct packet *piece);
+
+// follow.c: fragments. A fragment of a service or a member has come.
+void fragment_arrives(struct stage *stage, struct packet *packet);
+// A packet with VERDICT_FOLLOW. Takes its mbuf.
+void fragment_follow(struct stage *stage, const struct packet *packet);
+// The verdict of a packet that is `followed` has been carried out.
+void fragment_decided(struct stage *stage, const struct packet *packet);
+// For the table of fragments; `context` is the stage.
+void fragment_release(void *context, const struct fragments_packet *packet,
+                      const struct fragments_way *way);
+void fragment_give_up(void *context, const struct fragments_packet *packet,
+                      enum drop_reason reason);
 
 // split.c: sends a packet with VERDICT_SPLIT. Takes its mbuf.
 void stage_split(struct stage *stage, const struct packet *packet);

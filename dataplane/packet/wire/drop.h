@@ -21,7 +21,11 @@
     X(DROP_ICMP_MALFORMED, "icmp-malformed", "ICMP or ICMPv6 cut short or impossible")            \
     X(DROP_L4_CHECKSUM, "l4-checksum", "TCP, UDP or ICMP checksum is wrong")                      \
     X(DROP_ND_MALFORMED, "nd-malformed", "neighbour discovery that RFC 4861 tells to discard")    \
-    X(DROP_FRAGMENT, "fragment", "fragment of a packet to a virtual address")                     \
+    X(DROP_FRAGMENT, "fragment", "fragments to a virtual address of neither TCP nor UDP")         \
+    X(DROP_FRAGMENT_OVERLAP, "fragment-overlap", "fragments of a datagram repeat or overlap")     \
+    X(DROP_FRAGMENT_MANY, "fragment-many", "a datagram in more than 64 fragments")                \
+    X(DROP_FRAGMENT_HELD_FULL, "fragment-held-full", "its first is to come, and no room to wait") \
+    X(DROP_FRAGMENT_TIMEOUT, "fragment-timeout", "its first did not come within a second")        \
     X(DROP_ICMP, "icmp", "ICMP to a virtual address: neither echo nor an error about a flow")     \
     X(DROP_ICMP_NO_FLOW, "icmp-no-flow", "ICMP error about a packet of no flow that is known")    \
     X(DROP_TTL, "ttl", "TTL or hop limit ran out here")                                           \

@@ -4,6 +4,37 @@
 #include "base/check.h"
 #include "dataplane/packet/wire/wire_priv.h"
 
+#define IPV6_FRAGMENT_FIELD  2
+#define IPV6_FRAGMENT_ID     4
+#define IPV6_FRAGMENT_SIZE   8
+#define IPV6_FRAGMENT_OFFSET 0xfff8 // in bytes, as it lies in the field
+#define IPV6_FRAGMENT_MORE   1
+
+void wire_fragment_read(const uint8_t *frame, const struct wire_packet *packet,
+                        struct wire_fragment *fragment)
+{
+    DCHECK(packet->fragment);
+    fragment->source = wire_source(frame, packet);
+    fragment->destination = wire_destination(frame, packet);
+    if (packet->kind == WIRE_IPV4) {
+        const uint8_t *ip = frame + packet->l3_offset;
+        uint16_t field = load_be16(ip + IPV4_FRAGMENT);
+        fragment->id = load_be16(ip + IPV4_ID);
+        fragment->protocol = packet->protocol;
+        fragment->more = field & IPV4_MORE_FRAGMENTS;
+        fragment->offset = (uint16_t)((field & IPV4_FRAGMENT_OFFSET) * 8u);
+        fragment->size = (uint16_t)(packet->end - packet->l4_offset);
+        return;
+    }
+    const uint8_t *header = frame + packet->fragment_offset;
+    uint16_t field = load_be16(header + IPV6_FRAGMENT_FIELD);
+    fragment->id = load_be32(header + IPV6_FRAGMENT_ID);
+    fragment->protocol = 0;
+    fragment->more = field & IPV6_FRAGMENT_MORE;
+    fragment->offset = field & IPV6_FRAGMENT_OFFSET;
+    fragment->size = (uint16_t)(packet->end - packet->fragment_offset - IPV6_FRAGMENT_SIZE);
+}
+
 bool wire_may_split(const uint8_t *frame, const struct wire_packet *packet)
 {
     const uint8_t *ip = frame + packet->l3_offset;

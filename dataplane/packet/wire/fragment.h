@@ -3,6 +3,21 @@
 
 #include "dataplane/packet/wire/parse.h"
 
+// Which datagram a fragment is of, and which part of it.
+struct wire_fragment {
+    struct ip_address source;
+    struct ip_address destination;
+    uint32_t id;
+    uint8_t protocol; // IPv6: 0, only first fragments know it (RFC 8200 section 4.5)
+    bool more;        // it is not the last part
+    uint16_t offset;  // bytes
+    uint16_t size;    // bytes
+};
+
+// Reads a fragment that wire_parse() accepted.
+void wire_fragment_read(const uint8_t *frame, const struct wire_packet *packet,
+                        struct wire_fragment *fragment);
+
 // Whether an IPv4 packet that wire_parse() accepted may be sent in fragments: it has no DF, nor
 // options, of which later fragments have only some.
 bool wire_may_split(const uint8_t *frame, const struct wire_packet *packet);

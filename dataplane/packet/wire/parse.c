@@ -33,6 +33,7 @@ struct network {
     uint8_t ttl;
     bool fragment;
     bool first_fragment;
+    uint32_t fragment_offset; // IPv6
 };
 
 struct transport {
@@ -195,6 +196,7 @@ HOT void fill(struct wire_packet *packet, enum wire_kind kind, const struct netw
         .icmp_type = transport->icmp_type,
         .l3_offset = WIRE_ETHERNET_SIZE,
         .l4_offset = (uint16_t)network->l4_offset,
+        .fragment_offset = (uint16_t)network->fragment_offset,
         .end = (uint16_t)network->end,
         .source_port = transport->source_port,
         .destination_port = transport->destination_port,
@@ -271,6 +273,7 @@ static COLD enum drop_reason read_ipv6_fragment(const uint8_t *fragment, struct 
         return DROP_IPV6_MALFORMED;
     network->fragment = true;
     network->first_fragment = offset == 0;
+    network->fragment_offset = network->l4_offset - 8;
     return DROP_NONE;
 }
 

@@ -2,6 +2,7 @@
 // cursor; a frame that is cut short, over-long or impossible is refused by the name of its fault.
 #pragma once
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -46,6 +47,7 @@ struct wire_packet {
     uint8_t reserved;
     uint16_t l3_offset;        // of the ARP or IP header, bytes from the frame's start
     uint16_t l4_offset;        // of the TCP, UDP, ICMP header
+    uint16_t fragment_offset;  // of the IPv6 fragment header of a fragment
     uint16_t end;              // one past the IP packet: what follows is Ethernet padding
     uint16_t source_port;      // network byte order, TCP and UDP
     uint16_t destination_port; //
@@ -62,6 +64,13 @@ struct wire_packet {
 // header that has stops left: its protocol is then 43 (RFC 8200 section 4.4).
 enum drop_reason wire_parse(struct span headers, uint32_t frame_size, unsigned known,
                             struct wire_packet *packet);
+
+// Whether a packet that wire_parse() accepted has the header of TCP or UDP.
+static inline bool wire_has_ports(const struct wire_packet *packet)
+{
+    return (!packet->fragment || packet->first_fragment) &&
+           (packet->protocol == IPPROTO_TCP || packet->protocol == IPPROTO_UDP);
+}
 
 // Bytes from the start of an IP header to its addresses.
 #define WIRE_IPV4_SOURCE      12

@@ -18,8 +18,8 @@ static inline __attribute__((always_inline)) void
 rewrite(uint8_t *frame, const struct wire_packet *packet, struct side side,
         const struct ip_address *address, uint16_t port)
 {
-    DCHECK(packet->protocol == IPPROTO_TCP || packet->protocol == IPPROTO_UDP);
-    DCHECK(!packet->fragment || packet->first_fragment);
+    bool has_port = !packet->fragment || packet->first_fragment;
+    DCHECK(!has_port || packet->protocol == IPPROTO_TCP || packet->protocol == IPPROTO_UDP);
     DCHECK(ip_is_v4(address) == (packet->kind == WIRE_IPV4));
     uint8_t *ip = frame + packet->l3_offset;
     uint8_t *transport = frame + packet->l4_offset;
@@ -34,6 +34,8 @@ rewrite(uint8_t *frame, const struct wire_packet *packet, struct side side,
         difference = checksum_difference(0, ip + side.ipv6_address, address->bytes, 16);
         memcpy(ip + side.ipv6_address, address->bytes, 16);
     }
+    if (!has_port)
+        return;
     difference = checksum_difference(difference, transport + side.port, &port, sizeof(port));
     memcpy(transport + side.port, &port, sizeof(port));
 

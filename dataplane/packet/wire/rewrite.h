@@ -14,9 +14,10 @@ static inline void wire_set_macs(uint8_t *frame, const uint8_t *destination, con
     memcpy(frame + WIRE_MAC_SIZE, source, WIRE_MAC_SIZE);
 }
 
-// Replaces the address and the port (network byte order) of one side of a TCP or UDP packet, which
-// is whole or a first fragment. The new address has the packet's version. A UDP checksum of zero
-// (none) stays zero: RFC 768; over IPv6 only tunnels may send one (RFC 6935).
+// Replaces the address and the port (network byte order) of one side of a TCP or UDP packet; of a
+// later fragment the address alone, as port and checksum are in the first, whose checksum is over
+// the whole and changes by the same difference. The new address has the packet's version. A UDP
+// checksum of zero (none) stays zero: RFC 768; over IPv6 only tunnels may send one (RFC 6935).
 void wire_rewrite_source(uint8_t *frame, const struct wire_packet *packet,
                          const struct ip_address *address, uint16_t port);
 void wire_rewrite_destination(uint8_t *frame, const struct wire_packet *packet,

@@ -15,6 +15,7 @@ enum {
 
     IPV4_TRAFFIC_CLASS = 1,
     IPV4_TOTAL_LENGTH = 2,
+    IPV4_ID = 4,
     IPV4_FRAGMENT = 6,
     IPV4_TTL = 8,
     IPV4_PROTOCOL = 9,

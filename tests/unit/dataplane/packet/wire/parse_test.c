@@ -176,6 +176,7 @@ static const struct accepted accepted[] = {
               .payload_size = 16},
      .packet = {.kind = WIRE_IPV6,
                 .protocol = IPPROTO_UDP,
+                .fragment_offset = 54,
                 .fragment = true,
                 .first_fragment = true,
                 .ttl = 64,
@@ -189,6 +190,7 @@ static const struct accepted accepted[] = {
               .payload_size = 8},
      .packet = {.kind = WIRE_IPV6,
                 .protocol = IPPROTO_DSTOPTS,
+                .fragment_offset = 62,
                 .fragment = true,
                 .ttl = 64,
                 .l4_offset = 70,
@@ -229,12 +231,13 @@ static void assert_packets_equal(const char *name, const struct wire_packet *act
     wanted.l3_offset = 14;
     if (memcmp(actual, &wanted, sizeof(wanted)) == 0)
         return;
-    fail_msg("%s: kind %u protocol %u flags %u fragment %u%u ttl %u icmp %u l3 %u l4 %u end %u "
-             "ports %u %u",
-             name, actual->kind, actual->protocol, actual->tcp_flags, actual->fragment,
-             actual->first_fragment, actual->ttl, actual->icmp_type, actual->l3_offset,
-             actual->l4_offset, actual->end, PORT(actual->source_port),
-             PORT(actual->destination_port));
+    fail_msg(
+        "%s: kind %u protocol %u flags %u fragment %u%u at %u ttl %u icmp %u l3 %u l4 %u end %u "
+        "ports %u %u",
+        name, actual->kind, actual->protocol, actual->tcp_flags, actual->fragment,
+        actual->first_fragment, actual->fragment_offset, actual->ttl, actual->icmp_type,
+        actual->l3_offset, actual->l4_offset, actual->end, PORT(actual->source_port),
+        PORT(actual->destination_port));
 }
 
 static void reads_what_a_frame_is(void **state)
