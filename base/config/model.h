@@ -154,6 +154,7 @@ struct config_pool {
     enum config_forward forward;
     uint64_t slow_start_ns; // until a member that returns gets its whole share; 0: at once
     struct config_affinity affinity;
+    uint32_t second_chance; // members besides a flow's own that may know it; 0: none are asked
     struct config_member *members;
     uint32_t member_count;
 };

@@ -1,5 +1,6 @@
 // `pools`: servers, and how flows are shared among them and reach them.
 #include "base/config/schema_table_priv.h"
+#include "base/gue.h"
 
 #define POOL_MEMBERS_MAX CONFIG_MEMBERS_MAX
 
@@ -131,6 +132,17 @@ static const struct schema_field pool_fields[] = {
      .absent = "none",
      .record = &affinity_record,
      .help = "A client stays with its member."},
+    {.key = "second-chance",
+     .type = SCHEMA_COUNT,
+     AT(config_pool, second_chance),
+     .least = 1,
+     .most = GUE_HOPS_MAX - 1,
+     .absent = "none",
+     .help =
+         "Only with `forward: gue` and `balancer: ring`. A packet of a flow that this appliance "
+         "does not know, and that begins no connection, tells its member so many others who "
+         "may: drained ones whose flows it has now, and those who had them before it came. "
+         "Members run weir-member (docs/members.md). IPv6 members: at most 6."},
     {.key = "members",
      .type = SCHEMA_RECORD,
      LIST_AT(config_pool, members, member_count),

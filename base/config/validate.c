@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/config/value_priv.h"
+#include "base/gue.h"
 #include "base/nearest.h"
 
 const struct tree_node *validate_node_of(struct reader *reader, const void *field,
@@ -333,12 +334,53 @@ static void check_balancer(struct reader *reader, const struct config_pool *pool
             name, config->node.core_count);
 }
 
+static void check_second_chance_members(struct reader *reader, const struct config_pool *pool)
+{
+    const struct tree_node *node = validate_node_of(reader, &pool->second_chance, pool);
+    for (uint32_t i = 0; i < pool->member_count; i++) {
+        const struct config_member *member = &pool->members[i];
+        if (validate_is_bad(reader, &member->address))
+            return;
+        if (!ip_same_version(&member->address, &pool->members[0].address)) {
+            complain(reader, validate_node_of(reader, &member->address, member),
+                     "a member of another IP version than the first\nwith `second-chance` members "
+                     "send packets to each other: write a pool for each version");
+            return;
+        }
+    }
+    uint32_t most =
+        gue_hops_max(pool->member_count == 0 || ip_is_v4(&pool->members[0].address)) - 1;
+    if (pool->second_chance > most)
+        complain(reader, node, "more than a packet can tell\nof IPv6 members at most %u", most);
+}
+
+// What a second chance asks of its pool.
+static void check_second_chance(struct reader *reader, const struct config_pool *pool)
+{
+    if (pool->second_chance == 0 || validate_is_bad(reader, &pool->second_chance))
+        return;
+    const struct tree_node *node = validate_node_of(reader, &pool->second_chance, pool);
+    if (pool->forward != CONFIG_FORWARD_GUE && !validate_is_bad(reader, &pool->forward))
+        complain(reader, node,
+                 "a second chance without the tunnel that carries it\nadd `forward: gue`");
+    if (pool->balancer != CONFIG_BALANCER_RING && !validate_is_bad(reader, &pool->balancer))
+        complain(reader, node,
+                 "a second chance without a balancer that tells whose a flow was\nadd `balancer: "
+                 "ring`");
+    if (pool->affinity.timeout_ns > 0)
+        complain(reader, node,
+                 "a second chance for clients that stay with their member\nwhose that is, only the "
+                 "appliance knows that chose it: leave `affinity` or `second-chance` out");
+    check_second_chance_members(reader, pool);
+}
+
 static void check_pool(struct reader *reader, uint32_t pool_index, bool networks_known)
 {
     const struct config *config = reader->config;
     const struct config_pool *pool = &config->pools[pool_index];
     check_member_identities(reader, pool);
     check_balancer(reader, pool);
+    check_second_chance(reader, pool);
     for (uint32_t i = 0; i < pool->member_count; i++) {
         const struct config_member *member = &pool->members[i];
         check_member_port(reader, pool_index, member);

@@ -18,6 +18,8 @@ struct balance_member {
     uint64_t id;
     uint32_t weight;    // 0: gets nothing new
     uint32_t held_back; // of its weight, in BALANCE_STEPS: a member that warms up gets less
+    // The weight by which a member that gets nothing new keeps its place for rank(); else 0.
+    uint32_t standing;
 };
 #define BALANCE_STEPS 16u // held_back is below that
 
@@ -59,6 +61,12 @@ struct balancer_ops {
                          struct siphash_key key, struct balancer **balancer);
     // The index of a member with weight, or BALANCE_NONE when there is none.
     uint32_t (*pick)(const struct balancer *balancer, const struct balance_request *request);
+    // NULL, or: the indexes of the first members, at most `max`, of whom the flow's member is the
+    // first that gets anything new, those included that only keep their place. The flow's member
+    // among any part of the members is the first of them in this order: so whoever had the flow
+    // before some members were drained or added comes first of those that were there.
+    uint32_t (*rank)(const struct balancer *balancer, uint64_t hash, uint32_t *indexes,
+                     uint32_t max);
     void (*destroy)(struct balancer *balancer);
 };
 

@@ -20,9 +20,10 @@ static struct admission admission_drop(enum drop_reason reason)
     return (struct admission){.verdict = VERDICT_DROP, .reason = (uint8_t)reason};
 }
 
-static struct admission admission_send(uint32_t member)
+static struct admission admission_send(uint32_t member, bool uncertain)
 {
-    return (struct admission){.verdict = VERDICT_SEND, .member = (uint16_t)member};
+    return (struct admission){
+        .verdict = VERDICT_SEND, .member = (uint16_t)member, .uncertain = uncertain};
 }
 
 bool admit_is_owned(const struct stage *stage, const struct newcomer *newcomer)
@@ -151,7 +152,7 @@ static struct admission choose_of_service(struct stage *stage, const struct newc
         struct flow_pair pair = pair_of(stage, newcomer, member);
         flow_prefetch_member(stage->flows, &pair);
     }
-    return admission_send(member);
+    return admission_send(member, chances_wanted(newcomer, pool));
 }
 
 struct admission admit_choose(struct stage *stage, const struct newcomer *newcomer)
@@ -168,7 +169,7 @@ struct admission admit_choose(struct stage *stage, const struct newcomer *newcom
 // connection; NAT cannot, as the reply would not be known.
 void admit_begin(struct stage *stage, const struct newcomer *newcomer, struct admission *admission)
 {
-    if (admission->verdict != VERDICT_SEND)
+    if (admission->verdict != VERDICT_SEND || admission->uncertain)
         return;
     bool nat = is_nat(stage, admission->member);
     if (ends_connection(newcomer)) {
@@ -209,8 +210,15 @@ static void admit_packet(struct stage *stage, struct packet *packet, const struc
     packet->verdict = admission.verdict;
     packet->reason = admission.reason;
     packet->owner = admission.owner;
-    if (admission.verdict == VERDICT_SEND)
-        forward_to_member(stage, packet, admission.member, key->endpoint);
+    if (admission.verdict != VERDICT_SEND)
+        return;
+    struct chances chances;
+    if (admission.uncertain) {
+        chances_find(stage, &newcomer, admission.member, &chances);
+        packet->chances = chances.count > 0 ? &chances : NULL;
+    }
+    forward_to_member(stage, packet, admission.member, key->endpoint);
+    packet->chances = NULL; // what has to be cut into fragments goes without
 }
 
 void stage_admit(struct stage *stage, struct burst *burst)

@@ -46,8 +46,8 @@ static void client_words(const struct newcomer *newcomer, const struct tables_po
 }
 
 // By the client alone where all of its flows are to go to one member.
-static uint64_t hash_for(const struct stage *stage, const struct newcomer *newcomer,
-                         const struct tables_pool *pool)
+uint64_t choose_hash(const struct stage *stage, const struct newcomer *newcomer,
+                     const struct tables_pool *pool)
 {
     if (!pool->balancer->ops->by_source && pool->affinity_ms == 0)
         return balance_hash(stage->tables, newcomer);
@@ -60,7 +60,7 @@ static uint16_t pick(struct stage *stage, const struct newcomer *newcomer,
                      const struct tables_pool *pool)
 {
     const struct balance_request request = {
-        .hash = hash_for(stage, newcomer, pool),
+        .hash = choose_hash(stage, newcomer, pool),
         .loads = {.values = &stage->counters.members[0].flows,
                   .slots = pool->members,
                   .stride = sizeof(struct tally) / sizeof(uint64_t)},

@@ -81,6 +81,11 @@
       "SYNs to tunnelled members whose maximum segment size was lowered.")                        \
     X(COUNTER_MSS_MALFORMED, mss_malformed, "weir_mss_malformed_packets_total", STATS_COUNTER, 1, \
       "SYNs to tunnelled members whose TCP options could not be read, left as they were.")        \
+    X(COUNTER_SECOND_CHANCES, second_chances, "weir_second_chance_packets_total", STATS_COUNTER,  \
+      1, "Packets of unknown flows that were sent with a list of members who may know them.")     \
+    X(COUNTER_SECOND_CHANCES_CUT, second_chances_cut, "weir_second_chance_cut_packets_total",     \
+      STATS_COUNTER, 1,                                                                           \
+      "Such packets whose list could not hold all drained members before theirs.")                \
     X(COUNTER_HANDOFFS, handoffs, "weir_worker_handoffs_total", STATS_COUNTER, 1,                 \
       "Packets given to the worker that owns their flow or a queue.")                             \
     X(COUNTER_TURNS, turns, "weir_worker_turns_total", STATS_COUNTER, 1,                          \

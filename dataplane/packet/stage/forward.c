@@ -78,8 +78,10 @@ static bool encapsulate(struct stage *stage, struct packet *packet,
                         const struct tables_member *member)
 {
     uint8_t *inner = packet->frame + packet->wire.l3_offset;
-    uint8_t *frame = member_wrap(stage, packet->mbuf, inner, ip_size(packet), member,
-                                 member->forward == CONFIG_FORWARD_GUE);
+    uint8_t *frame = packet->chances ? chances_wrap(stage, packet->mbuf, inner, ip_size(packet),
+                                                    member, packet->chances)
+                                     : member_wrap(stage, packet->mbuf, inner, ip_size(packet),
+                                                   member, member->forward == CONFIG_FORWARD_GUE);
     if (!frame) {
         packet_drop(packet, DROP_HEADROOM);
         return false;

@@ -309,6 +309,8 @@ static __attribute__((noinline)) bool begin(struct stage *stage, uint16_t port, 
 {
     struct newcomer newcomer = newcomer_of(plain, handed);
     struct admission admission = plain->chosen ? plain->admission : admit_choose(stage, &newcomer);
+    if (UNLIKELY(admission.uncertain))
+        return false;
     admit_begin(stage, &newcomer, &admission);
     switch ((enum verdict)admission.verdict) {
     case VERDICT_SEND:

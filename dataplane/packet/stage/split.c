@@ -43,6 +43,7 @@ void stage_split(struct stage *stage, const struct packet *packet)
         struct packet piece = *packet;
         piece.mbuf = mbufs[i];
         piece.size_max = 0;
+        piece.chances = NULL;
         uint32_t offset = i * step;
         bool last = i + 1 == count;
         fill(packet, offset, last ? total - offset : step, last, &piece);

@@ -250,6 +250,7 @@ void packet_init(struct packet *packet, struct rte_mbuf *mbuf, uint16_t port, bo
     packet->in_port = port;
     packet->size_max = 0;
     packet->about = NULL;
+    packet->chances = NULL;
     packet->service = 0;
     packet->member = 0;
 }

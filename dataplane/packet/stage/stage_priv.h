@@ -41,6 +41,7 @@ struct packet {
     uint16_t tunnel;                // of VERDICT_SPLIT: the member whose it is, 0: none
     uint16_t size_max;              // 0: it fits
     const struct icmp_error *about; // while an ICMP error is forwarded: what it is about
+    const struct chances *chances;  // while it is forwarded: who else may know its connection
 };
 
 struct burst {
@@ -116,6 +117,7 @@ struct admission {
     uint8_t reason;  // enum drop_reason
     uint16_t owner;
     uint16_t member;
+    bool uncertain; // VERDICT_SEND: others may know its connection; no flow begins
 };
 // The decision, in two steps, so that memory is fetched in between: choose() finds out where it
 // goes, begin() begins the flow of what goes to a member.
@@ -138,6 +140,23 @@ uint16_t choose_member(struct stage *stage, const struct newcomer *newcomer,
 // The same where the hash alone decides, whatever the client had last, else CHOOSE_NONE.
 uint16_t choose_by_hash(struct stage *stage, const struct newcomer *newcomer,
                         const struct tables_pool *pool);
+
+// The hash by which the pool's balancer chooses for it.
+uint64_t choose_hash(const struct stage *stage, const struct newcomer *newcomer,
+                     const struct tables_pool *pool);
+
+// chances.c: whether members are to be told who else may know a newcomer; whom; and what
+// member_wrap() does with the list of them.
+struct chances {
+    uint32_t count; // 0: there is nobody else
+    struct ip_address hops[GUE_HOPS_MAX];
+};
+bool chances_wanted(const struct newcomer *newcomer, const struct tables_pool *pool);
+void chances_find(struct stage *stage, const struct newcomer *newcomer, uint16_t member,
+                  struct chances *chances);
+uint8_t *chances_wrap(const struct stage *stage, struct rte_mbuf *mbuf, uint8_t *inner,
+                      uint32_t inner_size, const struct tables_member *member,
+                      const struct chances *chances);
 
 // forward.c: one packet to a member, or a member's reply to a client. Of an ICMP error (`about`)
 // the packet that it quotes was sent the other way.
@@ -200,6 +219,20 @@ static inline void outbox_add(struct stage *stage, uint16_t port, struct rte_mbu
         stage_flush_port(stage, port);
 }
 
+// The last step of wrapping: the headers end at `end`.
+static inline uint8_t *member_wrapped(struct rte_mbuf *mbuf, uint8_t *end,
+                                      const struct wire_tunnel_header *header, bool device_sums)
+{
+    if (header->v4 && device_sums) {
+        mbuf->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM;
+        mbuf->l2_len = WIRE_ETHERNET_SIZE;
+        mbuf->l3_len = WIRE_IPV4_SIZE;
+    }
+    uint8_t *frame = end - header->size - WIRE_ETHERNET_SIZE;
+    ptrdiff_t added = rte_pktmbuf_mtod(mbuf, uint8_t *) - frame;
+    return (uint8_t *)rte_pktmbuf_prepend(mbuf, (uint16_t)added);
+}
+
 static inline uint8_t *member_wrap(const struct stage *stage, struct rte_mbuf *mbuf, uint8_t *inner,
                                    uint32_t inner_size, const struct tables_member *member,
                                    bool udp)
@@ -213,13 +246,7 @@ static inline uint8_t *member_wrap(const struct stage *stage, struct rte_mbuf *m
         wire_tunnel_write(inner, inner_size, &member->tunnel, device_sums);
     if (udp)
         wire_tunnel_write_udp(inner, inner_size, header);
-    if (header->v4 && device_sums) {
-        mbuf->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM;
-        mbuf->l2_len = WIRE_ETHERNET_SIZE;
-        mbuf->l3_len = WIRE_IPV4_SIZE;
-    }
-    return (uint8_t *)rte_pktmbuf_prepend(mbuf,
-                                          (uint16_t)(WIRE_ETHERNET_SIZE + header->size - in_front));
+    return member_wrapped(mbuf, inner, header, device_sums);
 }
 
 _Static_assert(CONFIG_PORTS_MAX <= UINT8_MAX + 1, "a flow remembers its port in 8 bits");

@@ -33,6 +33,7 @@ struct tables_member {
     bool active;                // gets new flows
     uint16_t weight;            // as configured
     uint8_t held_back;          // of its weight, in BALANCE_STEPS
+    uint8_t list_size;          // bytes kept free on the way for a second chance's hops
     uint32_t pool;              // slot of its pool
     uint64_t returned_ns;       // when it began to get flows, while it warms up; 0: it is warm
     struct ip_address next_hop; // whose slot `neighbour` is
@@ -47,6 +48,7 @@ struct tables_pool {
     uint32_t slot;
     char name[CONFIG_NAME_SIZE];
     enum config_balancer policy;
+    uint32_t second_chance; // members besides a flow's own that may know it
     enum config_forward forward;
     struct balancer *balancer;      // NULL: no members
     struct balance_member *weights; // what the balancer was built from

@@ -33,6 +33,7 @@ static uint16_t ip_size_max(const struct tables *tables, const struct tables_mem
     uint32_t outer = config_forward_tunnels(forward)
                          ? wire_tunnel_size(tunnel_kind(forward), &member->address)
                          : 0;
+    outer += member->list_size;
     return (uint16_t)(mtu > outer ? mtu - outer : 0);
 }
 
@@ -70,6 +71,9 @@ static enum error reach_member(struct compiler *compiler, const struct config_po
         }
         wire_tunnel_between(tunnel_kind(pool->forward), &source, &from->address, &member->tunnel);
     }
+    if (pool->second_chance > 0)
+        member->list_size =
+            (uint8_t)gue_hops_size(pool->second_chance + 1, ip_is_v4(&from->address));
     const struct ip_address *hop = route->on_link ? &from->address : &route->via;
     member->next_hop = *hop;
     member->ip_size_max = ip_size_max(compiler->tables, member);
@@ -145,7 +149,8 @@ static enum error compile_member(struct compiler *compiler, const struct config_
     into->weights[into->member_count] =
         (struct balance_member){.id = siphash24(id_key, &seen, sizeof(seen)),
                                 .weight = member->active ? from->weight : 0,
-                                .held_back = member->held_back};
+                                .held_back = member->held_back,
+                                .standing = member->active ? 0 : from->weight};
     into->members[into->member_count++] = slot;
     return ERROR_NONE;
 }
@@ -163,13 +168,15 @@ void tables_release_pool(struct tables_pool *pool)
 static bool same_balance(const struct tables_pool *a, const struct tables_pool *b)
 {
     if (a->slot != b->slot || a->policy != b->policy || a->forward != b->forward ||
-        a->member_count != b->member_count || a->affinity_ms != b->affinity_ms ||
+        a->member_count != b->member_count || a->second_chance != b->second_chance ||
+        a->affinity_ms != b->affinity_ms ||
         memcmp(a->client_masks, b->client_masks, sizeof(a->client_masks)) != 0)
         return false;
     for (uint32_t i = 0; i < a->member_count; i++) {
         if (a->members[i] != b->members[i] || a->weights[i].id != b->weights[i].id ||
             a->weights[i].weight != b->weights[i].weight ||
-            a->weights[i].held_back != b->weights[i].held_back)
+            a->weights[i].held_back != b->weights[i].held_back ||
+            a->weights[i].standing != b->weights[i].standing)
             return false;
     }
     return true;
@@ -230,6 +237,7 @@ static enum error compile_pool(struct compiler *compiler, const struct config_po
     *result = pool;
     pool->references = 1;
     pool->policy = from->balancer;
+    pool->second_chance = from->second_chance;
     pool->forward = from->forward;
     compile_affinity(&from->affinity, pool);
     memcpy(pool->name, from->name, sizeof(pool->name));

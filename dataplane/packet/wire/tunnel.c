@@ -10,7 +10,7 @@
 static const uint8_t shim_sizes[] = {
     [WIRE_TUNNEL_IPIP] = 0,
     [WIRE_TUNNEL_GRE] = WIRE_GRE_SIZE,
-    [WIRE_TUNNEL_GUE] = WIRE_UDP_SIZE + WIRE_GUE_SIZE,
+    [WIRE_TUNNEL_GUE] = WIRE_UDP_SIZE + GUE_SIZE,
 };
 
 static const uint8_t protocols[] = {
@@ -33,7 +33,7 @@ static void write_shim(uint8_t *shim, enum wire_tunnel_kind kind, bool inner_v4)
         store_be16(shim + 2, inner_v4 ? ETHER_TYPE_IPV4 : ETHER_TYPE_IPV6);
         return;
     case WIRE_TUNNEL_GUE: // variant 0, a data message, no optional fields: then its protocol
-        store_be16(shim + 2, WIRE_GUE_PORT);
+        store_be16(shim + 2, GUE_PORT);
         shim[WIRE_UDP_SIZE + 1] = inner_v4 ? IPPROTO_IPIP : IPPROTO_IPV6;
     }
 }
@@ -94,4 +94,23 @@ void wire_tunnel_between(enum wire_tunnel_kind kind, const struct ip_address *so
 {
     for (int inner_v4 = 0; inner_v4 < 2; inner_v4++)
         tunnel->of[inner_v4] = header_between(kind, inner_v4, source, destination);
+}
+
+const struct wire_tunnel_header *wire_tunnel_write_hops(uint8_t *inner, uint32_t inner_size,
+                                                        const struct wire_tunnel *tunnel,
+                                                        const struct ip_address *hops,
+                                                        uint32_t hop_count, bool checksum_by_device)
+{
+    uint32_t list_size = gue_hops_size(hop_count, ip_is_v4(&hops[0]));
+    uint8_t *end = inner - list_size;
+    uint32_t size = inner_size + list_size;
+    const struct wire_tunnel_header *header =
+        wire_tunnel_write_at(end, size, inner, tunnel, checksum_by_device);
+    gue_write_hops(end, hops, hop_count);
+    uint8_t words[2] = {(uint8_t)(list_size / 4)}; // in GUE's first byte
+    end[-GUE_SIZE] = words[0];
+    uint64_t between =
+        checksum_add(checksum_add(0, span_of(words, sizeof(words))), span_of(end, list_size));
+    wire_tunnel_write_udp_at(end, size, inner, header, between);
+    return header;
 }

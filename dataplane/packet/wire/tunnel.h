@@ -20,13 +20,12 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "base/gue.h"
 #include "dataplane/packet/wire/checksum.h"
 #include "dataplane/packet/wire/load.h"
 #include "dataplane/packet/wire/parse.h"
 
 #define WIRE_GRE_SIZE 4
-#define WIRE_GUE_SIZE 4 // without optional fields
-#define WIRE_GUE_PORT 6080
 
 // Bytes in front of an inner packet that wire_tunnel_write() overwrites, at least the EtherType and
 // the largest outer headers: one copy of a fixed size.
@@ -73,6 +72,12 @@ static inline const struct wire_tunnel_header *wire_tunnel_write(uint8_t *inner,
 static inline void wire_tunnel_write_udp(uint8_t *inner, uint32_t inner_size,
                                          const struct wire_tunnel_header *header);
 
+// All of GUE with a list of `hops` (base/gue.h) between its header and the packet: in front of
+// `inner` WIRE_TUNNEL_ROOM + gue_hops_size() bytes are writable. Not for hot paths.
+const struct wire_tunnel_header *
+wire_tunnel_write_hops(uint8_t *inner, uint32_t inner_size, const struct wire_tunnel *tunnel,
+                       const struct ip_address *hops, uint32_t hop_count, bool checksum_by_device);
+
 // A hash of an IP packet's addresses and, where it is whole, TCP or UDP ports.
 static inline uint64_t wire_tunnel_entropy(const uint8_t *inner);
 
@@ -80,19 +85,20 @@ static inline uint64_t wire_tunnel_entropy(const uint8_t *inner);
 // does not cover the packet.
 static inline bool wire_tunnel_inner_sum(const uint8_t *inner, uint64_t *sum);
 
-static inline const struct wire_tunnel_header *wire_tunnel_write(uint8_t *inner,
-                                                                 uint32_t inner_size,
-                                                                 const struct wire_tunnel *tunnel,
-                                                                 bool checksum_by_device)
+// The body of wire_tunnel_write() where something may stand between the outer headers, which end at
+// `end`, and the inner packet: `size` bytes in all from `end`.
+static inline const struct wire_tunnel_header *
+wire_tunnel_write_at(uint8_t *end, uint32_t size, const uint8_t *inner,
+                     const struct wire_tunnel *tunnel, bool checksum_by_device)
 {
     bool inner_v4 = inner[0] >> 4 == 4;
     uint8_t traffic_class = inner_v4 ? inner[1] : (uint8_t)(inner[0] << 4 | inner[1] >> 4);
     const struct wire_tunnel_header *header = &tunnel->of[inner_v4];
-    memcpy(inner - WIRE_TUNNEL_COPY, header->bytes, WIRE_TUNNEL_COPY);
-    uint8_t *outer = inner - header->size;
+    memcpy(end - WIRE_TUNNEL_COPY, header->bytes, WIRE_TUNNEL_COPY);
+    uint8_t *outer = end - header->size;
     if (__builtin_expect(header->v4, 1)) {
         uint16_t words[2] = {(uint16_t)(0x45 | traffic_class << 8),
-                             __builtin_bswap16((uint16_t)(header->size + inner_size))};
+                             __builtin_bswap16((uint16_t)(header->size + size))};
         memcpy(outer, words, sizeof(words));
         if (checksum_by_device)
             return header;
@@ -105,9 +111,17 @@ static inline const struct wire_tunnel_header *wire_tunnel_write(uint8_t *inner,
     }
     outer[0] = (uint8_t)(0x60 | traffic_class >> 4);
     outer[1] = (uint8_t)(traffic_class << 4);
-    uint16_t payload = __builtin_bswap16((uint16_t)(header->size - WIRE_IPV6_SIZE + inner_size));
+    uint16_t payload = __builtin_bswap16((uint16_t)(header->size - WIRE_IPV6_SIZE + size));
     memcpy(outer + 4, &payload, sizeof(payload));
     return header;
+}
+
+static inline const struct wire_tunnel_header *wire_tunnel_write(uint8_t *inner,
+                                                                 uint32_t inner_size,
+                                                                 const struct wire_tunnel *tunnel,
+                                                                 bool checksum_by_device)
+{
+    return wire_tunnel_write_at(inner, inner_size, inner, tunnel, checksum_by_device);
 }
 
 static inline uint64_t wire_tunnel_entropy(const uint8_t *inner)
@@ -153,21 +167,30 @@ static inline bool wire_tunnel_inner_sum(const uint8_t *inner, uint64_t *sum)
     return true;
 }
 
-static inline void wire_tunnel_write_udp(uint8_t *inner, uint32_t inner_size,
-                                         const struct wire_tunnel_header *header)
+// The same of wire_tunnel_write_udp(); `between` is the sum over what stands between, and over what
+// it changed in the GUE header.
+static inline void wire_tunnel_write_udp_at(uint8_t *end, uint32_t size, const uint8_t *inner,
+                                            const struct wire_tunnel_header *header,
+                                            uint64_t between)
 {
-    uint8_t *udp = inner - WIRE_GUE_SIZE - WIRE_UDP_SIZE;
+    uint8_t *udp = end - GUE_SIZE - WIRE_UDP_SIZE;
     // The dynamic ports, RFC 6335 section 6: from 49152.
     uint16_t source = __builtin_bswap16((uint16_t)(0xc000 | wire_tunnel_entropy(inner) >> 50));
-    uint16_t length = __builtin_bswap16((uint16_t)(WIRE_UDP_SIZE + WIRE_GUE_SIZE + inner_size));
+    uint16_t length = __builtin_bswap16((uint16_t)(WIRE_UDP_SIZE + GUE_SIZE + size));
     memcpy(udp, &source, sizeof(source));
     memcpy(udp + 4, &length, sizeof(length));
     uint64_t sum;
     if (__builtin_expect(header->v4, 1) || !wire_tunnel_inner_sum(inner, &sum))
         return;
     // The length is in the header and in its pseudo-header.
-    uint16_t checksum = checksum_finish(sum + header->udp6_sum + source + 2u * length);
+    uint16_t checksum = checksum_finish(sum + between + header->udp6_sum + source + 2u * length);
     if (checksum == 0)
         checksum = 0xffff; // RFC 768: zero would say that there is none
     memcpy(udp + 6, &checksum, sizeof(checksum));
+}
+
+static inline void wire_tunnel_write_udp(uint8_t *inner, uint32_t inner_size,
+                                         const struct wire_tunnel_header *header)
+{
+    wire_tunnel_write_udp_at(inner, inner_size, inner, header, 0);
 }

@@ -41,6 +41,22 @@ static const struct relation relations[] = {
     {BEGINNING "pools: [{name: w, forward: gue, members: [{address: 198.51.100.1, port: 81}]}]\n"
                "vips: [" VIP("v", "10.0.0.9", "80", "w") "]\n",
      "5:73 another port than the vip's (80, line 6): `81`"},
+    // A second chance.
+    {BEGINNING "pools: [{name: w, forward: gue, balancer: ring, second-chance: 29,\n"
+               "         members: [{address: 10.1.0.2}]}]\n",
+     ""},
+    {BEGINNING "pools: [{name: w, second-chance: 1}]\n",
+     "5:34 a second chance without a balancer that tells whose a flow was: `1`\n"
+     "5:34 a second chance without the tunnel that carries it: `1`"},
+    {BEGINNING "pools: [{name: w, forward: gue, balancer: ring, second-chance: 1, affinity: "
+               "{timeout: 1m}}]\n",
+     "5:64 a second chance for clients that stay with their member: `1`"},
+    {BEGINNING "pools: [{name: w, forward: gue, balancer: ring, second-chance: 7,\n"
+               "         members: [{address: fd00::2}]}]\n",
+     "5:64 more than a packet can tell: `7`"},
+    {BEGINNING "pools: [{name: w, forward: gue, balancer: ring, second-chance: 2,\n"
+               "         members: [{address: 10.1.0.2}, {address: fd00::2}]}]\n",
+     "6:51 a member of another IP version than the first: `fd00::2`"},
     // What a balancer cannot do.
     {BEGINNING "pools: [{name: w, balancer: failover, slow-start: 10s}, {name: x, balancer: ring,\n"
                "        slow-start: 10s, affinity: {timeout: 1m}}]\n",

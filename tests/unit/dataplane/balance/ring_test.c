@@ -127,6 +127,121 @@ static void warming_up_moves_flows_to_who_warms_up(void **state)
     pick_assert_warming_moves_little(&balance_ring, 0);
 }
 
+static void drain(uint32_t member)
+{
+    pool.members[member].standing = pool.members[member].weight;
+    pool.members[member].weight = 0;
+}
+
+// How many members come before one in the order; UINT32_MAX: it is not in it.
+static uint32_t ranks_above(const struct balancer *balancer, uint64_t hash, uint32_t wanted)
+{
+    uint32_t order[64];
+    uint32_t count = balance_ring.rank(balancer, hash, order, 64);
+    for (uint32_t i = 0; i < count; i++) {
+        if (order[i] == wanted)
+            return i;
+    }
+    return UINT32_MAX;
+}
+
+static void who_had_a_flow_before_is_in_the_order(void **state)
+{
+    enum {
+        MEMBERS = 40,
+        STEPS = 10,
+        FLOWS = 3000,
+    };
+    static uint32_t owners[STEPS + 1][FLOWS];
+    static uint64_t hashes[FLOWS];
+    pick_pool_init(&pool, MEMBERS);
+    for (uint32_t i = 0; i < FLOWS; i++)
+        hashes[i] = random_next(&pool.random);
+    for (uint32_t m = 0; m < MEMBERS; m++)
+        pool.members[m].weight = m < 30 ? 1 + m % 3 : 0; // the last ten are not there yet
+    for (uint32_t step = 0; step <= STEPS; step++) {
+        struct balancer *balancer = pick_build(&balance_ring, &pool);
+        for (uint32_t i = 0; i < FLOWS; i++)
+            owners[step][i] = pick_hash(balancer, &pool.cursor, hashes[i]);
+        for (uint32_t before = 0; before <= step; before++) {
+            for (uint32_t i = 0; i < FLOWS; i++) {
+                uint32_t now = owners[step][i], then = owners[before][i];
+                uint32_t depth = ranks_above(balancer, hashes[i], then);
+                assert_int_not_equal(depth, UINT32_MAX);
+                assert_true(pool.members[now].weight > 0);
+                // Drained ones come before who has the flow now; behind come only those that had
+                // flows before somebody was added.
+                assert_true(pool.members[then].weight > 0 ||
+                            depth <= ranks_above(balancer, hashes[i], now) + step);
+            }
+        }
+        balancer_destroy(balancer);
+        drain(2 * step);
+        if (step < STEPS)
+            pool.members[30 + step].weight = 2;
+    }
+}
+
+static void an_order_names_each_member_once(void **state)
+{
+    pick_pool_init(&pool, 5);
+    drain(3);
+    pool.members[1].weight = 0; // of no place either
+    struct balancer *balancer = pick_build(&balance_ring, &pool);
+    for (int i = 0; i < 1000; i++) {
+        uint32_t order[8];
+        uint64_t hash = random_next(&pool.random);
+        assert_int_equal(balance_ring.rank(balancer, hash, order, 8), 4);
+        bool seen[5] = {false};
+        for (int at = 0; at < 4; at++) {
+            assert_false(seen[order[at]]);
+            seen[order[at]] = true;
+        }
+        assert_false(seen[1]);
+        uint32_t first = order[0] == 3 ? order[1] : order[0];
+        assert_int_equal(pick_hash(balancer, &pool.cursor, hash), first);
+        assert_int_equal(balance_ring.rank(balancer, hash, order, 2), 2);
+    }
+    balancer_destroy(balancer);
+}
+
+static void a_ring_of_drained_members_serves_nobody(void **state)
+{
+    pick_pool_init(&pool, 2);
+    drain(0);
+    drain(1);
+    struct balancer *balancer = pick_build(&balance_ring, &pool);
+    uint32_t order[2];
+    assert_int_equal(pick_hash(balancer, &pool.cursor, 1), BALANCE_NONE);
+    assert_int_equal(balance_ring.rank(balancer, 1, order, 2), 2);
+    balancer_destroy(balancer);
+    pick_pool_init(&pool, 0);
+    balancer = pick_build(&balance_ring, &pool);
+    assert_int_equal(balance_ring.rank(balancer, 1, order, 2), 0);
+    balancer_destroy(balancer);
+}
+
+// A drained member that keeps its place moves as few flows as one that leaves.
+static void draining_moves_nobody_else(void **state)
+{
+    pick_pool_init(&pool, 20);
+    struct balancer *before = pick_build(&balance_ring, &pool);
+    drain(4);
+    struct balancer *drained = pick_build(&balance_ring, &pool);
+    pool.members[4].standing = 0;
+    struct balancer *left = pick_build(&balance_ring, &pool);
+    for (uint32_t i = 0; i < PICKS; i++) {
+        uint64_t hash = random_next(&pool.random);
+        uint32_t old = pick_hash(before, &pool.cursor, hash);
+        uint32_t now = pick_hash(drained, &pool.cursor, hash);
+        assert_true(old == now || old == 4);
+        assert_int_equal(pick_hash(left, &pool.cursor, hash), now);
+    }
+    balancer_destroy(before);
+    balancer_destroy(drained);
+    balancer_destroy(left);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,6 +252,10 @@ int main(void)
         cmocka_unit_test(the_ends_of_the_ring_meet),
         cmocka_unit_test(heavy_weights_fit),
         cmocka_unit_test(edges),
+        cmocka_unit_test(who_had_a_flow_before_is_in_the_order),
+        cmocka_unit_test(an_order_names_each_member_once),
+        cmocka_unit_test(a_ring_of_drained_members_serves_nobody),
+        cmocka_unit_test(draining_moves_nobody_else),
         cmocka_unit_test(a_member_that_warms_up_gets_its_part),
         cmocka_unit_test(warming_up_moves_flows_to_who_warms_up),
     };
