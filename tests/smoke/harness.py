@@ -74,12 +74,12 @@ class Hold:
     """Connections to an echo service that are kept open: round() sends a line over each and waits
     for the answers, end() tells how it went."""
 
-    def __init__(self, test, namespace, count, host, port):
-        self.orders = test.lab.path(f"hold-{host}-{port}")
+    def __init__(self, test, namespace, count, host, port, protocol="tcp"):
+        self.orders = test.lab.path(f"hold-{protocol}-{host}-{port}")
         self.rounds = 0
         self.write("")
         self.process = namespace.python("hold", "client.py", "hold", str(count), host, str(port),
-                                        self.orders)
+                                        self.orders, protocol)
         self.round()
 
     def write(self, order):

@@ -10,8 +10,9 @@ from tree import Problem
 GROUND = "ground"
 DATA = "dataplane"
 CONTROL = "controlplane"
+MEMBER = "member"
 
-# room: (tower, floor). Both towers stand on the ground and never include each other.
+# room: (tower, floor). The towers stand on the ground and never include each other.
 ROOMS = {
     "base": (GROUND, 0),
     "base/config": (GROUND, 1),
@@ -46,6 +47,8 @@ ROOMS = {
     "controlplane/cli": (CONTROL, 5),
     "controlplane/web": (CONTROL, 5),
     "controlplane/daemon": (CONTROL, 6),
+
+    "member": (MEMBER, 2),
 }
 
 # Folders that may look into every room, and into which no room looks.

@@ -11,9 +11,10 @@
         "failed"}
     client.py trickle 0 HOST PORT
         a few requests a second until it is ended: nothing is printed
-    client.py hold COUNT HOST PORT FILE
-        COUNT connections to an echo server, kept open; a line is sent over each whenever FILE's
-        content changes, until it is "end": {"rounds", "lines", "failed"}
+    client.py hold COUNT HOST PORT FILE [udp]
+        COUNT connections (or UDP sockets) to an echo server, kept open; a line is sent over each
+        whenever FILE's content changes, until it is "end": {"rounds", "lines", "failed"}. An answer
+        of another server than at first is a failure.
 """
 
 import collections
@@ -113,8 +114,18 @@ def trickle(_, host, port):
         time.sleep(0.2)
 
 
-def hold(count, host, port, path):
-    connections = [socket.create_connection((host, port), TIMEOUT_SECONDS) for _ in range(count)]
+def open_held(host, port, protocol):
+    if protocol == "tcp":
+        return socket.create_connection((host, port), TIMEOUT_SECONDS)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    held = socket.socket(family, socket.SOCK_DGRAM)
+    held.connect((host, port))
+    return held
+
+
+def hold(count, host, port, path, protocol="tcp"):
+    connections = [open_held(host, port, protocol) for _ in range(count)]
+    servers = [None] * count
     names = collections.Counter()
     failed, rounds, lines, said = [], 0, 0, None
     while said != "end":
@@ -135,6 +146,9 @@ def hold(count, host, port, path):
                     raise OSError(f"sent {sent!r}, got {payload!r}")
                 names[name.decode()] += 1
                 lines += 1
+                if servers[index] not in (None, name):
+                    raise OSError(f"{name!r} answered, and {servers[index]!r} at first")
+                servers[index] = name
             except OSError as error:
                 failed.append(f"{index}: {type(error).__name__}: {error}")
         with open(path + ".done", "w", encoding="ascii") as file:

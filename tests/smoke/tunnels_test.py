@@ -1,0 +1,139 @@
+"""GRE and GUE carry real connections of both IP versions, and with a second chance none of them
+breaks when members change and the appliance loses what it knew, at the same time."""
+
+import signal
+
+import harness
+from harness import Hold, url
+from lab import wait_until
+from members import start_decapsulator, start_weir_member, take_vip
+from networks import OneArm
+from plane import best_driver
+from servers import Nginx, sample_file, start_echo
+
+DOWNLOADS = 4
+FILE_BYTES = 3_000_000
+HELD = 24
+CHANCES = 3
+
+
+class TunnelTest(harness.LabTest):
+    def setUp(self):
+        super().setUp()
+        self.driver = best_driver()
+
+    def members_with_vips(self, count):
+        network = OneArm(self.lab, members=count)
+        for member in network.members.values():
+            take_vip(member, *network.vip.values())
+        return network
+
+
+class Tunnels(TunnelTest):
+    def assert_web(self, network, forward):
+        content, digest = sample_file(FILE_BYTES, seed=3)
+        for name, member in network.members.items():
+            Nginx(member, name, {"sample": content})
+        config = network.serve(network.configuration(self.driver), "web", 80, forward=forward)
+        plane = self.plane(network, config, self.driver)
+        for version in (4, 6):
+            host = network.vip[version]
+            for _ in range(4):
+                self.assertIn(self.curl(network.client, url(host)).strip(), network.members)
+            report = self.client(network.client, "downloads", DOWNLOADS, host, 80,
+                                 "/files/sample")
+            self.assert_downloads(report, DOWNLOADS, digest)
+        self.assertEqual({}, {reason: packets for reason, packets in plane.drops().items()
+                              if reason in ("mtu", "headroom")})
+
+    def test_gre(self):
+        network = self.members_with_vips(2)
+        for name, member in network.members.items():
+            which = start_decapsulator(member, network.member_address(name),
+                                       network.member_address(name, 6), kind="gre")
+        print(f"decapsulation by {which}")
+        self.assert_web(network, "gre")
+
+    def test_gue(self):
+        network = self.members_with_vips(2)
+        for member in network.members.values():
+            start_weir_member(member, harness.BUILD)
+        print("decapsulation by weir-member")
+        self.assert_web(network, "gue")
+
+
+class SecondChance(TunnelTest):
+    """Four members, of whom three serve at first."""
+
+    def setUp(self):
+        super().setUp()
+        self.network = self.members_with_vips(4)
+        self.programs = {}
+        for name, member in self.network.members.items():
+            self.programs[name] = start_weir_member(member, harness.BUILD)
+            start_echo(member, name, "tcp", 7)
+            for host in self.network.vip.values():
+                start_echo(member, name, "udp", 7, host)
+
+    def config(self, names, drained=(), chances=CHANCES):
+        more = {"second-chance": chances} if chances else {}
+        config = self.network.configuration(self.driver)
+        for protocol in ("tcp", "udp"):
+            self.network.serve(config, protocol, 7, protocol=protocol, names=names, forward="gue",
+                               balancer="ring", **more)
+        for pool in config["pools"]:
+            for member in pool["members"]:
+                if member["name"] in drained:
+                    member["state"] = "drain"
+        return config
+
+    def replace(self, plane, config):
+        """Another appliance that knows nothing but the new configuration."""
+        self.assertEqual(0, plane.stop())
+        plane.write(config)
+        plane.start()
+
+    def hold(self):
+        return [Hold(self, self.network.client, HELD, self.network.vip[version], 7, protocol)
+                for protocol in ("tcp", "udp") for version in (4, 6)]
+
+    def passed_on(self):
+        """Packets that members sent on, all together."""
+        total = 0
+        for program in self.programs.values():
+            lines = program.said().count("weir-member:")
+            program.signal(signal.SIGUSR1)
+            wait_until(lambda p=program, n=lines: p.said().count("weir-member:") > n, 5,
+                       "a member's counts")
+            total += int(program.said().strip().split("\n")[-1].split(" passed on")[0].split()[-1])
+        return total
+
+    def test_members_and_appliance_change_at_once(self):
+        plane = self.plane(self.network, self.config(("s1", "s2", "s3")), self.driver)
+        held = self.hold()
+        before = self.passed_on()
+        # One is drained, one comes, and what the appliance knew is lost; then two more are.
+        for drained in (("s1",), ("s1", "s3")):
+            self.replace(plane, self.config(("s1", "s2", "s3", "s4"), drained))
+            for each in held:
+                each.round()
+        reports = [each.end() for each in held]
+        for report in reports:
+            self.assertEqual([], report["failed"])
+            self.assertEqual({"s1", "s2", "s3"}, set(report["answered"]))
+        self.assertGreater(self.passed_on(), before)
+        # What is new goes to who serves now, and only there.
+        report = self.client(self.network.client, "udp", 40, self.network.vip[4], 7)
+        self.assertEqual(0, report["lost"], report)
+        self.assertEqual({"s2", "s4"}, set(report["answered"]))
+
+    def test_without_a_second_chance_they_break(self):
+        names = ("s1", "s2", "s3")
+        plane = self.plane(self.network, self.config(names, chances=0), self.driver)
+        held = Hold(self, self.network.client, HELD, self.network.vip[4], 7)
+        self.replace(plane, self.config(names, drained=("s1",), chances=0))
+        self.assertNotEqual([], held.end()["failed"])
+
+
+if __name__ == "__main__":
+    harness.main()
