@@ -6,10 +6,13 @@
 #include "base/check.h"
 #include "base/cursor.h"
 
-#define WORDS        0x1f
-#define NEXT_HOP_AT  (GUE_SIZE + 2)
-#define HOPS_OF_IPV4 0
-#define HOPS_OF_IPV6 1
+#define CONTROL        0x20
+#define WORDS          0x1f
+#define NEXT_HOP_AT    (GUE_SIZE + 2)
+#define HOPS_OF_IPV4   0
+#define HOPS_OF_IPV6   1
+#define PROBE_QUESTION 254
+#define PROBE_ANSWER   255
 
 static enum error read_hops(struct span private, struct gue *gue)
 {
@@ -44,6 +47,26 @@ enum error gue_read(struct span datagram, struct gue *gue)
         return ERROR_UNSUPPORTED;
     gue->inner = span_of(cursor.at, cursor_left(&cursor));
     return private.size > 0 ? read_hops(private, gue) : ERROR_NONE;
+}
+
+enum gue_probe gue_probe_read(struct span datagram)
+{
+    struct cursor cursor = cursor_of(datagram);
+    uint8_t head = cursor_u8(&cursor);
+    uint8_t type = cursor_u8(&cursor);
+    uint16_t flags = cursor_be16(&cursor);
+    if (!cursor_ok(&cursor) || cursor_left(&cursor) > 0 || head != CONTROL || flags != 0)
+        return GUE_PROBE_NONE;
+    return type == PROBE_QUESTION ? GUE_PROBE_QUESTION
+           : type == PROBE_ANSWER ? GUE_PROBE_ANSWER
+                                  : GUE_PROBE_NONE;
+}
+
+void gue_probe_write(uint8_t *datagram, enum gue_probe probe)
+{
+    datagram[0] = CONTROL;
+    datagram[1] = probe == GUE_PROBE_QUESTION ? PROBE_QUESTION : PROBE_ANSWER;
+    store_be16(datagram + 2, 0);
 }
 
 struct ip_address gue_hop(const struct gue *gue, uint32_t index)

@@ -46,6 +46,16 @@ struct ip_address gue_hop(const struct gue *gue, uint32_t index);
 // Makes the hop after the next one the next one, in the datagram that was read.
 void gue_advance(uint8_t *datagram);
 
+// Between members: whether the other one is there. Control messages of GUE_SIZE bytes, of types
+// that are nobody's; a question is answered, an answer is not.
+enum gue_probe {
+    GUE_PROBE_NONE, // something else
+    GUE_PROBE_QUESTION,
+    GUE_PROBE_ANSWER,
+};
+enum gue_probe gue_probe_read(struct span datagram);
+void gue_probe_write(uint8_t *datagram, enum gue_probe probe);
+
 static inline uint32_t gue_hops_max(bool v4)
 {
     return v4 ? GUE_HOPS_MAX_V4 : GUE_HOPS_MAX_V6;

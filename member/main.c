@@ -21,16 +21,19 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "member/decide.h"
+#include "member/hops.h"
 #include "member/sockets.h"
 
-#define BURST          32
-#define DATAGRAM_BYTES 65536u
-#define CONTROL_BYTES  64u
+#define BURST            32
+#define DATAGRAM_BYTES   65536u
+#define CONTROL_BYTES    64u
+#define NO_TRAFFIC_CLASS 0
 
 // X(field, words): what is told when it ends, and on SIGUSR1.
 #define COUNTS(X)                                           \
     X(delivered, "delivered")                               \
     X(passed_on, "passed on")                               \
+    X(passed_over, "hops passed over")                      \
     X(malformed, "malformed")                               \
     X(unsupported, "unsupported")                           \
     X(congested, "marked though their senders know no ECN") \
@@ -48,6 +51,7 @@ struct member {
     int sockets[2]; // IPv4, IPv6
     int diag;
     struct decide decide;
+    struct hops hops;
 #define COUNT_FIELD(field, words) uint64_t field;
     COUNTS(COUNT_FIELD)
 #undef COUNT_FIELD
@@ -134,8 +138,8 @@ static void deliver(struct member *member, const struct gue *gue, uint8_t traffi
         member->delivered++;
 }
 
-// To the next hop, its traffic class as it came.
-static void pass_on(struct member *member, struct span datagram, const struct ip_address *hop,
+// To another member's port. False: it was not sent.
+static bool send_to(const struct member *member, struct span datagram, const struct ip_address *hop,
                     uint8_t traffic_class)
 {
     bool v4 = ip_is_v4(hop);
@@ -157,23 +161,64 @@ static void pass_on(struct member *member, struct span datagram, const struct ip
     header->cmsg_len = CMSG_LEN(sizeof(int));
     int value = traffic_class;
     memcpy(CMSG_DATA(header), &value, sizeof(value));
-    if (sendmsg(member->sockets[v4 ? 0 : 1], &message, MSG_DONTWAIT) < 0)
-        member->unsent++;
+    return sendmsg(member->sockets[v4 ? 0 : 1], &message, MSG_DONTWAIT) >= 0;
+}
+
+static void send_probe(const struct member *member, const struct ip_address *hop,
+                       enum gue_probe probe)
+{
+    uint8_t datagram[GUE_SIZE];
+    gue_probe_write(datagram, probe);
+    send_to(member, span_of(datagram, sizeof(datagram)), hop, NO_TRAFFIC_CLASS);
+}
+
+// Whether a packet may be sent on to a hop.
+static bool is_there(struct member *member, const struct ip_address *hop, uint32_t now_ms)
+{
+    bool ask;
+    bool there = hops_use(&member->hops, hop, now_ms, &ask);
+    if (ask)
+        send_probe(member, hop, GUE_PROBE_QUESTION);
+    return there;
+}
+
+// A member's question or answer.
+static bool take_probe(struct member *member, struct span datagram,
+                       const struct sockaddr_storage *from)
+{
+    enum gue_probe probe = gue_probe_read(datagram);
+    if (probe == GUE_PROBE_NONE)
+        return false;
+    const struct sockaddr_in *from4 = (const struct sockaddr_in *)from;
+    const struct sockaddr_in6 *from6 = (const struct sockaddr_in6 *)from;
+    struct ip_address address =
+        from->ss_family == AF_INET ? ip_from_v4(&from4->sin_addr) : ip_from_v6(&from6->sin6_addr);
+    if (probe == GUE_PROBE_QUESTION)
+        send_probe(member, &address, GUE_PROBE_ANSWER);
     else
-        member->passed_on++;
+        hops_answered(&member->hops, &address);
+    return true;
 }
 
 static void take(struct member *member, uint8_t *datagram, size_t size, uint8_t traffic_class,
                  uint32_t now_ms)
 {
     struct decided decided = decide(&member->decide, span_of(datagram, size), now_ms);
+    while (decided.decision == DECISION_PASS_ON && !is_there(member, &decided.hop, now_ms)) {
+        member->passed_over++;
+        gue_advance(datagram);
+        decided = decide(&member->decide, span_of(datagram, size), now_ms);
+    }
     switch (decided.decision) {
     case DECISION_DELIVER:
         deliver(member, &decided.gue, traffic_class);
         return;
     case DECISION_PASS_ON:
         gue_advance(datagram);
-        pass_on(member, span_of(datagram, size), &decided.hop, traffic_class);
+        if (send_to(member, span_of(datagram, size), &decided.hop, traffic_class))
+            member->passed_on++;
+        else
+            member->unsent++;
         return;
     case DECISION_MALFORMED:
         member->malformed++;
@@ -183,22 +228,27 @@ static void take(struct member *member, uint8_t *datagram, size_t size, uint8_t 
     }
 }
 
-static void receive(struct member *member, int from)
+static void receive(struct member *member, int socket)
 {
     struct mmsghdr messages[BURST];
     struct iovec pieces[BURST];
+    struct sockaddr_storage from[BURST];
     for (int i = 0; i < BURST; i++) {
         pieces[i] = (struct iovec){.iov_base = datagrams[i], .iov_len = DATAGRAM_BYTES};
-        messages[i].msg_hdr = (struct msghdr){.msg_iov = &pieces[i],
+        messages[i].msg_hdr = (struct msghdr){.msg_name = &from[i],
+                                              .msg_namelen = sizeof(from[i]),
+                                              .msg_iov = &pieces[i],
                                               .msg_iovlen = 1,
                                               .msg_control = controls[i],
                                               .msg_controllen = CONTROL_BYTES};
     }
-    int count = recvmmsg(from, messages, BURST, MSG_DONTWAIT, NULL);
+    int count = recvmmsg(socket, messages, BURST, MSG_DONTWAIT, NULL);
     uint32_t now_ms = (uint32_t)(clock_monotonic_ns() / NANOSECONDS_PER_MILLISECOND);
-    for (int i = 0; i < count; i++)
-        take(member, datagrams[i], messages[i].msg_len, traffic_class_of(&messages[i].msg_hdr),
-             now_ms);
+    for (int i = 0; i < count; i++) {
+        if (!take_probe(member, span_of(datagrams[i], messages[i].msg_len), &from[i]))
+            take(member, datagrams[i], messages[i].msg_len, traffic_class_of(&messages[i].msg_hdr),
+                 now_ms);
+    }
 }
 
 static void tell(const struct member *member)

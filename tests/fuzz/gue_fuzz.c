@@ -33,6 +33,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CHECK(datagram);
     if (size > 0)
         memcpy(datagram, data, size);
+    if (gue_probe_read(span_of(datagram, size)) != GUE_PROBE_NONE)
+        CHECK(decide(&deciding, span_of(datagram, size), 0).decision == DECISION_UNSUPPORTED);
     for (uint32_t sent = 0;; sent++) {
         struct decided decided = decide(&deciding, span_of(datagram, size), 0);
         if (decided.decision == DECISION_DELIVER)

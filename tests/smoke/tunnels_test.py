@@ -127,6 +127,19 @@ class SecondChance(TunnelTest):
         self.assertEqual(0, report["lost"], report)
         self.assertEqual({"s2", "s4"}, set(report["answered"]))
 
+    def test_a_dead_member_swallows_nothing_for_long(self):
+        """One that died is passed over by the others after two seconds, though it is still told
+        of: new UDP flows, which visit all members, begin."""
+        self.plane(self.network, self.config(("s1", "s2", "s3"), drained=("s3",)), self.driver)
+        self.programs["s3"].stop()
+
+        def begins():
+            report = self.client(self.network.client, "udp", 10, self.network.vip[4], 7)
+            self.assertLessEqual(set(report["answered"]), {"s1", "s2"})
+            return report["lost"] == 0
+        self.assertFalse(begins())
+        wait_until(begins, 20, "new UDP flows past a dead member")
+
     def test_without_a_second_chance_they_break(self):
         names = ("s1", "s2", "s3")
         plane = self.plane(self.network, self.config(names, chances=0), self.driver)

@@ -75,11 +75,30 @@ static void what_is_not_ours_is_refused(void **state)
     }
 }
 
+static void a_probe_is_a_question_or_an_answer(void **state)
+{
+    uint8_t datagram[GUE_SIZE + 1] = {0};
+    struct gue gue;
+    for (int probe = GUE_PROBE_QUESTION; probe <= GUE_PROBE_ANSWER; probe++) {
+        gue_probe_write(datagram, (enum gue_probe)probe);
+        assert_int_equal(gue_probe_read(span_of(datagram, GUE_SIZE)), probe);
+        assert_int_equal(gue_read(span_of(datagram, GUE_SIZE), &gue), ERROR_UNSUPPORTED);
+        assert_int_equal(gue_probe_read(span_of(datagram, GUE_SIZE - 1)), GUE_PROBE_NONE);
+        assert_int_equal(gue_probe_read(span_of(datagram, GUE_SIZE + 1)), GUE_PROBE_NONE);
+        for (int at = 0; at < GUE_SIZE; at++) {
+            datagram[at] ^= 0x40;
+            assert_int_equal(gue_probe_read(span_of(datagram, GUE_SIZE)), GUE_PROBE_NONE);
+            datagram[at] ^= 0x40;
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_list_is_read_as_it_was_written),
         cmocka_unit_test(what_is_not_ours_is_refused),
+        cmocka_unit_test(a_probe_is_a_question_or_an_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
