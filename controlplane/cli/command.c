@@ -9,6 +9,7 @@
 #include "controlplane/cli/help.h"
 #include "controlplane/cli/show.h"
 #include "controlplane/cli/top.h"
+#include "controlplane/cli/watch.h"
 
 #define SHOW_OPTIONS (OPTION_BIT(OPTION_JSON) | OPTION_BIT(OPTION_WATCH))
 #define FLOW_OPTIONS                                                               \
@@ -132,6 +133,27 @@ const struct command commands[] = {
         .run = act_undrain,
     },
     {
+        .words = {"trace"},
+        .arguments = {ARGUMENT_FILTER},
+        .usage = "[FILTER]",
+        .help = "follow packets through the stages, and what each decides",
+        .example = "weirctl trace host 192.0.2.10 and vip web --count 10",
+        .options = OPTION_BIT(OPTION_JSON) | OPTION_BIT(OPTION_COUNT) | OPTION_BIT(OPTION_SECONDS) |
+                   OPTION_BIT(OPTION_RATE),
+        .run = watch_trace,
+    },
+    {
+        .words = {"capture"},
+        .arguments = {ARGUMENT_FILTER},
+        .usage = "[FILTER]",
+        .help = "write packets into a file, with what became of each",
+        .example = "weirctl capture dropped --write drops.pcapng --seconds 60",
+        .options = OPTION_BIT(OPTION_WRITE) | OPTION_BIT(OPTION_COUNT) |
+                   OPTION_BIT(OPTION_SECONDS) | OPTION_BIT(OPTION_RATE) | OPTION_BIT(OPTION_SNAP) |
+                   OPTION_BIT(OPTION_SIZE),
+        .run = watch_capture,
+    },
+    {
         .words = {"top"},
         .usage = "",
         .help = "live rates, read from shared memory: one line an interval",
@@ -248,6 +270,8 @@ static bool take_arguments(const struct command *command, const struct options *
         enum argument_kind kind = command->arguments[i];
         if (kind == ARGUMENT_NONE)
             break;
+        if (kind == ARGUMENT_FILTER)
+            return true;
         if (at < options->word_count)
             invocation->arguments[i] = options->words[at++];
         else if (kind != ARGUMENT_COMMAND_WORD) {

@@ -13,6 +13,7 @@ enum argument_kind {
     ARGUMENT_POOL,
     ARGUMENT_MEMBER,       // of the pool before it
     ARGUMENT_COMMAND_WORD, // may be left out
+    ARGUMENT_FILTER,       // all words that follow; there may be none
 };
 
 // A command line that was understood.

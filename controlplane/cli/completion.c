@@ -91,6 +91,38 @@ static void offer_members(const struct completion *completion, const char *pool)
     json_decref(result);
 }
 
+static void offer_reasons(const struct completion *completion)
+{
+    json_t *result = ask(completion, "show.drops");
+    size_t index;
+    const json_t *item;
+    json_array_foreach(json_object_get(result, "drops"), index, item)
+    {
+        const char *reason = json_string_value(json_object_get(item, "reason"));
+        if (reason)
+            offer(completion, reason);
+    }
+    json_decref(result);
+}
+
+// The next word of a filter, after `previous`.
+static void offer_filter(const struct completion *completion, const char *previous)
+{
+    static const char *const words[] = {"host", "net",     "port", "src", "dst", "tcp",
+                                        "udp",  "icmp",    "arp",  "ip",  "ip6", "vip",
+                                        "on",   "dropped", "and",  "or",  "not"};
+    if (strcmp(previous, "vip") == 0) {
+        offer_live(completion, "show.vips", "vips");
+    } else if (strcmp(previous, "on") == 0) {
+        offer_live(completion, "show.ports", "ports");
+    } else {
+        if (strcmp(previous, "dropped") == 0)
+            offer_reasons(completion);
+        for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+            offer(completion, words[i]);
+    }
+}
+
 static void offer_value(const struct completion *completion, enum option_id id,
                         const struct options *options)
 {
@@ -142,10 +174,15 @@ static void offer_words(const struct completion *completion, const struct option
         return;
     }
     size_t argument = count - command_word_count(command);
+    if (command->arguments[0] == ARGUMENT_FILTER) {
+        offer_filter(completion, options->words[count - 1]);
+        return;
+    }
     if (argument >= COMMAND_ARGUMENTS_MAX)
         return;
     switch (command->arguments[argument]) {
     case ARGUMENT_NONE:
+    case ARGUMENT_FILTER:
         break;
     case ARGUMENT_POOL:
         offer_live(completion, "show.pools", "pools");

@@ -13,6 +13,7 @@
 #define DURATION_MIN_MS 100u
 #define DURATION_MAX_MS 3600000u
 #define COUNT_MAX       1000000u
+#define SNAP_MAX        9216
 
 #define TEXT_OF(number)          TEXT_OF_EXPANDED(number)
 #define TEXT_OF_EXPANDED(number) #number
@@ -31,10 +32,17 @@ const struct option_rule option_rules[OPTION_IDS] = {
     [OPTION_POOL] = {"--pool", "NAME", OPTION_TEXT, 0, "only flows to this pool"},
     [OPTION_MEMBER] = {"--member", "NAME", OPTION_TEXT, 0, "only flows to members of this name"},
     [OPTION_CLIENT] = {"--client", "ADDRESS", OPTION_ADDRESS, 0, "only flows of this client"},
-    [OPTION_COUNT] = {"--count", "N", OPTION_NUMBER, 0, "end after N lines"},
+    [OPTION_COUNT] = {"--count", "N", OPTION_NUMBER, 0, "end after N of them"},
     [OPTION_INTERVAL] = {"--interval", "INTERVAL", OPTION_DURATION, 1000,
                          "time from one line to the next [1s]"},
     [OPTION_BY_VIP] = {"--by-vip", NULL, OPTION_FLAG, 0, "a row for each virtual address"},
+    [OPTION_SECONDS] = {"--seconds", "N", OPTION_NUMBER, 0, "end after N seconds"},
+    [OPTION_RATE] = {"--rate", "N", OPTION_NUMBER, 0,
+                     "at most N packets a second and worker [trace 1000, capture 10000]"},
+    [OPTION_WRITE] = {"--write", "FILE", OPTION_TEXT, 0, "write pcapng into FILE; -: into a pipe"},
+    [OPTION_SNAP] = {"--snap", "N", OPTION_NUMBER, SNAP_MAX,
+                     "keep N bytes of a frame, up to " TEXT_OF(SNAP_MAX) " [all of them]"},
+    [OPTION_SIZE] = {"--size", "MIB", OPTION_NUMBER, 0, "end once the file has so many MiB [1024]"},
     [OPTION_WORKER] = {"--worker", "N", OPTION_NUMBER, 0, "only this worker; they count from 0"},
     [OPTION_VERSION] = {"--version", NULL, OPTION_FLAG, 0, "the same as `weirctl version`"},
 };
@@ -97,7 +105,7 @@ static enum error read_value(enum option_id id, const char *text, struct options
 {
     const struct option_rule *rule = &option_rules[id];
     uint64_t number = 0;
-    uint64_t most = id == OPTION_LIMIT ? IPC_FLOWS_MAX : COUNT_MAX;
+    uint64_t most = id == OPTION_LIMIT ? IPC_FLOWS_MAX : id == OPTION_SNAP ? SNAP_MAX : COUNT_MAX;
     uint64_t least = id == OPTION_WORKER ? 0 : 1;
     const char *end;
     struct ip_address address;

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 
-#define OPTIONS_WORDS_MAX 8
+#define OPTIONS_WORDS_MAX 64 // filters are as many words as they are
 #define OPTIONS_WHY_SIZE  256
 
 enum option_id {
@@ -25,6 +25,11 @@ enum option_id {
     OPTION_COUNT,
     OPTION_INTERVAL,
     OPTION_BY_VIP,
+    OPTION_SECONDS,
+    OPTION_RATE,
+    OPTION_WRITE,
+    OPTION_SNAP,
+    OPTION_SIZE,
     OPTION_WORKER,
     OPTION_VERSION,
     OPTION_IDS,

@@ -63,6 +63,7 @@ static enum cli_exit refused(const char *method, const json_t *error)
         return request_not_understood(method);
     view_problems(json_object_get(json_object_get(error, "details"), "problems"), stderr);
     fprintf(stderr, "weirctl: %s\n", message);
+    view_fault(json_object_get(error, "details"), stderr);
     if (remedy && *remedy)
         fprintf(stderr, "  %s\n", remedy);
     return CLI_REFUSED;

@@ -627,3 +627,16 @@ void view_problems(const json_t *problems, FILE *out)
         fprintf(out, "\n  %s\n", text_of(problem, "remedy"));
     }
 }
+
+void view_fault(const json_t *details, FILE *out)
+{
+    const char *text = json_string_value(json_object_get(details, "text"));
+    json_int_t at = json_integer_value(json_object_get(details, "at"));
+    json_int_t length = json_integer_value(json_object_get(details, "length"));
+    if (!text || at < 0 || (size_t)at > strlen(text))
+        return;
+    fprintf(out, "  %s\n  %*s^", text, (int)at, "");
+    for (json_int_t i = 1; i < length; i++)
+        fputc('^', out);
+    fputc('\n', out);
+}

@@ -29,5 +29,9 @@ view_function view_neighbours;
 // The answers to `reload`: one line a change.
 view_function view_changes;
 
+// Which part of a text is wrong: the text, and below it marks under that part. Nothing where
+// `details` has no such text.
+void view_fault(const json_t *details, FILE *out);
+
 // The problems of a refused configuration, as weir-dataplane --check tells them.
 void view_problems(const json_t *problems, FILE *out);

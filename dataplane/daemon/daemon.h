@@ -36,3 +36,8 @@ void show_access(void *daemon, const json_t *arguments, struct ipc_reply *reply)
 void show_stages(void *daemon, const json_t *arguments, struct ipc_reply *reply);
 void show_workers(void *daemon, const json_t *arguments, struct ipc_reply *reply);
 void show_neighbours(void *daemon, const json_t *arguments, struct ipc_reply *reply);
+
+// watch.c: packets that people follow.
+void trace_start(void *daemon, const json_t *arguments, struct ipc_reply *reply);
+void trace_read(void *daemon, const json_t *arguments, struct ipc_reply *reply);
+void trace_stop(void *daemon, const json_t *arguments, struct ipc_reply *reply);

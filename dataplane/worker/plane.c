@@ -284,6 +284,8 @@ void plane_destroy(struct plane *plane)
     atomic_store(&plane->shared.stop, true);
     if (plane->running)
         rte_eal_mp_wait_lcore();
+    if (plane->watch)
+        plane_watch_stop(plane, plane->watches_started);
     epoch_fini(&plane->shared.epoch);
     neighbour_table_destroy(plane->neighbours);
     for (uint32_t i = 0; i < plane->worker_count; i++)

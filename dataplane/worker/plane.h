@@ -145,6 +145,58 @@ enum error plane_walk_flows(struct plane *plane,
                             bool (*visit)(void *context, const struct plane_flow_view *view),
                             void *context);
 
+// Watching packets. One watch at a time; its number is what start gave.
+struct plane_watch_request {
+    const char *filter; // text, dataplane/packet/trace/filter.h
+    uint32_t snap;      // bytes of each frame that are wanted, up to PLANE_WATCH_SNAP_MAX
+    uint32_t rate;      // packets a second and worker at most
+};
+#define PLANE_WATCH_SNAP_MAX 9216
+
+struct plane_watch_fault {
+    size_t at, length; // of the filter's text, where that is wrong
+    char why[PLANE_WHY_SIZE];
+    char remedy[PLANE_WHY_SIZE];
+};
+// ERROR_INVALID: the filter; ERROR_EXISTS: there is a watch; ERROR_NO_MEMORY.
+enum error plane_watch_start(struct plane *plane, const struct plane_watch_request *request,
+                             uint64_t *number, struct plane_watch_fault *fault);
+// ERROR_NOT_FOUND: it has ended.
+enum error plane_watch_stop(struct plane *plane, uint64_t number);
+
+#define PLANE_WATCH_STEPS_MAX 8
+#define PLANE_WATCH_TEXT_SIZE 320
+
+struct plane_watch_step {
+    const char *stage;
+    char verdict[PLANE_WATCH_TEXT_SIZE];
+};
+
+struct plane_watch_view {
+    uint64_t time_ns; // since 1970
+    uint32_t worker, in_port, out_port;
+    bool handed;                        // came from another worker
+    char packet[PLANE_WATCH_TEXT_SIZE]; // what it is
+    const char *verdict;                // "sent", "held", "punted", "consumed", "handed", "dropped"
+    const char *reason;                 // why it was dropped, else NULL
+    const char *vip, *pool, *member;    // NULL where there is none
+    uint32_t step_count;
+    struct plane_watch_step steps[PLANE_WATCH_STEPS_MAX];
+    uint32_t in_size, out_size; // of the frame; out: 0 where none leaves
+    uint32_t in_bytes, out_bytes;
+    const uint8_t *in, *out; // the first bytes of both
+};
+
+struct plane_watch_counts {
+    uint64_t lost;    // wanted, but nobody took them in time
+    uint64_t limited; // wanted, but over the rate
+};
+// Visits at most `limit` packets that were watched, worker by worker. `more`: there may be more
+// already. ERROR_NOT_FOUND: it has ended, as it does when nobody asks for some seconds.
+enum error plane_watch_read(struct plane *plane, uint64_t number, uint32_t limit,
+                            void (*visit)(void *context, const struct plane_watch_view *view),
+                            void *context, bool *more, struct plane_watch_counts *counts);
+
 struct plane_neighbour_view {
     uint32_t port;
     struct ip_address address;

@@ -13,6 +13,8 @@ struct plane_load {
     double busy_share; // 0 to 1
 };
 
+struct watch; // watch.c
+
 struct plane {
     struct worker_shared shared;
     struct worker *workers[CONFIG_WORKERS_MAX]; // owned
@@ -41,6 +43,8 @@ struct plane {
     uint32_t announced;       // how many announcements of this round were sent
     uint32_t announce_rounds; // how many rounds are still to come
     uint64_t looked_after_ns; // links and counters, about once a second
+    struct watch *watch;      // owned; NULL: nobody watches
+    uint64_t watches_started; //
     struct plane_load loads[CONFIG_WORKERS_MAX];
     bool link_up[CONFIG_PORTS_MAX];
     uint64_t drops_told[DROP_REASONS];
@@ -53,6 +57,16 @@ enum error plane_publish(struct plane *plane, const struct config *config, uint6
 // publish.c: members and vips that left the configuration go once their last flow has ended, and
 // members that warm up get more. No revision of its own: nothing that was asked for changes.
 void plane_follow_time(struct plane *plane, uint64_t now_ns);
+
+// view.c
+const char *plane_flow_state_text(enum flow_state state);
+
+// watch_text.c: what a record tells to people; names are those that the tables have now.
+void plane_watch_describe(const struct plane *plane, const struct observe_record *record,
+                          struct plane_watch_view *view);
+
+// watch.c: ends a watch that nobody asks about any more.
+void plane_watch_turn(struct plane *plane, uint64_t now_ns);
 
 // publish.c, for epoch_retire(): all workers have passed a quiescent state since it was retired.
 void plane_grace_passed(void *plane);

@@ -268,6 +268,7 @@ bool plane_turn(struct plane *plane, uint64_t now_ns)
         announce_again(plane);
         watch_links(plane);
         look_at_loads(plane);
+        plane_watch_turn(plane, now_ns);
         tell_drops(plane);
         plane_follow_time(plane, now_ns);
     }

@@ -219,7 +219,7 @@ void plane_worker_view(const struct plane *plane, uint32_t index, struct plane_w
                                        .busy_share = plane->loads[index].busy_share};
 }
 
-static const char *flow_state_text(enum flow_state state)
+const char *plane_flow_state_text(enum flow_state state)
 {
     switch (state) {
     case FLOW_TCP_OPENING:
@@ -262,7 +262,7 @@ static struct plane_flow_view view_of_flow(const struct plane *plane, uint32_t w
         .vip_name = service->name,
         .pool = member->pool_name,
         .member_name = member->name,
-        .state = flow_state_text((enum flow_state)flow->state),
+        .state = plane_flow_state_text((enum flow_state)flow->state),
         .expires_ms = left_ms > 0 ? (uint32_t)left_ms : 0,
     };
 }

@@ -80,6 +80,7 @@ uint32_t worker_turn(struct worker *worker)
 
     epoch_quiescent(&shared->epoch, worker->index);
     stage->tables = atomic_load_explicit(&shared->tables, memory_order_acquire);
+    stage->tap = atomic_load_explicit(&worker->tap, memory_order_acquire);
     uint64_t now_tsc = rte_rdtsc();
     stage->now_ms = (uint32_t)((now_tsc - worker->started_tsc) / worker->cycles_per_ms);
     meter_turn(&stage->meter, now_tsc, worker->turn_packets);

@@ -46,6 +46,7 @@ struct worker {
     struct mailbox *
         *inboxes; // from each worker; [shared->workers] is the main thread's; [index] NULL
     struct worker_page *page;
+    _Atomic(struct observe_tap *) tap; // writer: the main thread; NULL: nobody watches
     uint64_t started_tsc;
     uint64_t cycles_per_ms;
     uint32_t idle_turns; // since something came

@@ -1,4 +1,4 @@
-// What people are told of packets: whose drops they were.
+// What people are told of packets: whose drops they were, and what each stage decided.
 #include <netinet/in.h>
 #include <string.h>
 
@@ -11,6 +11,7 @@
 #define BACK  1
 
 static const uint8_t front_mac[6] = {2, 0, 0, 0, 0, FRONT};
+static const uint8_t back_mac[6] = {2, 0, 0, 0, 0, BACK};
 static const uint8_t client_mac[6] = {2, 0, 0, 0, 1, 1};
 static const uint8_t member_mac[6] = {2, 0, 0, 0, 1, 2};
 
@@ -108,11 +109,205 @@ static void stages_count_what_they_were_called_for(void **state)
     rig_close(&rig);
 }
 
+// A watch with a filter that every packet may match only once it is decided.
+static void watch(struct stage_rig *rig, struct filter *filter, const char *text, uint32_t rate)
+{
+    const char *vips[16];
+    uint16_t slots[16];
+    struct filter_context context = {.vips = {vips, slots, 0}};
+    for (uint16_t slot = 1; slot < rig->tables->service_limit; slot++) {
+        vips[context.vips.count] = rig->tables->services[slot].name;
+        slots[context.vips.count++] = slot;
+    }
+    struct filter_fault fault;
+    assert_int_equal(filter_parse(text, &context, filter, &fault), ERROR_NONE);
+    assert_int_equal(observe_tap_create(filter, 2048, rate, &rig->stage.tap), ERROR_NONE);
+}
+
+static void end_watch(struct stage_rig *rig)
+{
+    observe_tap_destroy(rig->stage.tap);
+    rig->stage.tap = NULL;
+}
+
+static union {
+    struct observe_record record;
+    uint8_t bytes[8192];
+} told;
+
+static const struct observe_record *next_record(const struct stage_rig *rig)
+{
+    assert_true(observe_record_size(2048) <= sizeof(told));
+    return mailbox_receive(rig->stage.tap->records, &told) ? &told.record : NULL;
+}
+
+struct watch_row {
+    const char *destination;
+    uint16_t port;
+    uint8_t flags;
+    bool arp, from_member;
+    enum observe_verdict verdict;
+    enum drop_reason reason;
+    enum meter_stage decided_by; // the last stage before dispatch
+    uint8_t state;               // of the flow, at the stage that decided
+    bool is_nats;                // vip nat, member n1
+};
+
+static void assert_told(const struct stage_rig *rig, const struct watch_row *row,
+                        const struct frame *frame, const struct outcome *outcome)
+{
+    const struct observe_record *record = next_record(rig);
+    assert_non_null(record);
+    assert_int_equal(record->verdict, row->verdict);
+    assert_int_equal(record->reason, row->reason);
+    assert_int_equal(record->in_port, row->from_member ? BACK : FRONT);
+    const struct observe_step *last = &record->steps[record->step_count - 1];
+    const struct observe_step *decided = last - 1;
+    assert_int_equal(record->steps[0].stage, METER_CLASSIFY);
+    assert_int_equal(last->stage, METER_DISPATCH);
+    assert_int_equal(last->verdict, row->verdict);
+    assert_int_equal(decided->stage, row->decided_by);
+    assert_int_equal(decided->verdict, row->verdict);
+    assert_int_equal(decided->state, row->state);
+    if (row->is_nats) {
+        assert_int_equal(record->service, slot_of(rig, "nat"));
+        assert_string_equal(rig->tables->members[record->member].name, "n1");
+    }
+    // The frame as it came, and as it left.
+    assert_int_equal(record->in_bytes, frame->size);
+    assert_memory_equal(record->bytes, frame->bytes, frame->size);
+    assert_int_equal(record->leaves, row->verdict == OBSERVE_SENT || row->verdict == OBSERVE_HELD);
+    if (row->verdict == OBSERVE_SENT) {
+        assert_int_equal(outcome->kind, OUTCOME_SENT);
+        assert_int_equal(record->out_bytes, outcome->frame.size);
+        assert_memory_equal(record->bytes + record->in_bytes, outcome->frame.bytes,
+                            outcome->frame.size);
+        assert_int_equal(record->out_port, outcome->port);
+    }
+}
+
+// What becomes of packets is the same, watched or not, and each stage's verdict is written down.
+static void a_watched_packet_is_told_stage_by_stage(void **state)
+{
+    static const struct watch_row rows[] = {
+        {"10.1.0.100", 80, WIRE_TCP_SYN, false, false, OBSERVE_SENT, DROP_NONE, METER_ADMIT,
+         FLOW_TCP_OPENING, true},
+        {"10.1.0.10", 40000, WIRE_TCP_SYN | WIRE_TCP_ACK, false, true, OBSERVE_SENT, DROP_NONE,
+         METER_ESTABLISHED, FLOW_TCP_ANSWERED, true},
+        {"10.1.0.100", 80, WIRE_TCP_ACK, false, false, OBSERVE_SENT, DROP_NONE, METER_ESTABLISHED,
+         FLOW_TCP_ESTABLISHED, true},
+        {"10.1.0.100", 81, WIRE_TCP_SYN, false, false, OBSERVE_DROPPED, DROP_NO_SERVICE,
+         METER_LOCAL, FLOW_STATES, false},
+        {"10.1.0.105", 80, WIRE_TCP_SYN, false, false, OBSERVE_DROPPED, DROP_NO_MEMBER, METER_ADMIT,
+         FLOW_STATES, false},
+        {"10.1.0.104", 80, WIRE_TCP_SYN, false, false, OBSERVE_HELD, DROP_NONE, METER_ADMIT,
+         FLOW_TCP_OPENING, false},
+        {"10.1.0.1", 22, WIRE_TCP_SYN, false, false, OBSERVE_PUNTED, DROP_NONE, METER_LOCAL,
+         FLOW_STATES, false},
+        {"10.1.0.100", 0, 0, true, false, OBSERVE_SENT, DROP_NONE, METER_LOCAL, FLOW_STATES, false},
+    };
+    static struct stage_rig rig;
+    static struct frame frame;
+    static struct outcome outcome;
+    static struct filter filter;
+    open_rig(&rig);
+    watch(&rig, &filter, "dropped or not dropped", 1000000);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct watch_row *row = &rows[i];
+        struct frame_spec spec = from_client(row->port, row->flags);
+        spec.destination = row->destination;
+        if (row->from_member) {
+            spec.source = "10.2.0.11";
+            spec.source_port = 8080;
+            spec.destination_mac = back_mac;
+        }
+        spec.arp_operation = row->arp;
+        frame_build(&frame, &spec);
+        rig_packet(&rig, row->from_member ? BACK : FRONT, &frame, &outcome);
+        assert_told(&rig, row, &frame, &outcome);
+        assert_null(next_record(&rig));
+    }
+    end_watch(&rig);
+    rig_close(&rig);
+}
+
+// Only what the filter wants is told; the rest of the burst goes as ever, and in order.
+static void a_burst_is_told_in_part_and_stays_in_order(void **state)
+{
+    static struct stage_rig rig;
+    static struct frame frames[8];
+    static struct sent sent;
+    static struct filter filter;
+    open_rig(&rig);
+    watch(&rig, &filter, "src port 40001 and vip nat", 1000000);
+    for (int i = 0; i < 8; i++) {
+        struct frame_spec spec = from_client(80, i < 2 ? WIRE_TCP_SYN : WIRE_TCP_ACK);
+        uint8_t payload[32] = {(uint8_t)i};
+        spec.payload = payload;
+        spec.source_port = (uint16_t)(40000 + (i & 1));
+        frame_build(&frames[i], &spec);
+    }
+    rig_burst(&rig, FRONT, frames, 8, &sent);
+    assert_int_equal(sent.count, 8);
+    for (int i = 0; i < 8; i++)
+        assert_int_equal(sent.packets[i].frame.bytes[sent.packets[i].frame.size - 32], i);
+    for (int i = 1; i < 8; i += 2) {
+        const struct observe_record *record = next_record(&rig);
+        assert_non_null(record);
+        assert_int_equal(record->bytes[record->in_bytes - 32], i);
+    }
+    assert_null(next_record(&rig));
+    assert_int_equal(rig.stage.tap->told, 4);
+    end_watch(&rig);
+    rig_close(&rig);
+}
+
+// What is over the rate, or finds the mailbox full, goes its way and is counted.
+static void what_is_not_told_is_counted(void **state)
+{
+    static struct stage_rig rig;
+    static struct frame frames[STAGE_BURST];
+    static struct sent sent;
+    static struct filter filter;
+    open_rig(&rig);
+    for (int i = 0; i < STAGE_BURST; i++) {
+        struct frame_spec spec = from_client(80, WIRE_TCP_SYN);
+        spec.source_port = (uint16_t)(1000 + i);
+        frame_build(&frames[i], &spec);
+    }
+    watch(&rig, &filter, "tcp", 10); // a burst fits the bucket, and 10 a second more
+    for (int burst = 0; burst < 3; burst++) {
+        rig_burst(&rig, FRONT, frames, STAGE_BURST, &sent);
+        assert_int_equal(sent.count, STAGE_BURST);
+    }
+    assert_int_equal(rig.stage.tap->told, STAGE_BURST);
+    assert_int_equal(rig.stage.tap->limited, 2 * STAGE_BURST);
+    rig_at(&rig, 1000);
+    rig_burst(&rig, FRONT, frames, STAGE_BURST, &sent);
+    assert_int_equal(rig.stage.tap->told, STAGE_BURST + 10);
+    end_watch(&rig);
+
+    watch(&rig, &filter, "tcp", 1000000);
+    uint32_t sent_in_all = 0;
+    while (!rig.stage.tap->lost && sent_in_all < 4096) {
+        rig_burst(&rig, FRONT, frames, STAGE_BURST, &sent);
+        assert_int_equal(sent.count, STAGE_BURST);
+        sent_in_all += sent.count;
+    }
+    assert_int_equal(rig.stage.tap->told + rig.stage.tap->lost, sent_in_all);
+    assert_true(rig.stage.tap->lost > 0);
+    end_watch(&rig);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_drop_is_its_vips),
         cmocka_unit_test(stages_count_what_they_were_called_for),
+        cmocka_unit_test(a_watched_packet_is_told_stage_by_stage),
+        cmocka_unit_test(a_burst_is_told_in_part_and_stays_in_order),
+        cmocka_unit_test(what_is_not_told_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

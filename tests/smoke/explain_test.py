@@ -1,8 +1,15 @@
-"""Every packet is explained: whose drops they were, and where cycles go."""
+"""Every packet is explained: whose drops they were, where cycles go, what each stage decided."""
+
+import json
+import shutil
+import signal
+import subprocess
+import unittest
 
 import harness
 from harness import url
-from networks import Routed
+from lab import wait_until
+from networks import Routed, address
 from plane import best_driver
 from servers import Nginx
 
@@ -46,9 +53,95 @@ class Explain(harness.LabTest):
         self.assertGreaterEqual(short["packets"], short["calls"])
         self.assertGreater(stages["rx"]["calls"], short["calls"])
         self.assertLess(sum(stage["cycles"] for stage in worker["stages"]), worker["cycles"])
-        said = plane.ctl("show", "stages", "--worker", "0").stdout
-        self.assertIn("CYCLES/PACKET", said)
-        print(said)
+        self.assertIn("CYCLES/PACKET", plane.ctl("show", "stages", "--worker", "0").stdout)
+
+    def watch(self, plane, *arguments):
+        """weirctl trace or capture in the background, once it runs."""
+        process = plane.namespace.start("watch", plane.weirctl, "--socket", plane.socket,
+                                        *arguments)
+        process.wait_for_words("watching packets", 10)
+        return process
+
+    def test_a_trace_tells_each_stages_verdict(self):
+        network, config, plane = self.start()
+        trace = self.watch(plane, "--json", "trace", "host", address(1, 10), "and", "tcp",
+                           "--seconds", "4")
+        self.assertIn("another trace", plane.ctl("trace", check=False).stderr)
+        self.curl(network.client, url(network.vip[4]))
+        self.curl(network.client, url(network.vip[6]))
+        self.assertEqual(0, trace.wait(20))
+        packets = [json.loads(line) for line in trace.said().splitlines() if line[0] == "{"]
+        # A connection of curl's: three to open, request, answer, four to close or fewer.
+        self.assertIn(len(packets), range(8, 16))
+        first = packets[0]
+        self.assertIn(f"> {network.vip[4]}:80 tcp SYN, ", first["packet"])
+        self.assertEqual(("sent", "web4", "front", "back"),
+                         (first["verdict"], first["vip"], first["port"], first["out_port"]))
+        stages = {step["stage"]: step["verdict"] for step in first["steps"]}
+        self.assertIn("maglev chose member " + first["member"], stages["admit"])
+        self.assertEqual("sent on back", stages["dispatch"])
+        reply = next(packet for packet in packets if "SYN+ACK" in packet["packet"])
+        self.assertEqual(("back", "front", first["member"]),
+                         (reply["port"], reply["out_port"], reply["member"]))
+        self.assertIn("flow of vip web4", {step["stage"]: step["verdict"]
+                                           for step in reply["steps"]}["established"])
+        self.assertGreater(packets[-1]["time_ns"], first["time_ns"])
+
+    def test_a_trace_explains_a_drop_and_a_wrong_filter(self):
+        network, config, plane = self.start()
+        trace = self.watch(plane, "trace", "dropped no-service and dst port 9", "--count", "2")
+        self.curl(network.client, url(network.vip[4]))
+        self.client(network.client, "spray", 3, network.vip[4], 9)
+        self.assertEqual(0, trace.wait(20))
+        self.assertEqual(2, trace.said().count("dropped: no-service: to a virtual address"))
+        self.assertNotIn(":80 ", trace.said())
+        for words, fault in ((("host", "10.1.0.x"), "`host` takes an IPv4 or IPv6 address"),
+                             (("vip", "wbe4"), "did you mean web4?"),
+                             (("tcp", "adn", "udp"), "`adn` does not belong here")):
+            wrong = plane.ctl("trace", *words, check=False)
+            self.assertEqual(1, wrong.returncode)
+            self.assertIn(fault, wrong.stderr)
+            self.assertIn("  " + " ".join(words) + "\n", wrong.stderr)
+        # One whose reader was killed ends by itself.
+        left = self.watch(plane, "trace", "arp")
+        left.signal(signal.SIGKILL)
+        wait_until(lambda: plane.ctl("trace", "arp", "--seconds", "1", check=False).returncode == 0,
+                   15, "the trace that was left to end")
+
+    def read_capture(self, file, *options):
+        return subprocess.run(["tshark", "-n", "-r", file, *options], check=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              encoding="utf-8").stdout.splitlines()
+
+    @unittest.skipUnless(shutil.which("tshark"), "no tshark")
+    def test_a_capture_is_read_by_others(self):
+        network, config, plane = self.start()
+        file = self.lab.path("web.pcapng")
+        capture = self.watch(plane, "capture", "vip", "web4", "or", "dropped", "--write", file)
+        self.curl(network.client, url(network.vip[4]))
+        self.client(network.client, "spray", 2, network.vip[4], 9)
+        wait_until(lambda: len(self.read_capture(file)) > 16, 10, "packets in the file")
+        capture.signal(signal.SIGINT)
+        self.assertEqual(0, capture.wait(10))
+        rows = [line.split("\t") for line in self.read_capture(
+            file, "-T", "fields", "-e", "frame.interface_name",
+            "-e", "frame.packet_flags_direction", "-e", "ip.dst", "-e", "tcp.flags.syn",
+            "-e", "frame.comment", "-e", "ip.src")]
+        opening = [row for row in rows if row[3] in ("1", "True")]
+        self.assertEqual([("front", 1), ("back", 2), ("back", 1), ("front", 2)],
+                         [(row[0], int(row[1], 0)) for row in opening])
+        self.assertEqual(network.vip[4], opening[0][2])
+        self.assertIn(opening[1][2], {network.member_address(name) for name in network.members})
+        self.assertEqual(network.vip[4], opening[3][5])
+        dropped = [row for row in rows if "dropped: no-service" in row[4]]
+        self.assertEqual(2, len(dropped))
+        inbound = [row for row in rows if int(row[1], 0) == 1]
+        self.assertIn(f"\n{len(inbound)} packets", capture.said())
+        for row in rows:
+            self.assertIn("; classify: ", row[4])
+        size = int(capture.said().split(" bytes")[0].split()[-1])
+        with open(file, "rb") as capture_file:
+            self.assertEqual(size, len(capture_file.read()))
 
 
 if __name__ == "__main__":

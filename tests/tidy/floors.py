@@ -30,6 +30,7 @@ ROOMS = {
     "dataplane/packet/flow": (DATA, 5),
     "dataplane/packet/access": (DATA, 5),
     "dataplane/packet/route": (DATA, 5),
+    "dataplane/packet/trace": (DATA, 5),
     "dataplane/stream/transport": (DATA, 5),
     "dataplane/packet/stage": (DATA, 6),
     "dataplane/stream/http": (DATA, 6),

@@ -367,6 +367,7 @@ void stage_short_path(struct stage *stage, uint16_t port, struct rte_mbuf **pack
     burst.handed = handed;
     burst.ordered = false;
     burst.general.count = 0;
+    burst.general.tap = NULL;
     uint64_t mac = wire_mac_word(stage->ports[port]->mac.addr_bytes);
     for (uint32_t i = 0; i < count; i++)
         rte_prefetch0(rte_pktmbuf_mtod(packets[i], void *));

@@ -43,6 +43,7 @@ void stage_expire(struct stage *stage)
 void stage_drop_of(struct stage *stage, struct rte_mbuf *packet, enum drop_reason reason,
                    uint16_t service)
 {
+    stage->last_drop = reason;
     stats_add(&stage->counters.drops[reason], 1);
     drops_count(&stage->drops, service, reason);
     rte_pktmbuf_free(packet);
@@ -266,38 +267,62 @@ static void dispatch(struct stage *stage, struct burst *burst)
 {
     for (uint32_t i = 0; i < burst->count; i++) {
         struct packet *packet = &burst->packets[i];
+        if (burst->tap)
+            observe_leaving(stage, burst, i);
         stage_dispatch(stage, packet);
+        if (burst->tap)
+            observe_left(stage, burst, i);
         if (__builtin_expect(packet->followed, 0))
             fragment_decided(stage, packet);
     }
 }
 
+// A stage is done with a burst: its cost is counted, and of packets that are watched its verdict is
+// written down.
+static void stage_ended(struct stage *stage, struct burst *burst, enum meter_stage ended,
+                        uint32_t packets)
+{
+    meter_lap(&stage->meter, ended, 1, packets);
+    if (burst->tap)
+        observe_stage_ended(stage, burst, ended);
+}
+
 void stage_walk(struct stage *stage, struct burst *burst)
 {
-    struct meter *meter = &stage->meter;
-    meter_lap(meter, METER_SHORT_PATH, 0, 0);
+    meter_lap(&stage->meter, METER_SHORT_PATH, 0, 0);
     burst->key_count = 0;
     stage_classify(stage, burst);
-    meter_lap(meter, METER_CLASSIFY, 1, burst->count);
+    stage_ended(stage, burst, METER_CLASSIFY, burst->count);
     stage_established(stage, burst);
-    meter_lap(meter, METER_ESTABLISHED, 1, burst->key_count);
+    stage_ended(stage, burst, METER_ESTABLISHED, burst->key_count);
     stage_icmp_errors(stage, burst);
-    meter_lap(meter, METER_ICMP_ERRORS, 1, burst->count);
+    stage_ended(stage, burst, METER_ICMP_ERRORS, burst->count);
     stage_local(stage, burst);
-    meter_lap(meter, METER_LOCAL, 1, burst->count);
+    stage_ended(stage, burst, METER_LOCAL, burst->count);
     stage_admit(stage, burst);
-    meter_lap(meter, METER_ADMIT, 1, burst->key_count);
+    stage_ended(stage, burst, METER_ADMIT, burst->key_count);
     dispatch(stage, burst);
-    meter_lap(meter, METER_DISPATCH, 1, burst->count);
+    meter_lap(&stage->meter, METER_DISPATCH, 1, burst->count);
     burst->count = 0;
+}
+
+static void take(struct stage *stage, uint16_t port, struct rte_mbuf **packets, uint32_t count,
+                 bool handed)
+{
+    if (__builtin_expect(stage->tap != NULL, 0)) {
+        stage_observe(stage, port, packets, count, handed);
+        meter_lap(&stage->meter, METER_OBSERVE, 1, count);
+        return;
+    }
+    stage_short_path(stage, port, packets, count, handed);
+    meter_lap(&stage->meter, METER_SHORT_PATH, 1, count);
 }
 
 void stage_receive(struct stage *stage, uint16_t port, struct rte_mbuf **packets, uint32_t count)
 {
     stats_add(&stage->counters.port_rx_packets[port], count);
     stats_add(&stage->counters.port_rx_bytes[port], bytes_of(packets, count));
-    stage_short_path(stage, port, packets, count, false);
-    meter_lap(&stage->meter, METER_SHORT_PATH, 1, count);
+    take(stage, port, packets, count, false);
 }
 
 // Packets that were received on one port go together.
@@ -312,8 +337,7 @@ static void process_handed(struct stage *stage, const struct handoff_message *me
                     messages[i + 1].port != messages[i].port;
         if (!last)
             continue;
-        stage_short_path(stage, messages[i].port, packets, taken, true);
-        meter_lap(&stage->meter, METER_SHORT_PATH, 1, taken);
+        take(stage, messages[i].port, packets, taken, true);
         taken = 0;
     }
 }

@@ -21,6 +21,7 @@
 #include "dataplane/packet/stage/drops.h"
 #include "dataplane/packet/stage/fragments.h"
 #include "dataplane/packet/stage/meter.h"
+#include "dataplane/packet/stage/observe.h"
 #include "dataplane/packet/stage/tables.h"
 #include "dataplane/packet/wire/drop.h"
 #include "dataplane/packet/wire/parse.h"
@@ -91,8 +92,10 @@ struct stage {
     struct mailbox *held;                     // to the main thread
     struct mailbox **handoff;                 // to each worker; [worker] itself is NULL
     struct counters counters;
-    struct drops drops;  // by service
-    struct meter meter;  // of this turn
+    struct drops drops;         // by service
+    struct meter meter;         // of this turn
+    struct observe_tap *tap;    // set by the worker each turn; NULL: nobody watches
+    enum drop_reason last_drop; // what was dropped last was dropped for this
     uint64_t rules_held; // digest of the rules that all flows were held against, or are being
     uint32_t recheck_position;
     bool rechecking;

@@ -46,6 +46,7 @@ struct packet {
 
 struct burst {
     uint32_t count;
+    struct observe_tap *tap; // its packets are watched; NULL: they are not
     struct packet packets[STAGE_BURST];
     // Of packets that may belong to a flow, without gaps: keys and their hashes.
     uint32_t key_count;
@@ -70,6 +71,15 @@ static inline bool is_group_mac(const uint8_t *mac)
 // stages below. Takes the mbufs.
 void stage_short_path(struct stage *stage, uint16_t port, struct rte_mbuf **packets, uint32_t count,
                       bool handed);
+
+// observe.c: the same, while there is a tap.
+void stage_observe(struct stage *stage, uint16_t port, struct rte_mbuf **packets, uint32_t count,
+                   bool handed);
+// Of a burst whose packets are watched: a stage has decided; a packet is about to be dispatched; it
+// has been.
+void observe_stage_ended(struct stage *stage, struct burst *burst, enum meter_stage ended);
+void observe_leaving(struct stage *stage, struct burst *burst, uint32_t index);
+void observe_left(struct stage *stage, struct burst *burst, uint32_t index);
 
 // stage.c: a packet without a verdict.
 void packet_init(struct packet *packet, struct rte_mbuf *mbuf, uint16_t port, bool handed);

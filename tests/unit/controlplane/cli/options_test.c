@@ -4,7 +4,8 @@
 
 #include "tests/test.h"
 
-#define LINE_WORDS_MAX 12
+#define LINE_WORDS_MAX 80
+#define WORDS_16       "a b c d e f g h a b c d e f g h "
 
 // Splits a command line at its blanks, in place.
 static int split(char *line, const char **words)
@@ -116,7 +117,7 @@ static void says_what_is_wrong(void **state)
         {"--watch=99ms", "--watch takes 100ms to 1h"},
         {"--interval 2h", "--interval takes 100ms to 1h"},
         {"--interval 2d", "--interval wants a unit"},
-        {"a b c d e f g h i", "too many words, from `i` on"},
+        {WORDS_16 WORDS_16 WORDS_16 WORDS_16 "i", "too many words, from `i` on"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char line[256];

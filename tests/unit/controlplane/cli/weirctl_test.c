@@ -426,7 +426,10 @@ static void completes_words_as_bash_splits_them(void **state)
 {
     static const struct line_case cases[] = {
         {"__complete sh", 0, "show\n", ""},
-        {"__complete ''", 0, "show\nreload\ndrain\nundrain\ntop\ncompletion\nhelp\nversion\n", ""},
+        {"__complete ''", 0,
+         "show\nreload\ndrain\nundrain\ntrace\ncapture\ntop\ncompletion\nhelp\nversion\n", ""},
+        {"__complete trace tcp and no", 0, "not\n", ""},
+        {"__complete capture --s", 0, "--socket\n--seconds\n--snap\n--size\n", ""},
         {"__complete show p", 0, "ports\npools\n", ""},
         {"__complete help show wo", 0, "workers\n", ""},
         {"__complete completion ''", 0, "bash\n", ""},
