@@ -45,12 +45,15 @@ static const char configuration[] =
     "  - {name: ipip, forward: ipip, members: [{address: 10.2.0.13}]}\n"
     "  - {name: gre, forward: gre, members: [{address: 10.2.0.13}]}\n"
     "  - {name: gue, forward: gue, members: [{address: 10.2.0.13}]}\n"
+    "  - {name: chances, forward: gue, balancer: ring, second-chance: 2,\n"
+    "     members: [{address: 10.2.0.11}, {address: 10.2.0.12}, {address: 10.2.0.13}]}\n"
     "vips:\n"
     "  - {name: nat, address: 10.1.0.100, port: 80, protocol: tcp, pool: nat}\n"
     "  - {name: direct, address: 10.1.0.101, port: 80, protocol: tcp, pool: direct}\n"
     "  - {name: ipip, address: 10.1.0.102, port: 80, protocol: tcp, pool: ipip}\n"
     "  - {name: gre, address: 10.1.0.103, port: 80, protocol: tcp, pool: gre}\n"
-    "  - {name: gue, address: 10.1.0.104, port: 80, protocol: tcp, pool: gue}\n";
+    "  - {name: gue, address: 10.1.0.104, port: 80, protocol: tcp, pool: gue}\n"
+    "  - {name: chances, address: 10.1.0.105, port: 80, protocol: tcp, pool: chances}\n";
 
 struct run {
     struct stage_rig rig;
@@ -224,10 +227,10 @@ static void next_burst(struct run *run, uint32_t burst)
     flow_sweep(stage->flows, flow_table_buckets(stage->flows) / 2000 + 1, stage->now_ms);
 }
 
-static void begins(struct bench_state *state, const char *vip)
+static void begins(struct bench_state *state, const char *vip, uint8_t tcp_flags)
 {
     static struct run run;
-    open_run(&run, vip, WIRE_TCP_SYN, NEW_CAPACITY);
+    open_run(&run, vip, tcp_flags, NEW_CAPACITY);
     uint32_t number = 0;
     for (uint32_t warm = 0; warm < NEW_WARM_UP; warm++) {
         for (uint32_t i = 0; i < STAGE_BURST; i++)
@@ -248,12 +251,18 @@ static void begins(struct bench_state *state, const char *vip)
 
 static void new_nat(struct bench_state *state, int64_t unused)
 {
-    begins(state, "10.1.0.100");
+    begins(state, "10.1.0.100", WIRE_TCP_SYN);
 }
 
 static void new_direct(struct bench_state *state, int64_t unused)
 {
-    begins(state, "10.1.0.101");
+    begins(state, "10.1.0.101", WIRE_TCP_SYN);
+}
+
+// Of connections that began elsewhere: each packet takes the stages, and a list.
+static void unknown_gue(struct bench_state *state, int64_t unused)
+{
+    begins(state, "10.1.0.105", WIRE_TCP_ACK);
 }
 
 static void parse(struct bench_state *state, int64_t unused)
@@ -290,5 +299,6 @@ int main(int argc, char **argv)
         bench_add("packet_established_nat_reply", established_reply, flows[i] / 2);
     bench_add("packet_new_direct", new_direct, 0);
     bench_add("packet_new_nat", new_nat, 0);
+    bench_add("packet_unknown_gue", unknown_gue, 0);
     return bench_main(argc, argv);
 }
