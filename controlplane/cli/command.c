@@ -99,6 +99,14 @@ const struct command commands[] = {
         .run = show_stages,
     },
     {
+        .words = {"show", "talkers"},
+        .usage = "",
+        .help = "the heaviest clients of late",
+        .example = "weirctl show talkers --limit 5",
+        .options = SHOW_OPTIONS | OPTION_BIT(OPTION_LIMIT),
+        .run = show_talkers,
+    },
+    {
         .words = {"show", "neighbours"},
         .usage = "",
         .help = "next hops: MAC address and state (ARP, neighbour discovery)",

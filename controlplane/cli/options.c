@@ -27,7 +27,7 @@ const struct option_rule option_rules[OPTION_IDS] = {
                       "show it again every INTERVAL, until interrupted [1s]"},
     [OPTION_ALL] = {"--all", NULL, OPTION_FLAG, 0, "what has counted nothing, too"},
     [OPTION_LIMIT] = {"--limit", "N", OPTION_NUMBER, 100,
-                      "at most N flows, up to " TEXT_OF(IPC_FLOWS_MAX) " [100]"},
+                      "at most N rows, up to " TEXT_OF(IPC_FLOWS_MAX) " [100]"},
     [OPTION_VIP] = {"--vip", "NAME", OPTION_TEXT, 0, "only what is of this virtual address"},
     [OPTION_POOL] = {"--pool", "NAME", OPTION_TEXT, 0, "only flows to this pool"},
     [OPTION_MEMBER] = {"--member", "NAME", OPTION_TEXT, 0, "only flows to members of this name"},

@@ -174,6 +174,12 @@ enum cli_exit show_stages(const struct invocation *invocation)
     return show_prepared(invocation, "show.stages", NULL, view_stages, prepare_stages);
 }
 
+enum cli_exit show_talkers(const struct invocation *invocation)
+{
+    json_int_t limit = (json_int_t)invocation->options->values[OPTION_LIMIT].number;
+    return show(invocation, "show.talkers", json_pack("{sI}", "limit", limit), view_talkers);
+}
+
 enum cli_exit show_workers(const struct invocation *invocation)
 {
     return show(invocation, "show.workers", NULL, view_workers);

@@ -487,6 +487,23 @@ enum error view_stages(const json_t *result, bool all, FILE *out, FILE *notes)
     return print_view(&workers, result, all, out, notes);
 }
 
+enum error view_talkers(const json_t *result, bool all, FILE *out, FILE *notes)
+{
+    static const struct view view = {
+        .rows = "talkers",
+        .none = "no client has talked of late",
+        .column_count = 4,
+        .columns =
+            {
+                {"CLIENT", "client", VIEW_TEXT, NULL},
+                {"PACKETS", "packets_percent", VIEW_PERCENT, NULL},
+                {"BYTES", "bytes_percent", VIEW_PERCENT, NULL},
+                {"LESS-AT-MOST", "too_high_percent", VIEW_PERCENT, NULL},
+            },
+    };
+    return print_view(&view, result, all, out, notes);
+}
+
 enum error view_balance(const json_t *result, bool all, FILE *out, FILE *notes)
 {
     static const struct view view = {

@@ -63,6 +63,7 @@ const struct ipc_method daemon_methods[] = {
     {"show.balance", show_balance},
     {"show.access", show_access},
     {"show.stages", show_stages},
+    {"show.talkers", show_talkers},
     {"show.workers", show_workers},
     {"show.neighbours", show_neighbours},
     {"trace.start", trace_start},

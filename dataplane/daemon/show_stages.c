@@ -1,9 +1,11 @@
-// What shows where packets were dropped, and where cycles go.
+// What shows where packets were dropped, where cycles go, and who talks most.
 #include <string.h>
 
 #include "base/stats.h"
 #include "dataplane/daemon/daemon.h"
 #include "dataplane/daemon/show_priv.h"
+
+#define TALKERS_LIMIT_DEFAULT 20
 
 // How many packets of a vip (slot) were dropped for a reason, and by which workers.
 static uint64_t add_vip_drops(const struct daemon *daemon, const char *vip, uint32_t slot,
@@ -99,4 +101,32 @@ void show_stages(void *context, const json_t *arguments, struct ipc_reply *reply
                       "stages", stages_of(daemon, w)));
     }
     reply->result = json_pack("{s:o}", "workers", workers);
+}
+
+static void add_talker(void *context, const struct plane_talker_view *view)
+{
+    json_array_append_new(
+        context, json_pack("{s:o, s:f, s:f, s:f}", "client", address_text(&view->client),
+                           "packets_percent", 100 * view->packets_share, "bytes_percent",
+                           100 * view->bytes_share, "too_high_percent", 100 * view->too_high));
+}
+
+void show_talkers(void *context, const json_t *arguments, struct ipc_reply *reply)
+{
+    const struct daemon *daemon = context;
+    const json_t *limit = json_object_get(arguments, "limit");
+    json_int_t most = limit ? json_integer_value(limit) : TALKERS_LIMIT_DEFAULT;
+    if (most < 1 || most > IPC_FLOWS_MAX) {
+        ipc_reply_error(reply, "invalid-arguments", "ask for fewer",
+                        "`limit` must lie between 1 and %d", IPC_FLOWS_MAX);
+        return;
+    }
+    json_t *talkers = json_array();
+    if (plane_walk_talkers(daemon->plane, (uint32_t)most, add_talker, talkers) != ERROR_NONE) {
+        json_decref(talkers);
+        ipc_reply_error(reply, "timeout", "see weirctl show workers",
+                        "a worker did not answer in time");
+        return;
+    }
+    reply->result = json_pack("{s:o}", "talkers", talkers);
 }

@@ -145,6 +145,17 @@ enum error plane_walk_flows(struct plane *plane,
                             bool (*visit)(void *context, const struct plane_flow_view *view),
                             void *context);
 
+// Who talks most of late, of all workers together and the heaviest first.
+struct plane_talker_view {
+    struct ip_address client;
+    double packets_share, bytes_share; // 0 to 1: of what clients sent and got
+    double too_high;                   // the packets' share may be less by so much
+};
+// ERROR_TIMEOUT if a worker does not answer; ERROR_NO_MEMORY.
+enum error plane_walk_talkers(struct plane *plane, uint32_t limit,
+                              void (*visit)(void *context, const struct plane_talker_view *view),
+                              void *context);
+
 // Watching packets. One watch at a time; its number is what start gave.
 struct plane_watch_request {
     const char *filter; // text, dataplane/packet/trace/filter.h

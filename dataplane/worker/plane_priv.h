@@ -60,6 +60,9 @@ void plane_follow_time(struct plane *plane, uint64_t now_ns);
 
 // view.c
 const char *plane_flow_state_text(enum flow_state state);
+// Asks a worker for what it copies on demand, and waits: `state` says whose the copy is.
+// ERROR_TIMEOUT.
+enum error plane_ask(_Atomic int *state);
 
 // watch_text.c: what a record tells to people; names are those that the tables have now.
 void plane_watch_describe(const struct plane *plane, const struct observe_record *record,

@@ -268,16 +268,15 @@ static struct plane_flow_view view_of_flow(const struct plane *plane, uint32_t w
 }
 
 // Asks a worker for the next page and waits for it: a worker turns at least every few milliseconds.
-static enum error ask_page(struct worker *worker)
+enum error plane_ask(_Atomic int *state)
 {
-    struct worker_page *page = worker->page;
     // After an earlier time-out the worker may still be at it.
-    if (atomic_load_explicit(&page->state, memory_order_acquire) == WORKER_PAGE_ASKED)
+    if (atomic_load_explicit(state, memory_order_acquire) == WORKER_PAGE_ASKED)
         return ERROR_TIMEOUT;
-    atomic_store_explicit(&page->state, WORKER_PAGE_ASKED, memory_order_release);
+    atomic_store_explicit(state, WORKER_PAGE_ASKED, memory_order_release);
     const struct timespec pause = {.tv_nsec = PAGE_POLL_NS};
     uint64_t deadline_ns = clock_monotonic_ns() + PAGE_WAIT_NS;
-    while (atomic_load_explicit(&page->state, memory_order_acquire) != WORKER_PAGE_READY) {
+    while (atomic_load_explicit(state, memory_order_acquire) != WORKER_PAGE_READY) {
         if (clock_monotonic_ns() > deadline_ns)
             return ERROR_TIMEOUT;
         nanosleep(&pause, NULL);
@@ -297,7 +296,7 @@ static enum error walk_worker(struct plane *plane, uint32_t index,
     while (more) {
         if (atomic_load_explicit(&page->state, memory_order_acquire) != WORKER_PAGE_ASKED)
             page->position = position;
-        enum error error = ask_page(worker);
+        enum error error = plane_ask(&page->state);
         if (error)
             return error;
         for (uint32_t i = 0; i < page->count; i++) {

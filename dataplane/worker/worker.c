@@ -73,6 +73,15 @@ static void serve_page(struct worker *worker)
     atomic_store_explicit(&page->state, WORKER_PAGE_READY, memory_order_release);
 }
 
+static void serve_talkers(struct worker *worker)
+{
+    struct worker_talkers *told = &worker->told;
+    if (atomic_load_explicit(&told->state, memory_order_acquire) != WORKER_PAGE_ASKED)
+        return;
+    told->talkers = worker->stage.talkers;
+    atomic_store_explicit(&told->state, WORKER_PAGE_READY, memory_order_release);
+}
+
 uint32_t worker_turn(struct worker *worker)
 {
     struct worker_shared *shared = worker->shared;
@@ -103,6 +112,7 @@ uint32_t worker_turn(struct worker *worker)
     rules_recheck(stage);
     meter_lap(&stage->meter, METER_UPKEEP, 1, 0);
     serve_page(worker);
+    serve_talkers(worker);
     worker->turn_packets = packets;
     return packets;
 }

@@ -38,6 +38,12 @@ struct worker_page {
     struct flow_view flows[WORKER_FLOW_PAGE];
 };
 
+// The same of who talks most.
+struct worker_talkers {
+    _Atomic int state; // enum worker_page_state
+    struct talkers talkers;
+};
+
 struct worker {
     uint32_t index;
     uint32_t core;
@@ -46,6 +52,7 @@ struct worker {
     struct mailbox *
         *inboxes; // from each worker; [shared->workers] is the main thread's; [index] NULL
     struct worker_page *page;
+    struct worker_talkers told;        // copied for the main thread
     _Atomic(struct observe_tap *) tap; // writer: the main thread; NULL: nobody watches
     uint64_t started_tsc;
     uint64_t cycles_per_ms;

@@ -300,6 +300,46 @@ static void what_is_not_told_is_counted(void **state)
     rig_close(&rig);
 }
 
+// Clients' packets and members' answers are the client's; nobody's are others.
+static void a_sampled_burst_is_its_clients(void **state)
+{
+    static struct stage_rig rig;
+    static struct frame frames[4];
+    static struct sent sent;
+    static const struct row {
+        const char *source, *destination;
+        uint16_t source_port, destination_port;
+        const char *client; // NULL: nobody's
+    } rows[] = {{"10.1.0.10", "10.1.0.100", 40000, 80, "10.1.0.10"},
+                {"10.2.0.11", "10.1.0.10", 8080, 40000, "10.1.0.10"},
+                {"10.2.0.11", "10.1.0.10", 9090, 40000, NULL},
+                {"10.1.0.10", "10.1.0.1", 40000, 22, NULL}};
+    open_rig(&rig);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct frame_spec spec = from_client(rows[i].destination_port, WIRE_TCP_SYN);
+        spec.source = rows[i].source;
+        spec.destination = rows[i].destination;
+        spec.source_port = rows[i].source_port;
+        for (int k = 0; k < 4; k++)
+            frame_build(&frames[k], &spec);
+        rig.stage.talkers = (struct talkers){.count = 0};
+        rig_burst(&rig, FRONT, frames, 4, &sent); // not measured
+        assert_int_equal(rig.stage.talkers.count, 0);
+        rig.stage.meter.weight = METER_INTERVAL;
+        rig_burst(&rig, FRONT, frames, 4, &sent);
+        rig.stage.meter.weight = 0;
+        assert_int_equal(rig.stage.talkers.count, rows[i].client ? 1 : 0);
+        if (!rows[i].client)
+            continue;
+        struct ip_address client;
+        assert_int_equal(ip_parse(rows[i].client, &client), ERROR_NONE);
+        assert_true(ip_equal(&rig.stage.talkers.items[0].client, &client));
+        assert_int_equal(rig.stage.talkers.packets, 4 * METER_INTERVAL);
+        assert_int_equal(rig.stage.talkers.bytes, 4 * METER_INTERVAL * frames[0].size);
+    }
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,6 +348,7 @@ int main(void)
         cmocka_unit_test(a_watched_packet_is_told_stage_by_stage),
         cmocka_unit_test(a_burst_is_told_in_part_and_stays_in_order),
         cmocka_unit_test(what_is_not_told_is_counted),
+        cmocka_unit_test(a_sampled_burst_is_its_clients),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,6 +27,9 @@ class Explain(harness.LabTest):
         network, config, plane = self.start()
         for _ in range(5):
             self.curl(network.client, url(network.vip[4]))
+        talkers = plane.ask("show", "talkers")["talkers"]
+        self.assertEqual({address(1, 10): 100.0},
+                         {talker["client"]: talker["packets_percent"] for talker in talkers})
         for pool in config["pools"]:
             for member in pool["members"]:
                 member["weight"] = 0

@@ -322,6 +322,8 @@ void stage_receive(struct stage *stage, uint16_t port, struct rte_mbuf **packets
 {
     stats_add(&stage->counters.port_rx_packets[port], count);
     stats_add(&stage->counters.port_rx_bytes[port], bytes_of(packets, count));
+    if (__builtin_expect(stage->meter.weight != 0, 0))
+        stage_sample(stage, packets, count);
     take(stage, port, packets, count, false);
 }
 

@@ -23,6 +23,7 @@
 #include "dataplane/packet/stage/meter.h"
 #include "dataplane/packet/stage/observe.h"
 #include "dataplane/packet/stage/tables.h"
+#include "dataplane/packet/trace/talkers.h"
 #include "dataplane/packet/wire/drop.h"
 #include "dataplane/packet/wire/parse.h"
 
@@ -95,6 +96,8 @@ struct stage {
     struct drops drops;         // by service
     struct meter meter;         // of this turn
     struct observe_tap *tap;    // set by the worker each turn; NULL: nobody watches
+    struct talkers talkers;     // by a sample
+    uint32_t talkers_halved_ms; //
     enum drop_reason last_drop; // what was dropped last was dropped for this
     uint64_t rules_held; // digest of the rules that all flows were held against, or are being
     uint32_t recheck_position;

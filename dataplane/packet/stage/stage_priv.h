@@ -72,6 +72,9 @@ static inline bool is_group_mac(const uint8_t *mac)
 void stage_short_path(struct stage *stage, uint16_t port, struct rte_mbuf **packets, uint32_t count,
                       bool handed);
 
+// sample.c: one packet of a burst counts for all of it. Nothing is taken.
+void stage_sample(struct stage *stage, struct rte_mbuf *const *packets, uint32_t count);
+
 // observe.c: the same, while there is a tap.
 void stage_observe(struct stage *stage, uint16_t port, struct rte_mbuf **packets, uint32_t count,
                    bool handed);

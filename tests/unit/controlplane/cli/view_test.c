@@ -268,6 +268,22 @@ static void shows_stages_and_how_busy_workers_are(void **state)
     assert_view(view_stages, &expected);
 }
 
+static void shows_who_talks_most(void **state)
+{
+    static const struct view_case cases[] = {
+        {
+            .json = "{\"talkers\":[{\"client\":\"10.1.0.10\",\"packets_percent\":75.04,"
+                    "\"bytes_percent\":9.5,\"too_high_percent\":0.4}]}",
+            .out = "CLIENT     PACKETS  BYTES  LESS-AT-MOST\n"
+                   "10.1.0.10    75.0%   9.5%          0.4%\n",
+            .notes = "",
+        },
+        {.json = "{\"talkers\":[]}", .out = "", .notes = "no client has talked of late\n"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_view(view_talkers, &cases[i]);
+}
+
 static void shows_workers(void **state)
 {
     static const struct view_case expected = {
@@ -334,7 +350,7 @@ static void refuses_answers_of_another_shape(void **state)
 {
     static view_function *const views[] = {
         view_status,  view_ports,      view_vips,    view_pools,     view_flows,  view_drops,
-        view_workers, view_neighbours, view_changes, view_vip_drops, view_stages,
+        view_workers, view_neighbours, view_changes, view_vip_drops, view_stages, view_talkers,
     };
     static const char *const answers[] = {
         "{}",
@@ -468,6 +484,7 @@ int main(void)
         cmocka_unit_test(shows_only_reasons_that_dropped_unless_asked_for_all),
         cmocka_unit_test(shows_whose_packets_were_dropped),
         cmocka_unit_test(shows_stages_and_how_busy_workers_are),
+        cmocka_unit_test(shows_who_talks_most),
         cmocka_unit_test(shows_workers),
         cmocka_unit_test(shows_neighbours),
         cmocka_unit_test(shows_a_line_a_change),
