@@ -15,6 +15,8 @@ DOWNLOADS = 4
 FILE_BYTES = 3_000_000
 HELD = 24
 CHANCES = 3
+UPLOAD_BYTES = 400_000
+ADVMSS = 1300
 
 
 class TunnelTest(harness.LabTest):
@@ -60,6 +62,32 @@ class Tunnels(TunnelTest):
             start_weir_member(member, harness.BUILD)
         print("decapsulation by weir-member")
         self.assert_web(network, "gue")
+
+
+    def upload(self, network):
+        for host in network.vip.values():
+            report = self.client(network.client, "upload", UPLOAD_BYTES, host, 7)
+            self.assertEqual(UPLOAD_BYTES, report["back"])
+
+    def tell_mss(self, member, *metrics):
+        """Changes the routes by which the member answers, in their places."""
+        for version, prefix, metric in (("-4", "10.3.0.0/24", "0"), ("-6", "fd00:3::/64", "256")):
+            member.ip(version, "route", "replace", prefix, "dev", "eth0", "metric", metric, *metrics)
+
+    def test_full_sized_segments_find_what_fits(self):
+        """Clients learn it by ICMP, and need not where members tell them a smaller MSS."""
+        network = self.members_with_vips(1)
+        member = network.members["s1"]
+        start_weir_member(member, harness.BUILD)
+        start_echo(member, "s1", "tcp", 7)
+        config = network.serve(network.configuration(self.driver), "echo", 7, forward="gue")
+        plane = self.plane(network, config, self.driver)
+        self.tell_mss(member, "advmss", str(ADVMSS))
+        self.upload(network)
+        self.assertNotIn("mtu", plane.drops())
+        self.tell_mss(member)
+        self.upload(network)
+        self.assertGreater(plane.drops()["mtu"], 0)
 
 
 class SecondChance(TunnelTest):

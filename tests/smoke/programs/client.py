@@ -9,6 +9,8 @@
     client.py connect COUNT HOST PORT
         COUNT connections, one request each, one after the other: {"answered": {name: count},
         "failed"}
+    client.py upload BYTES HOST PORT
+        so many bytes to an echo server, all of which must come back: {"back"}
     client.py trickle 0 HOST PORT
         a few requests a second until it is ended: nothing is printed
     client.py hold COUNT HOST PORT FILE [udp]
@@ -108,6 +110,20 @@ def connect(count, host, port):
     return {"answered": answered, "failed": failed}
 
 
+def upload(size, host, port):
+    connection = socket.create_connection((host, port), TIMEOUT_SECONDS)
+    connection.settimeout(TIMEOUT_SECONDS)
+    sender = threading.Thread(target=connection.sendall, args=(b"x" * size,), daemon=True)
+    sender.start()
+    back = 0
+    while back < size:
+        block = connection.recv(65536)
+        if not block:
+            break
+        back += block.count(b"x")  # the server's name stands before each piece
+    return {"back": back}
+
+
 def trickle(_, host, port):
     while True:
         fetch(host, port, "/", [None], 0)
@@ -160,7 +176,7 @@ def hold(count, host, port, path, protocol="tcp"):
 def main():
     what, count, host, port = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
     actions = {"downloads": downloads, "udp": udp, "spray": spray, "connect": connect,
-               "trickle": trickle, "hold": hold}
+               "trickle": trickle, "hold": hold, "upload": upload}
     print(json.dumps(actions[what](count, host, port, *sys.argv[5:])))
 
 
