@@ -17,6 +17,8 @@ HELD = 24
 CHANCES = 3
 UPLOAD_BYTES = 400_000
 ADVMSS = 1300
+SLOW_SECONDS = 6
+SLOW_KIB = 128  # a second
 
 
 class TunnelTest(harness.LabTest):
@@ -97,7 +99,9 @@ class SecondChance(TunnelTest):
         super().setUp()
         self.network = self.members_with_vips(4)
         self.programs = {}
+        self.content, self.digest = sample_file(1024 * SLOW_KIB * SLOW_SECONDS, seed=4)
         for name, member in self.network.members.items():
+            Nginx(member, name, {"sample": self.content}, slow_rate=f"{SLOW_KIB}k")
             self.programs[name] = start_weir_member(member, harness.BUILD)
             start_echo(member, name, "tcp", 7)
             for host in self.network.vip.values():
@@ -106,8 +110,8 @@ class SecondChance(TunnelTest):
     def config(self, names, drained=(), chances=CHANCES):
         more = {"second-chance": chances} if chances else {}
         config = self.network.configuration(self.driver)
-        for protocol in ("tcp", "udp"):
-            self.network.serve(config, protocol, 7, protocol=protocol, names=names, forward="gue",
+        for name, protocol, port in (("web", "tcp", 80), ("tcp", "tcp", 7), ("udp", "udp", 7)):
+            self.network.serve(config, name, port, protocol=protocol, names=names, forward="gue",
                                balancer="ring", **more)
         for pool in config["pools"]:
             for member in pool["members"]:
@@ -139,17 +143,29 @@ class SecondChance(TunnelTest):
     def test_members_and_appliance_change_at_once(self):
         plane = self.plane(self.network, self.config(("s1", "s2", "s3")), self.driver)
         held = self.hold()
+        downloads = [self.network.client.python(
+            f"downloads{version}", "client.py", "downloads", str(HELD), self.network.vip[version],
+            "80", "/slow/sample") for version in (4, 6)]
+        wait_until(lambda: all(member["flows"] > 0 for version in (4, 6)
+                               for member in plane.members(f"web{version}").values()), 10,
+                   "downloads from every member")
         before = self.passed_on()
         # One is drained, one comes, and what the appliance knew is lost; then two more are.
         for drained in (("s1",), ("s1", "s3")):
             self.replace(plane, self.config(("s1", "s2", "s3", "s4"), drained))
             for each in held:
                 each.round()
+        self.assertTrue(all(process.running() for process in downloads), "too early to tell")
         reports = [each.end() for each in held]
         for report in reports:
             self.assertEqual([], report["failed"])
             self.assertEqual({"s1", "s2", "s3"}, set(report["answered"]))
         self.assertGreater(self.passed_on(), before)
+        for process in downloads:
+            self.assertEqual(0, process.wait(30), process.said())
+            report = harness.json.loads(process.said())
+            self.assert_downloads(report, HELD, self.digest)
+            self.assertEqual({"s1", "s2", "s3"}, set(report["served"]))
         # What is new goes to who serves now, and only there.
         report = self.client(self.network.client, "udp", 40, self.network.vip[4], 7)
         self.assertEqual(0, report["lost"], report)
