@@ -267,12 +267,14 @@ static void run(struct member *member)
     struct pollfd waits[] = {{.fd = member->sockets[0], .events = POLLIN},
                              {.fd = member->sockets[1], .events = POLLIN},
                              {.fd = member->tun, .events = POLLIN}};
+    sigset_t none;
+    sigemptyset(&none);
     while (!ending) {
         if (telling) {
             telling = 0;
             tell(member);
         }
-        if (poll(waits, 3, -1) <= 0)
+        if (ppoll(waits, 3, NULL, &none) <= 0)
             continue;
         for (int i = 0; i < 2; i++) {
             if (waits[i].revents)
@@ -363,10 +365,16 @@ int main(int argc, char **argv)
     static struct member member;
     if (!open_all(&member, &options))
         return 1;
+    // Signals come while it waits, and only then.
     const struct sigaction action = {.sa_handler = on_signal};
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGUSR1, &action, NULL);
+    const int signals[] = {SIGTERM, SIGINT, SIGUSR1};
+    sigset_t blocked;
+    sigemptyset(&blocked);
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+        sigaddset(&blocked, signals[i]);
+        sigaction(signals[i], &action, NULL);
+    }
+    sigprocmask(SIG_BLOCK, &blocked, NULL);
     printf("weir-member: ready on %s\n", options.interface);
     fflush(stdout);
     run(&member);

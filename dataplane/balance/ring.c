@@ -77,8 +77,8 @@ static enum error members_placed(const struct balance_member *members, uint32_t 
 static void pass_on(struct ring *ring, const struct balance_member *members)
 {
     uint16_t serves = NOBODY;
-    for (uint32_t i = 0; i < 2 * ring->count;
-         i++) { // twice round: what is past the end begins anew
+    // Twice round, backwards: past the last point is the first.
+    for (uint32_t i = 0; i < 2 * ring->count; i++) {
         struct point *point = &ring->points[ring->count - 1 - i % ring->count];
         if (members[point->index].weight > 0)
             serves = point->index;

@@ -74,7 +74,8 @@ class Tunnels(TunnelTest):
     def tell_mss(self, member, *metrics):
         """Changes the routes by which the member answers, in their places."""
         for version, prefix, metric in (("-4", "10.3.0.0/24", "0"), ("-6", "fd00:3::/64", "256")):
-            member.ip(version, "route", "replace", prefix, "dev", "eth0", "metric", metric, *metrics)
+            member.ip(version, "route", "replace", prefix, "dev", "eth0", "metric", metric,
+                      *metrics)
 
     def test_full_sized_segments_find_what_fits(self):
         """Clients learn it by ICMP, and need not where members tell them a smaller MSS."""
