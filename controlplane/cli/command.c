@@ -107,6 +107,14 @@ const struct command commands[] = {
         .run = show_talkers,
     },
     {
+        .words = {"show", "handshakes"},
+        .usage = "",
+        .help = "how long each member's TCP handshakes take",
+        .example = "weirctl show handshakes",
+        .options = SHOW_OPTIONS,
+        .run = show_handshakes,
+    },
+    {
         .words = {"show", "neighbours"},
         .usage = "",
         .help = "next hops: MAC address and state (ARP, neighbour discovery)",

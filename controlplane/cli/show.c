@@ -180,6 +180,11 @@ enum cli_exit show_talkers(const struct invocation *invocation)
     return show(invocation, "show.talkers", json_pack("{sI}", "limit", limit), view_talkers);
 }
 
+enum cli_exit show_handshakes(const struct invocation *invocation)
+{
+    return show(invocation, "show.handshakes", NULL, view_handshakes);
+}
+
 enum cli_exit show_workers(const struct invocation *invocation)
 {
     return show(invocation, "show.workers", NULL, view_workers);

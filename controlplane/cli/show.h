@@ -13,5 +13,6 @@ enum cli_exit show_balance(const struct invocation *invocation);
 enum cli_exit show_access(const struct invocation *invocation);
 enum cli_exit show_stages(const struct invocation *invocation);
 enum cli_exit show_talkers(const struct invocation *invocation);
+enum cli_exit show_handshakes(const struct invocation *invocation);
 enum cli_exit show_workers(const struct invocation *invocation);
 enum cli_exit show_neighbours(const struct invocation *invocation);

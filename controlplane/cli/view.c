@@ -504,6 +504,25 @@ enum error view_talkers(const json_t *result, bool all, FILE *out, FILE *notes)
     return print_view(&view, result, all, out, notes);
 }
 
+enum error view_handshakes(const json_t *result, bool all, FILE *out, FILE *notes)
+{
+    static const struct view view = {
+        .rows = "members",
+        .none = "no pool has members",
+        .column_count = 6,
+        .columns =
+            {
+                {"POOL", "pool", VIEW_TEXT, NULL},
+                {"MEMBER", "member", VIEW_TEXT, NULL},
+                {"HANDSHAKES", "handshakes", VIEW_COUNT, NULL},
+                {"P50-US", "p50_us", VIEW_REAL, NULL},
+                {"P90-US", "p90_us", VIEW_REAL, NULL},
+                {"P99-US", "p99_us", VIEW_REAL, NULL},
+            },
+    };
+    return print_view(&view, result, all, out, notes);
+}
+
 enum error view_balance(const json_t *result, bool all, FILE *out, FILE *notes)
 {
     static const struct view view = {

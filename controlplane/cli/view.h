@@ -24,6 +24,7 @@ view_function view_balance;
 view_function view_vip_drops;
 view_function view_stages;
 view_function view_talkers;
+view_function view_handshakes;
 view_function view_workers;
 view_function view_neighbours;
 

@@ -35,6 +35,7 @@ void show_balance(void *daemon, const json_t *arguments, struct ipc_reply *reply
 void show_access(void *daemon, const json_t *arguments, struct ipc_reply *reply);
 void show_stages(void *daemon, const json_t *arguments, struct ipc_reply *reply);
 void show_talkers(void *daemon, const json_t *arguments, struct ipc_reply *reply);
+void show_handshakes(void *daemon, const json_t *arguments, struct ipc_reply *reply);
 void show_workers(void *daemon, const json_t *arguments, struct ipc_reply *reply);
 void show_neighbours(void *daemon, const json_t *arguments, struct ipc_reply *reply);
 

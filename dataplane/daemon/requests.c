@@ -64,6 +64,7 @@ const struct ipc_method daemon_methods[] = {
     {"show.access", show_access},
     {"show.stages", show_stages},
     {"show.talkers", show_talkers},
+    {"show.handshakes", show_handshakes},
     {"show.workers", show_workers},
     {"show.neighbours", show_neighbours},
     {"trace.start", trace_start},

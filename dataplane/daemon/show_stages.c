@@ -130,3 +130,30 @@ void show_talkers(void *context, const json_t *arguments, struct ipc_reply *repl
     }
     reply->result = json_pack("{s:o}", "talkers", talkers);
 }
+
+struct handshakes_reply {
+    const struct daemon *daemon;
+    json_t *members;
+};
+
+static void add_handshakes(void *context, const struct plane_member_view *view)
+{
+    const struct handshakes_reply *to = context;
+    struct plane_handshakes took = plane_handshakes(to->daemon->plane, view->slot);
+    json_t *item = json_pack("{s:s, s:s, s:o}", "pool", view->pool, "member", view->name,
+                             "handshakes", number(took.count));
+    if (took.count) {
+        json_object_set_new(item, "p50_us", json_real(took.p50_us));
+        json_object_set_new(item, "p90_us", json_real(took.p90_us));
+        json_object_set_new(item, "p99_us", json_real(took.p99_us));
+    }
+    json_array_append_new(to->members, item);
+}
+
+void show_handshakes(void *context, const json_t *arguments, struct ipc_reply *reply)
+{
+    const struct daemon *daemon = context;
+    struct handshakes_reply to = {.daemon = daemon, .members = json_array()};
+    plane_walk_members(daemon->plane, add_handshakes, &to);
+    reply->result = json_pack("{s:o}", "members", to.members);
+}

@@ -89,6 +89,13 @@ struct plane_member_view {
 void plane_walk_members(const struct plane *plane,
                         void (*visit)(void *context, const struct plane_member_view *view),
                         void *context);
+// How long handshakes with a member (slot) took, from SYN to ACK.
+struct plane_handshakes {
+    uint64_t count;
+    double p50_us, p90_us, p99_us; // that part took at most so many microseconds
+};
+struct plane_handshakes plane_handshakes(const struct plane *plane, uint32_t slot);
+
 // The slot of a configured vip, 0 if it has none.
 uint32_t plane_vip_slot(const struct plane *plane, const struct config_vip *vip);
 

@@ -106,6 +106,8 @@ static void label_members(struct plane *plane, const struct tables *old, const s
                      now->members[slot].pool_name, now->members[slot].name);
         if (used || was_used)
             relabel(plane, families, RTE_DIM(families), slot, was_used, used, label);
+        for (uint32_t w = 0; used && !was_used && w < plane->worker_count; w++)
+            handshakes_forget(&plane->workers[w]->stage.handshakes, slot);
     }
 }
 

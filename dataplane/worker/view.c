@@ -1,4 +1,5 @@
 // The packet plane told to people: copies, made by the main thread.
+#include <rte_cycles.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -127,6 +128,21 @@ void plane_walk_members(const struct plane *plane,
                            .next_hop = neighbour_text(hop.state),
                        });
     }
+}
+
+struct plane_handshakes plane_handshakes(const struct plane *plane, uint32_t slot)
+{
+    uint64_t counts[HANDSHAKE_BUCKETS] = {0};
+    struct plane_handshakes view = {.count = 0};
+    for (uint32_t w = 0; w < plane->worker_count; w++)
+        handshakes_add(&plane->workers[w]->stage.handshakes, slot, counts);
+    for (uint32_t i = 0; i < HANDSHAKE_BUCKETS; i++)
+        view.count += counts[i];
+    double tick_us = 1e6 * (1u << HANDSHAKE_TICK_BITS) / (double)rte_get_tsc_hz();
+    view.p50_us = tick_us * handshake_quantile(counts, 0.5);
+    view.p90_us = tick_us * handshake_quantile(counts, 0.9);
+    view.p99_us = tick_us * handshake_quantile(counts, 0.99);
+    return view;
 }
 
 uint32_t plane_vip_slot(const struct plane *plane, const struct config_vip *vip)

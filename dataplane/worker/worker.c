@@ -92,6 +92,7 @@ uint32_t worker_turn(struct worker *worker)
     stage->tap = atomic_load_explicit(&worker->tap, memory_order_acquire);
     uint64_t now_tsc = rte_rdtsc();
     stage->now_ms = (uint32_t)((now_tsc - worker->started_tsc) / worker->cycles_per_ms);
+    stage->now_ticks = (uint32_t)(now_tsc >> HANDSHAKE_TICK_BITS);
     meter_turn(&stage->meter, now_tsc, worker->turn_packets);
 
     uint32_t packets = 0;

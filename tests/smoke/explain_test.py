@@ -27,6 +27,14 @@ class Explain(harness.LabTest):
         network, config, plane = self.start()
         for _ in range(5):
             self.curl(network.client, url(network.vip[4]))
+        timed = [member for member in plane.ask("show", "handshakes")["members"]
+                 if member["pool"] == "web4"]
+        self.assertEqual(5, sum(member["handshakes"] for member in timed))
+        for member in timed:
+            if member["handshakes"]:
+                self.assertLess(0, member["p50_us"])
+                self.assertLess(member["p50_us"], 1000000)
+                self.assertLessEqual(member["p50_us"], member["p99_us"])
         talkers = plane.ask("show", "talkers")["talkers"]
         self.assertEqual({address(1, 10): 100.0},
                          {talker["client"]: talker["packets_percent"] for talker in talkers})

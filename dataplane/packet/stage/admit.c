@@ -97,6 +97,8 @@ static enum error begin_flow(struct stage *stage, const struct newcomer *newcome
                                &flow);
     if (error)
         return error;
+    if (state == FLOW_TCP_OPENING)
+        handshakes_begin(&stage->handshakes, newcomer->hash, stage->now_ticks);
     struct tally *vip = &stage->counters.vips[newcomer->endpoint];
     struct tally *of_member = &stage->counters.members[member];
     stats_add(&vip->flows, 1);
@@ -191,7 +193,7 @@ static void admit_packet(struct stage *stage, struct packet *packet, const struc
     // An earlier packet of this burst may have begun the flow.
     struct flow *flow = flow_find(stage->flows, key, hash, stage->now_ms);
     if (flow) {
-        forward_established(stage, packet, flow, key->endpoint);
+        forward_established(stage, packet, flow, key->endpoint, hash);
         return;
     }
     uint64_t words[FLOW_WORDS_V6];

@@ -23,21 +23,23 @@ bool flow_reopens(const struct stage *stage, const struct flow *flow, uint8_t tc
                        silent_ms(stage, flow, state));
 }
 
-void flow_follow(struct stage *stage, struct flow *flow, uint8_t tcp_flags)
+void flow_follow(struct stage *stage, struct flow *flow, uint8_t tcp_flags, uint64_t hash)
 {
     enum flow_state before = flow_state_of(stage->flows, flow);
     enum flow_state after = before;
     if (before != FLOW_UDP)
         after = tcp_next_state(before, direction_of(flow), tcp_flags, flow->flags & FLOW_TWO_WAY,
                                silent_ms(stage, flow, before));
+    if (after == FLOW_TCP_ESTABLISHED && before != after && !tcp_on_trial(before))
+        handshakes_end(&stage->handshakes, hash, flow->member, stage->now_ticks);
     if (after != before || !tcp_on_trial(after))
         flow_set(stage->flows, flow, after, stage->now_ms + stage->tables->timeouts_ms[after]);
 }
 
 void forward_established(struct stage *stage, struct packet *packet, struct flow *flow,
-                         uint16_t service)
+                         uint16_t service, uint64_t hash)
 {
-    flow_follow(stage, flow, packet->wire.tcp_flags);
+    flow_follow(stage, flow, packet->wire.tcp_flags, hash);
     struct flow_pair *pair = flow_pair_of(stage->flows, flow);
     if (flow->flags & FLOW_IS_REPLY)
         forward_reply(stage, packet, pair);
@@ -56,6 +58,6 @@ void stage_established(struct stage *stage, struct burst *burst)
         if (flow_reopens(stage, flow, packet->wire.tcp_flags))
             flow_remove(stage->flows, flow); // admit begins it anew
         else
-            forward_established(stage, packet, flow, burst->keys[k].endpoint);
+            forward_established(stage, packet, flow, burst->keys[k].endpoint, burst->hashes[k]);
     }
 }

@@ -204,12 +204,13 @@ static inline struct flow *flow_now(struct stage *stage, const struct plain *pla
     return flow && flow_is_live(stage->flows, flow, stage->now_ms) ? flow : NULL;
 }
 
-static inline void follow(struct stage *stage, struct flow *flow, uint8_t tcp_flags)
+static inline void follow(struct stage *stage, struct flow *flow, const struct plain *plain)
 {
+    uint8_t tcp_flags = plain->wire.tcp_flags;
     struct flow_pair *pair = flow_pair_of(stage->flows, flow);
     uint8_t state = pair ? pair->state : flow->state;
     if (UNLIKELY(!flow_is_quiet(state, tcp_flags))) {
-        flow_follow(stage, flow, tcp_flags);
+        flow_follow(stage, flow, tcp_flags, plain->hash);
         return;
     }
     uint32_t expires_ms = stage->now_ms + stage->tables->timeouts_ms[state];
@@ -340,7 +341,7 @@ static inline bool go(struct short_burst *burst, struct rte_mbuf *mbuf, const st
                     ? send_to_client(stage, mbuf, plain, flow_pair_of(stage->flows, flow))
                     : send_to_member(stage, mbuf, plain, flow->member);
     if (LIKELY(sent))
-        follow(stage, flow, plain->wire.tcp_flags);
+        follow(stage, flow, plain);
     return sent;
 }
 

@@ -26,13 +26,16 @@ enum error stage_init(struct stage *stage)
     struct siphash_key key;
     random_os_bytes(&key, sizeof(key));
     enum error error = fragments_create(key, actions, &stage->fragments);
-    return error ? error : drops_init(&stage->drops);
+    if (error || (error = drops_init(&stage->drops)))
+        return error;
+    return handshakes_init(&stage->handshakes);
 }
 
 void stage_fini(struct stage *stage)
 {
     fragments_destroy(stage->fragments);
     drops_fini(&stage->drops);
+    handshakes_fini(&stage->handshakes);
 }
 
 void stage_expire(struct stage *stage)

@@ -20,6 +20,7 @@
 #include "dataplane/packet/stage/counters.h"
 #include "dataplane/packet/stage/drops.h"
 #include "dataplane/packet/stage/fragments.h"
+#include "dataplane/packet/stage/handshakes.h"
 #include "dataplane/packet/stage/meter.h"
 #include "dataplane/packet/stage/observe.h"
 #include "dataplane/packet/stage/tables.h"
@@ -93,12 +94,14 @@ struct stage {
     struct mailbox *held;                     // to the main thread
     struct mailbox **handoff;                 // to each worker; [worker] itself is NULL
     struct counters counters;
-    struct drops drops;         // by service
-    struct meter meter;         // of this turn
-    struct observe_tap *tap;    // set by the worker each turn; NULL: nobody watches
-    struct talkers talkers;     // by a sample
-    uint32_t talkers_halved_ms; //
-    enum drop_reason last_drop; // what was dropped last was dropped for this
+    struct drops drops;           // by service
+    struct handshakes handshakes; // by member
+    uint32_t now_ticks;           // set by the worker each turn; of 2^HANDSHAKE_TICK_BITS cycles
+    struct meter meter;           // of this turn
+    struct observe_tap *tap;      // set by the worker each turn; NULL: nobody watches
+    struct talkers talkers;       // by a sample
+    uint32_t talkers_halved_ms;   //
+    enum drop_reason last_drop;   // what was dropped last was dropped for this
     uint64_t rules_held; // digest of the rules that all flows were held against, or are being
     uint32_t recheck_position;
     bool rechecking;

@@ -98,9 +98,10 @@ void stage_classify(struct stage *stage, struct burst *burst);
 void stage_established(struct stage *stage, struct burst *burst);
 // The same for one packet and its flow. `service` is that of a client's packet.
 void forward_established(struct stage *stage, struct packet *packet, struct flow *flow,
-                         uint16_t service);
-// A packet with those flags (0: UDP) of a flow: its state after it, and its time.
-void flow_follow(struct stage *stage, struct flow *flow, uint8_t tcp_flags);
+                         uint16_t service, uint64_t hash);
+// A packet with those flags (0: UDP) of a flow: its state after it, and its time. `hash`: of the
+// packet's key.
+void flow_follow(struct stage *stage, struct flow *flow, uint8_t tcp_flags, uint64_t hash);
 // Whether it begins a new connection in a flow whose own is over.
 bool flow_reopens(const struct stage *stage, const struct flow *flow, uint8_t tcp_flags);
 

@@ -284,6 +284,21 @@ static void shows_who_talks_most(void **state)
         assert_view(view_talkers, &cases[i]);
 }
 
+static void shows_how_long_handshakes_take(void **state)
+{
+    static const struct view_case expected = {
+        .json =
+            "{\"members\":[{\"pool\":\"web\",\"member\":\"s1\",\"handshakes\":12,\"p50_us\":101.26,"
+            "\"p90_us\":200,\"p99_us\":1000.5},{\"pool\":\"web\",\"member\":\"s2\","
+            "\"handshakes\":0}]}",
+        .out = "POOL  MEMBER  HANDSHAKES  P50-US  P90-US  P99-US\n"
+               "web   s1              12   101.3   200.0  1000.5\n"
+               "web   s2               0       -       -       -\n",
+        .notes = "",
+    };
+    assert_view(view_handshakes, &expected);
+}
+
 static void shows_workers(void **state)
 {
     static const struct view_case expected = {
@@ -349,8 +364,9 @@ static void shows_a_line_a_change(void **state)
 static void refuses_answers_of_another_shape(void **state)
 {
     static view_function *const views[] = {
-        view_status,  view_ports,      view_vips,    view_pools,     view_flows,  view_drops,
-        view_workers, view_neighbours, view_changes, view_vip_drops, view_stages, view_talkers,
+        view_status, view_ports,   view_vips,       view_pools,   view_flows,
+        view_drops,  view_workers, view_neighbours, view_changes, view_vip_drops,
+        view_stages, view_talkers, view_handshakes,
     };
     static const char *const answers[] = {
         "{}",
@@ -485,6 +501,7 @@ int main(void)
         cmocka_unit_test(shows_whose_packets_were_dropped),
         cmocka_unit_test(shows_stages_and_how_busy_workers_are),
         cmocka_unit_test(shows_who_talks_most),
+        cmocka_unit_test(shows_how_long_handshakes_take),
         cmocka_unit_test(shows_workers),
         cmocka_unit_test(shows_neighbours),
         cmocka_unit_test(shows_a_line_a_change),
