@@ -13,7 +13,7 @@
 
 #include "base/random.h"
 
-#define METER_INTERVAL     16
+#define METER_INTERVAL     32
 #define METER_FULL_PACKETS 8 // a turn after one with so many packets is a full one
 
 // X(enumerator, name, help)
