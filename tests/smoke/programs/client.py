@@ -2,8 +2,10 @@
 
     client.py downloads COUNT HOST PORT PATH
         COUNT downloads at once, each over its own connection: {"ok", "failed", "sha256", "served"}
-    client.py udp COUNT HOST PORT
+    client.py udp COUNT HOST PORT [SIZE]
         COUNT datagrams, each from a socket of its own: {"answered": {name: count}, "lost"}
+    client.py path_mtu COUNT HOST PORT SIZE
+        COUNT datagrams that are never fragmented: {"mtu", "refused": {error: count}}
     client.py spray COUNT HOST PORT
         COUNT datagrams, each from a socket of its own, no answer awaited: {"sent"}
     client.py connect COUNT HOST PORT
@@ -20,6 +22,7 @@
 """
 
 import collections
+import errno
 import hashlib
 import http.client
 import json
@@ -71,14 +74,14 @@ def downloads(count, host, port, path):
             "served": collections.Counter(result[0] for result in good)}
 
 
-def udp(count, host, port):
+def udp(count, host, port, size=0):
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     answered, lost = collections.Counter(), 0
     for index in range(count):
         with socket.socket(family, socket.SOCK_DGRAM) as client:
             client.settimeout(2)
             client.connect((host, port))
-            sent = b"%d" % index + b"x" * (index % 1200)
+            sent = b"%d" % index + b"x" * (int(size) or index % 1200)
             client.send(sent)
             try:
                 name, _, payload = client.recv(65536).partition(b" ")
@@ -87,6 +90,27 @@ def udp(count, host, port):
                 continue
             answered[name.decode() if payload == sent else "corrupted"] += 1
     return {"answered": answered, "lost": lost}
+
+
+def path_mtu(count, host, port, size):
+    """Like ping -M do: never fragmented. What the kernel has learned by then, and what it said."""
+    v6 = ":" in host
+    level, discover, do, mtu = ((socket.IPPROTO_IPV6, 23, 2, 24) if v6 else
+                                (socket.IPPROTO_IP, 10, 2, 14))
+    refused = collections.Counter()
+    with socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.setsockopt(level, discover, do)
+        client.settimeout(0.3)
+        client.connect((host, port))
+        for _ in range(count):
+            try:
+                client.send(b"x" * int(size))
+                client.recv(65536)
+            except TimeoutError:
+                refused["timeout"] += 1
+            except OSError as error:
+                refused[errno.errorcode[error.errno]] += 1
+        return {"mtu": client.getsockopt(level, mtu), "refused": refused}
 
 
 def spray(count, host, port):
@@ -175,8 +199,8 @@ def hold(count, host, port, path, protocol="tcp"):
 
 def main():
     what, count, host, port = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
-    actions = {"downloads": downloads, "udp": udp, "spray": spray, "connect": connect,
-               "trickle": trickle, "hold": hold, "upload": upload}
+    actions = {"downloads": downloads, "udp": udp, "path_mtu": path_mtu, "spray": spray,
+               "connect": connect, "trickle": trickle, "hold": hold, "upload": upload}
     print(json.dumps(actions[what](count, host, port, *sys.argv[5:])))
 
 
