@@ -400,6 +400,51 @@ static void walks_a_big_table_with_few_entries_in_bounded_portions(void **state)
     flow_table_destroy(table);
 }
 
+static void count_end(void *context, uint16_t service, uint16_t member,
+                      const struct flow_pair *pair)
+{
+    uint32_t *ended = context;
+    ended[member]++;
+}
+
+// A drained member's flows run out while all others go on.
+static void of_a_million_flows_only_a_drained_members_end(void **state)
+{
+    enum {
+        FLOWS = 1 << 20,
+        MEMBERS = 1000,
+        DRAINED = 617
+    };
+    static uint32_t ended[MEMBERS];
+    memset(ended, 0, sizeof(ended));
+    struct flow_table *table = table_of(FLOWS);
+    flow_table_on_free(table, count_end, ended);
+    for (uint32_t n = 0; n < FLOWS; n++) {
+        struct flow_key key = key_of(n);
+        if (add_key(table, &key, 0, n % MEMBERS) != ERROR_NONE)
+            fail_msg("no room for flow %u", n);
+    }
+    uint32_t drained = 0;
+    for (uint32_t n = 0; n < FLOWS; n++) {
+        struct flow *flow = look(table, n, TIMEOUT_MS - 1);
+        if (!flow || flow->member != n % MEMBERS)
+            fail_msg("flow %u is not its member's", n);
+        if (flow->member == DRAINED)
+            drained++;
+        else
+            flow->expires_ms += TIMEOUT_MS;
+    }
+    assert_int_equal(flow_sweep(table, flow_table_buckets(table), TIMEOUT_MS), drained);
+    assert_int_equal(flow_table_used(table), FLOWS - drained);
+    for (uint32_t member = 0; member < MEMBERS; member++)
+        assert_int_equal(ended[member], member == DRAINED ? drained : 0);
+    for (uint32_t n = 0; n < FLOWS; n++) {
+        if (!look(table, n, TIMEOUT_MS) != (n % MEMBERS == DRAINED))
+            fail_msg("flow %u", n);
+    }
+    flow_table_destroy(table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -417,6 +462,7 @@ int main(void)
         cmocka_unit_test(replaces_expired_entries_when_full),
         cmocka_unit_test(a_flow_takes_no_more_than_its_share_of_memory),
         cmocka_unit_test(finds_a_million_flows_and_sweeps_them),
+        cmocka_unit_test(of_a_million_flows_only_a_drained_members_end),
         cmocka_unit_test(walks_each_live_entry_once_in_portions),
         cmocka_unit_test(walks_a_big_table_with_few_entries_in_bounded_portions),
     };
