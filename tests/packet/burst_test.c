@@ -144,6 +144,46 @@ static void the_general_way_forwards_as_the_short_one(void **state)
     rig_close(&rig);
 }
 
+// A member also talks with the appliance itself, from the port it serves on: a health check of this
+// machine's own kernel is answered so.
+static void what_a_member_sends_to_the_appliance_itself_is_punted(void **state)
+{
+    static const char *const workers[] = {"cores: [0]", "cores: [0, 1]"};
+    static struct stage_rig rig;
+    static struct frame frame;
+    static struct outcome outcome;
+    for (size_t w = 0; w < 2; w++) {
+        char yaml[1024];
+        snprintf(yaml, sizeof(yaml),
+                 "node: {name: test, %s, flows: {per-worker: 4096}}\n"
+                 "ports:\n"
+                 "  - {name: front, device: net_null0, addresses: [10.1.0.1/24]}\n"
+                 "  - {name: back, device: net_null1, addresses: [10.2.0.1/24, 'fd00:2::1/64'],\n"
+                 "     punt: {interface: punt1}}\n"
+                 "pools: [{name: p, members: [{name: a, address: 10.2.0.11}]},\n"
+                 "        {name: q, members: [{name: a, address: 'fd00:2::11'}]}]\n"
+                 "vips: [{name: v, address: 10.1.0.100, port: 80, protocol: tcp, pool: p},\n"
+                 "       {name: w, address: 'fd00:1::100', port: 80, protocol: tcp, pool: q}]\n",
+                 workers[w]);
+        rig_open(&rig, yaml);
+        for (int i = 0; i < 4; i++) {
+            bool v6 = i & 1;
+            struct frame_spec spec = {.destination_mac = back_mac,
+                                      .source_mac = member_mac,
+                                      .source = v6 ? "fd00:2::11" : "10.2.0.11",
+                                      .destination = v6 ? "fd00:2::1" : "10.2.0.1",
+                                      .source_port = 80,
+                                      .destination_port = 40000,
+                                      .tcp_flags = SYN | ACK};
+            spec = i & 2 ? generally(spec) : spec;
+            frame_build(&frame, &spec);
+            rig_packet(&rig, BACK, &frame, &outcome);
+            assert_int_equal(outcome.kind, OUTCOME_PUNTED);
+        }
+        rig_close(&rig);
+    }
+}
+
 static int compare_packets(const void *a, const void *b)
 {
     return memcmp(a, b, sizeof(((struct sent *)NULL)->packets[0]));
@@ -260,6 +300,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(packets_of_a_flow_leave_in_their_order),
         cmocka_unit_test(the_general_way_forwards_as_the_short_one),
+        cmocka_unit_test(what_a_member_sends_to_the_appliance_itself_is_punted),
         cmocka_unit_test(too_many_member_endpoints_are_refused_by_name_and_leave_nothing),
         cmocka_unit_test(a_burst_does_what_its_packets_do_one_by_one),
     };

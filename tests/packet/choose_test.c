@@ -206,6 +206,50 @@ static void a_cold_member_gets_a_sixteenth_of_its_share(void **state)
     rig_close(&rig);
 }
 
+// Packets of several flows that all begin in one burst, so many of each; a packet's source port
+// says which flow it is of.
+static void begin_in_a_burst(uint32_t flows, uint32_t packets_each)
+{
+    static struct frame frames[STAGE_BURST];
+    static struct sent sent;
+    uint32_t count = 0;
+    assert_true(flows * packets_each <= STAGE_BURST);
+    for (uint32_t i = 0; i < flows * packets_each; i++) {
+        struct frame_spec spec = {.destination_mac = (const uint8_t[]){2, 0, 0, 0, 0, 0},
+                                  .source = "10.1.0.10",
+                                  .destination = "10.1.0.100",
+                                  .source_port = (uint16_t)(next_port + 1 + i / packets_each),
+                                  .destination_port = 80,
+                                  .tcp_flags = WIRE_TCP_SYN};
+        frame_build(&frames[count++], &spec);
+    }
+    next_port = (uint16_t)(next_port + flows);
+    rig_burst(&rig, 0, frames, count, &sent);
+    assert_int_equal(sent.count, count);
+}
+
+// However many packets of new flows come together: in turn, and by load, each flow counts once.
+static void flows_that_begin_together_spread_as_if_one_by_one(void **state)
+{
+    static const char *const pools[] = {
+        CONFIGURATION("balancer: round-robin", MEMBERS),
+        CONFIGURATION("balancer: weighted-round-robin", MEMBERS),
+        CONFIGURATION("balancer: least-connections", MEMBERS),
+    };
+    static const struct {
+        uint32_t flows, packets_each;
+    } bursts[] = {{32, 1}, {16, 2}, {1, 2}, {1, 2}, {8, 4}};
+    for (size_t i = 0; i < sizeof(pools) / sizeof(pools[0]); i++) {
+        open_with(pools[i]);
+        for (size_t b = 0; b < sizeof(bursts) / sizeof(bursts[0]); b++)
+            begin_in_a_burst(bursts[b].flows, bursts[b].packets_each);
+        const struct tables_pool *pool = rig.tables->pools[0];
+        for (uint32_t m = 0; m < 2; m++)
+            assert_int_equal(rig.stage.counters.members[pool->members[m]].flows, 29);
+        rig_close(&rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +259,7 @@ int main(void)
         cmocka_unit_test(a_client_is_placed_by_its_hash_first_and_stays_when_members_change),
         cmocka_unit_test(a_client_of_a_drained_member_gets_another_and_stays_there),
         cmocka_unit_test(a_member_that_returns_warms_up_in_steps),
+        cmocka_unit_test(flows_that_begin_together_spread_as_if_one_by_one),
         cmocka_unit_test(a_cold_member_gets_a_sixteenth_of_its_share),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -96,6 +96,14 @@ static uint16_t choose_by_affinity(struct stage *stage, const struct newcomer *n
     return member;
 }
 
+bool choose_ahead(const struct stage *stage, const struct newcomer *newcomer)
+{
+    if (newcomer->endpoint >= ENDPOINT_NUMBER_MEMBERS)
+        return true;
+    const struct tables_pool *pool = stage->tables->services[newcomer->endpoint].pool;
+    return !pool || !pool->balancer || pool->balancer->ops->by_hash || pool->affinity_ms > 0;
+}
+
 uint16_t choose_member(struct stage *stage, const struct newcomer *newcomer,
                        const struct tables_pool *pool)
 {

@@ -182,16 +182,18 @@ static inline struct newcomer newcomer_of(const struct plain *plain, bool handed
     };
 }
 
-// Decides where packets of no flow go, which fetches what their flows will need.
+// Decides where packets of no flow go, which fetches what their flows will need. Not where each
+// choice has to know of those before it: these wait until their turn in begin().
 static __attribute__((noinline)) void choose(const struct short_burst *burst, struct plain *plain,
                                              uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         if (plain[i].kind != KIND_FLOW || plain[i].found)
             continue;
-        plain[i].chosen = true;
         struct newcomer newcomer = newcomer_of(&plain[i], burst->handed);
-        plain[i].admission = admit_choose(burst->stage, &newcomer);
+        plain[i].chosen = choose_ahead(burst->stage, &newcomer);
+        if (plain[i].chosen)
+            plain[i].admission = admit_choose(burst->stage, &newcomer);
     }
 }
 
@@ -322,8 +324,10 @@ static __attribute__((noinline)) bool begin(struct stage *stage, uint16_t port, 
         stage_hand_off(stage, mbuf, admission.owner, port, HANDOFF_PROCESS);
         return true;
     default:
-        stage_drop_of(stage, mbuf, (enum drop_reason)admission.reason,
-                      plain->endpoint < ENDPOINT_NUMBER_MEMBERS ? plain->endpoint : 0);
+        // A member that speaks with the appliance itself: the stages know our own addresses.
+        if (plain->endpoint >= ENDPOINT_NUMBER_MEMBERS)
+            return false;
+        stage_drop_of(stage, mbuf, (enum drop_reason)admission.reason, plain->endpoint);
         return true;
     }
 }

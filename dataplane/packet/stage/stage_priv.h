@@ -151,6 +151,9 @@ struct flow_key newcomer_key(const struct newcomer *newcomer);
 #define CHOOSE_NONE 0
 uint16_t choose_member(struct stage *stage, const struct newcomer *newcomer,
                        const struct tables_pool *pool);
+// Whether it may be chosen before it is its turn, and again for another packet of its flow: what is
+// chosen depends on nothing that a choice changes.
+bool choose_ahead(const struct stage *stage, const struct newcomer *newcomer);
 // The same where the hash alone decides, whatever the client had last, else CHOOSE_NONE.
 uint16_t choose_by_hash(struct stage *stage, const struct newcomer *newcomer,
                         const struct tables_pool *pool);
