@@ -32,8 +32,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct filter_context context = {
         .vips = {vips, slots, 1}, .ports = {ports, indexes, 2}, .reasons = {reasons, codes, 1}};
     size_t length = strnlen((const char *)data, size);
-    char *text = strndup((const char *)data, length);
+    char *text = malloc(length + 1);
     CHECK(text);
+    memcpy(text, data, length);
+    text[length] = '\0';
     size_t frame = length < size ? length + 1 : size;
     struct filter filter;
     struct filter_fault fault = {.length = 0};
