@@ -61,16 +61,18 @@ void ipc_server_close(struct ipc_server *server);
 int ipc_server_fd(const struct ipc_server *server);
 
 // Does what is ready without blocking: accepts, reads, calls handlers, writes; closes clients whose
-// request or reply makes no progress for 10 s. `now_ns` is monotonic; nothing becomes readable when
+// request or reply makes no progress for 10 s. A client that comes when all places are taken gets
+// that of the one who has asked nothing for longest, and for 5 s at least; where there is no such
+// one, it is refused. `now_ns` is monotonic; nothing becomes readable when
 // such a time is over, so call this every second or so, too.
 void ipc_server_turn(struct ipc_server *server, uint64_t now_ns);
 
 // What became of those who connected.
 struct ipc_server_counts {
     uint64_t accepted;
-    uint64_t refused;   // too many clients
+    uint64_t refused;   // too many clients, all of them active
     uint64_t malformed; // closed for a request that is none
-    uint64_t stalled;   // closed for making no progress
+    uint64_t stalled;   // closed for making no progress, or for asking nothing when others came
 };
 struct ipc_server_counts ipc_server_counts(const struct ipc_server *server);
 

@@ -17,6 +17,7 @@
 #include "base/nearest.h"
 
 #define STALL_NS     (10ull * NANOSECONDS_PER_SECOND)
+#define IDLE_NS      (5ull * NANOSECONDS_PER_SECOND) // a client that watches asks more often
 #define LISTENER     IPC_CLIENTS_MAX // its number among the epoll's events; below: a peer's
 #define SOCKET_MODE  0660
 #define WHY_SIZE     256
@@ -401,6 +402,32 @@ static void ipc_server_refuse(struct ipc_server *server, int fd)
     server->counts.refused++;
 }
 
+static bool ipc_peer_is_busy(const struct ipc_peer *peer)
+{
+    return peer->request_have > 0 || peer->reply;
+}
+
+// A place for one more: a free one, or that of who has asked nothing for longest. The number of
+// places: there is none.
+static uint32_t ipc_server_place(struct ipc_server *server, uint64_t now_ns)
+{
+    uint32_t idlest = IPC_CLIENTS_MAX;
+    for (uint32_t i = 0; i < IPC_CLIENTS_MAX; i++) {
+        const struct ipc_peer *peer = &server->peers[i];
+        if (peer->fd < 0)
+            return i;
+        if (ipc_peer_is_busy(peer) || now_ns - peer->progress_ns < IDLE_NS)
+            continue;
+        if (idlest == IPC_CLIENTS_MAX || peer->progress_ns < server->peers[idlest].progress_ns)
+            idlest = i;
+    }
+    if (idlest < IPC_CLIENTS_MAX) {
+        ipc_peer_close(&server->peers[idlest]);
+        server->counts.stalled++;
+    }
+    return idlest;
+}
+
 static void ipc_server_accept(struct ipc_server *server, uint64_t now_ns)
 {
     int fd = accept4(server->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -412,20 +439,18 @@ static void ipc_server_accept(struct ipc_server *server, uint64_t now_ns)
                         LOG_STRING("reason", strerror(errno)));
         return;
     }
-    uint32_t free_peer = 0;
-    while (free_peer < IPC_CLIENTS_MAX && server->peers[free_peer].fd >= 0)
-        free_peer++;
-    if (free_peer == IPC_CLIENTS_MAX) {
+    uint32_t place = ipc_server_place(server, now_ns);
+    if (place == IPC_CLIENTS_MAX) {
         ipc_server_refuse(server, fd);
         return;
     }
-    struct epoll_event event = {.events = EPOLLIN, .data.u32 = free_peer};
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = place};
     if (epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
         close(fd);
         return;
     }
-    server->peers[free_peer].fd = fd;
-    server->peers[free_peer].progress_ns = now_ns;
+    server->peers[place].fd = fd;
+    server->peers[place].progress_ns = now_ns;
     server->counts.accepted++;
 }
 
@@ -433,8 +458,7 @@ static void ipc_server_close_stalled(struct ipc_server *server, uint64_t now_ns)
 {
     for (size_t i = 0; i < IPC_CLIENTS_MAX; i++) {
         struct ipc_peer *peer = &server->peers[i];
-        bool busy = peer->fd >= 0 && (peer->request_have > 0 || peer->reply);
-        if (busy && now_ns - peer->progress_ns >= STALL_NS) {
+        if (peer->fd >= 0 && ipc_peer_is_busy(peer) && now_ns - peer->progress_ns >= STALL_NS) {
             ipc_peer_close(peer);
             server->counts.stalled++;
         }

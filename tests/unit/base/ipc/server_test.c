@@ -356,6 +356,39 @@ static void one_client_too_many_is_told_so_and_there_is_room_after_one_left(void
     ipc_server_close(server);
 }
 
+static void who_asks_nothing_for_longest_makes_room_for_one_who_comes(void **state)
+{
+    struct ipc_server *server = new_server();
+    int peers[IPC_CLIENTS_MAX];
+    for (size_t i = 0; i < IPC_CLIENTS_MAX; i++) {
+        peers[i] = connect_peer();
+        turn(server, 100 * SECOND + i);
+    }
+    send_request(peers[0], "{\"method\":\"echo\"}"); // the first is active, the second busy
+    send_bytes(peers[1], "\0", 1);
+    turn(server, 102 * SECOND);
+    assert_string_equal(receive_reply(peers[0]), "{\"result\":{}}");
+
+    int late = connect_peer(); // the third was silent for 5 s, less a moment
+    turn(server, 105 * SECOND + 1);
+    assert_non_null(strstr(receive_reply(late), "\"code\":\"too-many-clients\""));
+    close(late);
+    late = connect_peer();
+    send_request(late, "{\"method\":\"echo\"}");
+    turn(server, 105 * SECOND + 2);
+    assert_string_equal(receive_reply(late), "{\"result\":{}}");
+    assert_string_equal(receive_reply(peers[2]), "closed");
+    for (size_t i = 0; i < IPC_CLIENTS_MAX; i++)
+        if (i != 2)
+            assert_string_equal(receive_reply(peers[i]), "");
+    assert_int_equal(ipc_server_counts(server).stalled, 1);
+    assert_int_equal(ipc_server_counts(server).refused, 1);
+    close(late);
+    for (size_t i = 0; i < IPC_CLIENTS_MAX; i++)
+        close(peers[i]);
+    ipc_server_close(server);
+}
+
 static void only_owner_and_group_may_use_the_socket_and_it_goes_with_the_server(void **state)
 {
     mode_t before = umask(0);
@@ -461,6 +494,7 @@ int main(void)
         cmocka_unit_test(a_large_reply_goes_out_as_the_peer_takes_it),
         cmocka_unit_test(a_reply_beyond_the_bound_is_an_error),
         cmocka_unit_test(one_client_too_many_is_told_so_and_there_is_room_after_one_left),
+        cmocka_unit_test(who_asks_nothing_for_longest_makes_room_for_one_who_comes),
         cmocka_unit_test(only_owner_and_group_may_use_the_socket_and_it_goes_with_the_server),
         cmocka_unit_test(a_dead_servers_socket_is_replaced_and_a_live_ones_is_not),
         cmocka_unit_test(a_live_socket_that_is_too_busy_to_accept_is_not_replaced),
