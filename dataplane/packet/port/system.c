@@ -192,7 +192,7 @@ enum error system_huge_pages_choose(const struct config_node *node,
     if (enough || node->huge_pages == CONFIG_HUGE_PAGES_OFF)
         return ERROR_NONE;
 
-    char remedy[128] = "this kernel has none, set node.huge_pages to off";
+    char remedy[128] = "this kernel has none, set node.huge-pages to off";
     if (pages->page_bytes > 0) {
         uint64_t missing = node->memory_bytes - pages->free_bytes;
         snprintf(remedy, sizeof(remedy),

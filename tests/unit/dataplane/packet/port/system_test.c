@@ -159,7 +159,7 @@ static void huge_pages_are_chosen_by_what_is_free_and_what_is_asked(void **state
         "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages";
     static const char without[] =
         "node.memory is 512 MiB, but 0 MiB are free in huge pages: this kernel has none, set "
-        "node.huge_pages to off";
+        "node.huge-pages to off";
     static const struct {
         enum config_huge_pages asked;
         uint64_t free_mebibytes;
