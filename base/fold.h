@@ -2,7 +2,7 @@
 // is mixed with a secret one, multiplied by another to 128 bits, and the halves are folded. Two
 // rounds, since one leaves arithmetic progressions what they are, and clients' ports and addresses
 // are such. It is no pseudo-random function: what clients choose and can watch the outcome of
-// belongs to base/siphash.h (docs/decisions/0011-compact-flows.md).
+// belongs to base/siphash.h (docs/decisions/0011-a-flow-is-a-peer-at-an-endpoint.md).
 #pragma once
 
 #include <stdint.h>

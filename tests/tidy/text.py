@@ -14,6 +14,8 @@ MACHINE_PATH = re.compile(r"(?<![\w.$}*~-])/(?:wo" r"rk|ro" r"ot|home/\w+)/\w")
 # Not a function type, or a pointer to one, that only returns such a thing.
 TYPEDEF = re.compile(r"\btypedef\s+(?:struct|union|enum)\b"
                      r"(?!\s+\w+\s+\**\w+\s*\()(?!\s+\w+\s*\(\*)")
+# A page of ours, not a piece of an address on the web. Decisions are named by number, too.
+PAGE = re.compile(r"(?<![\w./:-])docs/[\w./-]*\w")
 
 # Where packages come from is this machine's affair; Debian's own names are everybody's.
 PUBLIC_HOSTS = ("deb.debian.org", "security.debian.org", "ftp.debian.org")
@@ -40,6 +42,8 @@ def check(tree, hosts=None):
     problems = []
     for path, text in tree.texts.items():
         problems += check_lines(path, text, hosts)
+        if not path.startswith("tests/tidy/"):
+            problems += check_pages(tree, path, text)
         if path.endswith((".c", ".h")):
             problems += check_c(path, text)
     return problems
@@ -64,6 +68,16 @@ def check_lines(path, text, hosts):
                 problems.append(Problem(path, line, "names the package host of one machine"))
     if text and not text.endswith("\n"):
         problems.append(Problem(path, text.count("\n") + 1, "no newline at the end of the file"))
+    return problems
+
+
+def check_pages(tree, path, text):
+    problems = []
+    for line, content in numbered(text):
+        for page in PAGE.findall(content):
+            if not tree.has(page) and not any(there.startswith(page + "-")
+                                              for there in tree.texts):
+                problems.append(Problem(path, line, f"names {page}, which does not exist"))
     return problems
 
 

@@ -143,6 +143,13 @@ class Lines(unittest.TestCase):
         self.assertEqual([1], self.lines("base/a.h", "int a;\n"))
         self.assertEqual([], self.lines("base/a.h", "// Why.\n#pragma once\n"))
 
+    def test_a_page_that_does_not_exist_is_caught(self):
+        tree = Tree({"docs/decisions/0001-a.md": "# A\n",
+                     "base/a.c": "// docs/gone.md\n// (docs/decisions/0001).\n"
+                                 "// See docs/decisions/0001-a.md.\n// docs/decisions/0002\n"
+                                 "// https://host/docs/gone.md\n"})
+        self.assertEqual([1, 4], [problem.line for problem in text.check(tree, ())])
+
     def test_a_package_host_is_caught(self):
         with tempfile.NamedTemporaryFile("w", suffix=".list") as sources:
             sources.write("deb http://user@mirror.example/debian stable main\n"
