@@ -563,7 +563,7 @@ enum error view_workers(const json_t *result, bool all, FILE *out, FILE *notes)
     static const struct view view = {
         .rows = "workers",
         .none = "no workers",
-        .column_count = 13,
+        .column_count = 14,
         .columns =
             {
                 {"WORKER", "worker", VIEW_COUNT, NULL},
@@ -575,6 +575,7 @@ enum error view_workers(const json_t *result, bool all, FILE *out, FILE *notes)
                 {"FLOWS", "flows", VIEW_COUNT, NULL},
                 {"FLOW-CAPACITY", "flow_capacity", VIEW_COUNT, NULL},
                 {"FLOW-BYTES", "flow_bytes", VIEW_COUNT, NULL},
+                {"PROBATION-EVICTIONS", "probation_evictions", VIEW_COUNT, NULL},
                 {"HANDOFFS", "handoffs", VIEW_COUNT, NULL},
                 {"TURNS", "turns", VIEW_COUNT, NULL},
                 {"EMPTY-TURNS", "empty_turns", VIEW_COUNT, NULL},

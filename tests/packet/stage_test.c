@@ -423,10 +423,15 @@ static void a_full_table_keeps_established_flows(void **state)
     for (uint16_t port = 1000; port < 1700; port++) {
         request.source_port = port;
         struct outcome outcome = put(FRONT, request);
-        if (outcome.kind == OUTCOME_SENT)
-            admitted++;
-        else
+        if (outcome.kind != OUTCOME_SENT) {
             assert_dropped(outcome, DROP_FLOW_TABLE_FULL);
+            continue;
+        }
+        admitted++;
+        assert_int_equal(put(BACK, from_member("10.2.0.11", port, SYN | ACK)).kind, OUTCOME_SENT);
+        request.tcp_flags = ACK;
+        assert_int_equal(put(FRONT, request).kind, OUTCOME_SENT);
+        request.tcp_flags = SYN;
     }
     assert_true(admitted >= 500 && admitted <= 512);
     request.tcp_flags = ACK;

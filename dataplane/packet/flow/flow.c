@@ -606,6 +606,13 @@ static struct flow_view view_at(const struct flow_table *table, struct place pla
     };
 }
 
+struct flow_key flow_client_key(struct flow_table *table, struct flow *flow)
+{
+    struct flow_view view = view_at(table, place_of(table, flow));
+    return (struct flow_key){
+        .peer = view.client, .port = view.client_port, .endpoint = view.service};
+}
+
 // The slot of a walk's position, IPv6's behind IPv4's.
 static struct place place_at(struct flow_table *table, uint32_t position)
 {

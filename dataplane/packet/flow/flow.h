@@ -145,6 +145,9 @@ static inline uint32_t flow_expires_ms(const struct flow_table *table, const str
 static inline void flow_set(struct flow_table *table, struct flow *flow, enum flow_state state,
                             uint32_t expires_ms);
 
+// The key by which the client's direction of a flow is found.
+struct flow_key flow_client_key(struct flow_table *table, struct flow *flow);
+
 // Adds a one-way flow, its member, state and time from `value`. ERROR_EXISTS for a key that is
 // there and live: `*flow` is that entry then. ERROR_FULL where `capacity` entries are in use and no
 // expired one is near, or (below capacity all but impossible) no neighbour could move.

@@ -78,6 +78,16 @@ static enum error begin_two_way(struct stage *stage, const struct newcomer *newc
     return flow_insert_pair(stage->flows, &pair, newcomer->hash, stage->now_ms, &flow);
 }
 
+// Before a TCP flow begins: another that has not completed its handshake may have to go for it.
+static void begin_probation(struct stage *stage, const struct newcomer *newcomer,
+                            uint32_t expires_ms)
+{
+    struct flow_key key = newcomer_key(newcomer);
+    if (probation_enter(stage->probation, stage->flows, &key, newcomer->hash, stage->now_ms,
+                        expires_ms))
+        stats_add(stage->counters.probation_evictions, 1);
+}
+
 // Begins a flow. Its end is counted by the stage's flow_ended().
 static enum error begin_flow(struct stage *stage, const struct newcomer *newcomer, uint16_t member)
 {
@@ -85,6 +95,8 @@ static enum error begin_flow(struct stage *stage, const struct newcomer *newcome
         newcomer->protocol == IPPROTO_TCP ? tcp_first_state(newcomer->tcp_flags) : FLOW_UDP;
     uint32_t expires_ms = stage->now_ms + stage->tables->timeouts_ms[state];
     struct flow value = {.expires_ms = expires_ms, .member = member, .state = (uint8_t)state};
+    if (state != FLOW_UDP)
+        begin_probation(stage, newcomer, expires_ms);
     struct flow *flow;
     enum error error;
     if (stage->tables->members[member].forward == CONFIG_FORWARD_NAT)

@@ -1,5 +1,6 @@
 // Which member of a pool a newcomer gets: who the client had last, where the pool has affinity,
 // else who the balancer says.
+#include <netinet/in.h>
 #include <string.h>
 
 #include "dataplane/packet/stage/stage_priv.h"
@@ -96,6 +97,29 @@ static uint16_t choose_by_affinity(struct stage *stage, const struct newcomer *n
     return member;
 }
 
+// The ACK of a SYN whose flow was forgotten has to find the member that the SYN found, also where a
+// balancer goes by turns or loads: then by the hash alone. Weights have no say, but for 0.
+static uint16_t choose_in_flood(const struct stage *stage, const struct newcomer *newcomer,
+                                const struct tables_pool *pool)
+{
+    uint64_t hash = choose_hash(stage, newcomer, pool) >> 32;
+    uint32_t at = (uint32_t)(hash * pool->member_count >> 32);
+    for (uint32_t i = 0; i < pool->member_count; i++) {
+        uint32_t slot = pool->members[at];
+        if (still_serves(stage->tables, pool, slot))
+            return (uint16_t)slot;
+        at = at + 1 < pool->member_count ? at + 1 : 0;
+    }
+    return CHOOSE_NONE;
+}
+
+static bool goes_by_hash_in_flood(const struct stage *stage, const struct newcomer *newcomer,
+                                  const struct tables_pool *pool)
+{
+    return newcomer->protocol == IPPROTO_TCP && !pool->balancer->ops->by_hash &&
+           probation_is_pressed(stage->probation, stage->now_ms);
+}
+
 bool choose_ahead(const struct stage *stage, const struct newcomer *newcomer)
 {
     if (newcomer->endpoint >= ENDPOINT_NUMBER_MEMBERS)
@@ -109,8 +133,10 @@ uint16_t choose_member(struct stage *stage, const struct newcomer *newcomer,
 {
     if (!pool->balancer)
         return CHOOSE_NONE;
-    return pool->affinity_ms > 0 ? choose_by_affinity(stage, newcomer, pool)
-                                 : pick(stage, newcomer, pool);
+    if (pool->affinity_ms > 0)
+        return choose_by_affinity(stage, newcomer, pool);
+    return goes_by_hash_in_flood(stage, newcomer, pool) ? choose_in_flood(stage, newcomer, pool)
+                                                        : pick(stage, newcomer, pool);
 }
 
 uint16_t choose_by_hash(struct stage *stage, const struct newcomer *newcomer,

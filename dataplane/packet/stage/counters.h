@@ -64,6 +64,8 @@
       STATS_COUNTER, 1, "Clients whose member was forgotten early, for want of room.")            \
     X(COUNTER_UNTRACKED, untracked, "weir_untracked_packets_total", STATS_COUNTER, 1,             \
       "Packets that a full flow table let pass by the balancer's choice alone.")                  \
+    X(COUNTER_PROBATION_EVICTIONS, probation_evictions, "weir_probation_evictions_total",         \
+      STATS_COUNTER, 1, "Flows forgotten before their handshake was complete, for want of room.") \
     X(COUNTER_ICMP_RELAYED, icmp_relayed, "weir_icmp_errors_relayed_total", STATS_COUNTER, 1,     \
       "ICMP errors about flows that were passed on to members and clients.")                      \
     X(COUNTER_ICMP_SENT, icmp_sent, "weir_icmp_errors_sent_total", STATS_COUNTER, 1,              \

@@ -8,6 +8,10 @@
 
 #define PUNT_BURST_MIN 32
 
+// The share of the flow table's entries that flows on probation may be, NAT's two a flow: a
+// quarter.
+#define PROBATION_SHARE 8u
+
 // Called by the flow table for a flow that ends.
 static void flow_ended(void *context, uint16_t service, uint16_t member,
                        const struct flow_pair *pair)
@@ -28,6 +32,10 @@ enum error stage_init(struct stage *stage)
     enum error error = fragments_create(key, actions, &stage->fragments);
     if (error || (error = drops_init(&stage->drops)))
         return error;
+    error =
+        probation_create(flow_table_capacity(stage->flows) / PROBATION_SHARE, &stage->probation);
+    if (error)
+        return error;
     return handshakes_init(&stage->handshakes);
 }
 
@@ -35,6 +43,7 @@ void stage_fini(struct stage *stage)
 {
     fragments_destroy(stage->fragments);
     drops_fini(&stage->drops);
+    probation_destroy(stage->probation);
     handshakes_fini(&stage->handshakes);
 }
 

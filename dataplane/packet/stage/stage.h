@@ -15,6 +15,7 @@
 #include "base/siphash.h"
 #include "dataplane/balance/affinity.h"
 #include "dataplane/packet/flow/flow.h"
+#include "dataplane/packet/flow/probation.h"
 #include "dataplane/packet/port/port.h"
 #include "dataplane/packet/route/neighbour.h"
 #include "dataplane/packet/stage/counters.h"
@@ -84,6 +85,7 @@ struct stage {
     uint32_t now_ms;             // set by the worker each turn
     const struct tables *tables; // set by the worker each turn; shared, immutable
     struct flow_table *flows;
+    struct probation *probation;              // of the table's TCP flows, those on probation
     const struct neighbour_table *neighbours; // shared, written by the main thread
     struct port *const *ports;                // shared, immutable after start
     struct siphash_key owner_key;             // which worker owns a NAT flow; the same for all
