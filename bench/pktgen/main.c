@@ -1,0 +1,292 @@
+// weir-pktgen: sends packets through a device under test and receives them again, both on one core.
+#include <inttypes.h>
+#include <rte_cycles.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "bench/pktgen/options.h"
+#include "bench/pktgen/pace.h"
+#include "bench/pktgen/receiver.h"
+#include "bench/pktgen/search.h"
+#include "dataplane/packet/port/port.h"
+#include "dataplane/packet/wire/neighbourhood.h"
+
+#define BURST       32u
+#define DESCRIPTORS 1024
+
+// RFC 2544 section 24 waits two seconds for what is still under way; half a second of silence does.
+#define DRAIN_SECONDS 2
+#define SILENCE_PARTS 2 // of a second
+
+enum exit_code {
+    PASSED,
+    LOST,
+    USAGE,
+    FAILED
+};
+
+struct generator {
+    struct options options;
+    struct port *tx;
+    struct port *rx; // may be tx
+    struct frames frames;
+    uint16_t trial;
+};
+
+struct result {
+    uint64_t rate; // packets a second, offered
+    double seconds;
+    struct receiver receiver;
+};
+
+static volatile sig_atomic_t stopping;
+
+static void stop(int signal)
+{
+    stopping = 1;
+}
+
+// A neighbour's question about our own addresses is answered in its own frame.
+static bool answer(const struct generator *generator, const struct port *port,
+                   struct rte_mbuf *mbuf, const struct wire_packet *packet)
+{
+    uint8_t *frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
+    struct neighbourhood_message message;
+    if (neighbourhood_read(span_of(frame, mbuf->data_len), packet, &message) != DROP_NONE ||
+        !message.request)
+        return false;
+    bool ours = port == generator->rx && ip_equal(&message.target, &generator->options.answer);
+    ours |= port == generator->tx && ip_equal(&message.target, &generator->options.profile.from);
+    if (!ours)
+        return false;
+    uint32_t room = (uint32_t)mbuf->data_len + rte_pktmbuf_tailroom(mbuf);
+    uint32_t size = neighbourhood_answer(frame, room, packet, &message, port->mac.addr_bytes);
+    if (size == 0)
+        return false;
+    mbuf->data_len = (uint16_t)size;
+    mbuf->pkt_len = size;
+    return rte_eth_tx_burst(port->id, 0, &mbuf, 1) == 1;
+}
+
+static uint32_t receive(const struct generator *generator, const struct port *port,
+                        struct receiver *receiver)
+{
+    struct rte_mbuf *mbufs[BURST];
+    uint16_t count = rte_eth_rx_burst(port->id, 0, mbufs, BURST);
+    uint64_t now = rte_rdtsc();
+    uint32_t ours = 0;
+    uint32_t done = 0;
+    for (uint16_t i = 0; i < count; i++) {
+        struct wire_packet packet;
+        struct span frame = span_of(rte_pktmbuf_mtod(mbufs[i], uint8_t *), mbufs[i]->data_len);
+        enum received what = receiver_take(receiver, frame, now, &packet);
+        ours += what == RECEIVED_PACKET;
+        if (what != RECEIVED_NEIGHBOUR || !answer(generator, port, mbufs[i], &packet))
+            mbufs[done++] = mbufs[i];
+    }
+    rte_pktmbuf_free_bulk(mbufs, done);
+    return ours;
+}
+
+static uint32_t receive_all(const struct generator *generator, struct receiver *receiver)
+{
+    uint32_t ours = receive(generator, generator->rx, receiver);
+    if (generator->tx != generator->rx)
+        ours += receive(generator, generator->tx, receiver);
+    return ours;
+}
+
+// Sends up to a burst. What the device does not take is made anew the next time, so that its
+// latency begins when it is sent.
+static uint32_t send_burst(const struct generator *generator, struct receiver *receiver,
+                           uint64_t due)
+{
+    struct rte_mbuf *mbufs[BURST];
+    uint32_t count = due < BURST ? (uint32_t)due : BURST;
+    if (count == 0 || rte_pktmbuf_alloc_bulk(generator->tx->buffers, mbufs, count) != 0)
+        return 0;
+    uint64_t now = rte_rdtsc();
+    for (uint32_t i = 0; i < count; i++) {
+        uint16_t size = frames_write(&generator->frames, receiver->sent + i, generator->trial, now,
+                                     rte_pktmbuf_mtod(mbufs[i], uint8_t *));
+        mbufs[i]->data_len = size;
+        mbufs[i]->pkt_len = size;
+    }
+    uint32_t sent = rte_eth_tx_burst(generator->tx->id, 0, mbufs, (uint16_t)count);
+    rte_pktmbuf_free_bulk(mbufs + sent, count - sent);
+    receiver->sent += sent;
+    return sent;
+}
+
+static struct result run_trial(struct generator *generator, uint64_t rate, uint32_t seconds)
+{
+    struct result result = {.rate = rate, .receiver = receiver_start(++generator->trial)};
+    struct receiver *receiver = &result.receiver;
+    uint64_t hz = rte_get_tsc_hz();
+    struct pace pace = {.rate = rate, .hz = hz, .began = rte_rdtsc()};
+    uint64_t end = pace.began + seconds * hz;
+    uint64_t now;
+    while ((now = rte_rdtsc()) < end && !stopping) {
+        send_burst(generator, receiver, pace_due(&pace, now, receiver->sent));
+        receive_all(generator, receiver);
+    }
+    result.seconds = (double)(now - pace.began) / (double)hz;
+    uint64_t drained = now + DRAIN_SECONDS * hz;
+    for (uint64_t last = now; now < drained && now - last < hz / SILENCE_PARTS && !stopping;
+         now = rte_rdtsc()) {
+        if (receive_all(generator, receiver) > 0)
+            last = now;
+    }
+    return result;
+}
+
+static uint64_t lost(const struct result *result)
+{
+    const struct receiver *receiver = &result->receiver;
+    // Duplicates that come very late count as received.
+    return receiver->sent > receiver->received ? receiver->sent - receiver->received : 0;
+}
+
+static double latency_us(const struct result *result, double share)
+{
+    uint64_t ticks = handshake_quantile(result->receiver.latency, share);
+    return (double)(ticks << HANDSHAKE_TICK_BITS) * 1e6 / (double)rte_get_tsc_hz();
+}
+
+static void print(const struct options *options, const struct result *result)
+{
+    const struct receiver *receiver = &result->receiver;
+    double rate = result->seconds > 0 ? (double)receiver->sent / result->seconds : 0;
+    const char *form =
+        options->json
+            ? "{\"seconds\": %.3f, \"sent\": %" PRIu64 ", \"sent_per_second\": %.0f, "
+              "\"received\": %" PRIu64 ", \"lost\": %" PRIu64 ", \"reordered\": %" PRIu64
+              ", \"duplicates\": %" PRIu64 ", \"foreign\": %" PRIu64
+              ", \"latency_us\": {\"p50\": %.1f, \"p99\": %.1f, \"p999\": %.1f, \"max\": %.1f}"
+            : "%.3f s: sent %" PRIu64 " (%.0f/s), received %" PRIu64 ", lost %" PRIu64
+              ", reordered %" PRIu64 ", duplicates %" PRIu64 ", foreign %" PRIu64
+              "\nlatency at most: 50 %% %.1f us, 99 %% %.1f us, 99.9 %% %.1f us, all %.1f us\n";
+    // Both forms take the same values.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    printf(form, result->seconds, receiver->sent, rate, receiver->received, lost(result),
+           receiver->reordered, receiver->duplicates, receiver->foreign, latency_us(result, 0.5),
+           latency_us(result, 0.99), latency_us(result, 0.999), latency_us(result, 1.0));
+#pragma GCC diagnostic pop
+}
+
+static enum exit_code run_search(struct generator *generator)
+{
+    const struct options *options = &generator->options;
+    uint64_t resolution = options->rate / 100 > 0 ? options->rate / 100 : 1;
+    struct search search = search_start(options->rate, resolution, options->tolerance);
+    struct result best = {.rate = 0};
+    while (search_is_due(&search) && !stopping) {
+        uint64_t rate = search.rate;
+        struct result result = run_trial(generator, rate, options->seconds);
+        if (stopping)
+            break;
+        // A rate that could not be offered has not been passed.
+        uint64_t wanted = rate * options->seconds;
+        bool offered = result.receiver.sent >= wanted - wanted / 100;
+        fprintf(stderr, "%" PRIu64 "/s: %s, lost %" PRIu64 " of %" PRIu64 "\n", rate,
+                offered ? "offered" : "could not be offered", lost(&result), result.receiver.sent);
+        search_report(&search, offered ? result.receiver.sent : 0, result.receiver.received);
+        if (search.passed == rate)
+            best = result;
+    }
+    print(options, &best);
+    printf(options->json ? ", \"throughput_per_second\": %" PRIu64 "}\n"
+                         : "throughput: %" PRIu64 " packets a second\n",
+           search.passed);
+    return search.passed > 0 && !stopping ? PASSED : LOST;
+}
+
+static enum exit_code run_once(struct generator *generator)
+{
+    const struct options *options = &generator->options;
+    struct result result = run_trial(generator, options->rate, options->seconds);
+    print(options, &result);
+    if (options->json)
+        printf("}\n");
+    uint64_t sent = result.receiver.sent;
+    bool passed =
+        sent > 0 && (__uint128_t)lost(&result) * 1000000 <= (__uint128_t)sent * options->tolerance;
+    return passed ? PASSED : LOST;
+}
+
+static enum exit_code run(struct generator *generator)
+{
+    struct options *options = &generator->options;
+    memcpy(options->profile.source_mac, generator->tx->mac.addr_bytes, WIRE_MAC_SIZE);
+    frames_init(&generator->frames, &options->profile);
+    if (options->warm_up > 0)
+        run_trial(generator, options->rate, options->warm_up);
+    return options->search ? run_search(generator) : run_once(generator);
+}
+
+static enum exit_code run_on_ports(struct generator *generator, const struct config *config)
+{
+    char why[PORT_WHY_SIZE];
+    struct port *ports[2];
+    uint32_t count = 0;
+    enum exit_code code = FAILED;
+    enum error error = ERROR_NONE;
+    while (!error && count < config->port_count) {
+        error = port_open(config, count, 1, BURST, &ports[count], why);
+        if (!error)
+            error = port_start(ports[count++], why);
+    }
+    if (error) {
+        fprintf(stderr, "weir-pktgen: %s\n", why);
+    } else {
+        generator->tx = ports[0];
+        generator->rx = ports[count - 1];
+        code = run(generator);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        port_stop(ports[i]);
+    for (uint32_t i = 0; i < count; i++)
+        port_close(ports[i]);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    static struct generator generator;
+    char why[PORT_WHY_SIZE];
+    struct options *options = &generator.options;
+    if (!options_read(argc, argv, options, why)) {
+        fprintf(stderr, "weir-pktgen: %s\n", why);
+        return USAGE;
+    }
+    if (options->help) {
+        fputs(options_help, stdout);
+        return PASSED;
+    }
+    struct config_port ports[2] = {
+        {.name = "tx", .device = strdup(options->tx), .descriptors = DESCRIPTORS, .mtu = 1500},
+        {.name = "rx", .device = strdup(options->rx), .descriptors = DESCRIPTORS, .mtu = 1500},
+    };
+    struct config config = {
+        .node = {.memory_bytes = (uint64_t)options->memory_mib << 20, .log_level = LOG_WARNING},
+        .ports = ports,
+        .port_count = strcmp(options->tx, options->rx) == 0 ? 1 : 2,
+    };
+    enum exit_code code = FAILED;
+    const struct sigaction action = {.sa_handler = stop};
+    if (port_system_start(&config, why)) {
+        fprintf(stderr, "weir-pktgen: %s\n", why);
+    } else {
+        sigaction(SIGINT, &action, NULL);
+        sigaction(SIGTERM, &action, NULL);
+        code = run_on_ports(&generator, &config);
+        port_system_stop();
+    }
+    free(ports[0].device);
+    free(ports[1].device);
+    return (int)code;
+}

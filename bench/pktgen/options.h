@@ -1,0 +1,26 @@
+// The command line of weir-pktgen.
+#pragma once
+
+#include "bench/pktgen/frames.h"
+
+#define OPTIONS_WHY_SIZE 160
+
+struct options {
+    const char *tx; // borrowed, a DPDK device string
+    const char *rx; // borrowed; `tx` itself when packets come back there
+    struct profile profile;
+    struct ip_address answer; // ARP is answered for it on `rx`; all zero: for none
+    uint64_t rate;            // packets a second, PACE_MAX: as many as go
+    uint32_t seconds;         // of a trial
+    uint32_t warm_up;         // seconds, before the first trial, that do not count
+    uint32_t tolerance;       // lost packets in a million that are no failure
+    uint32_t memory_mib;      // for DPDK
+    bool search;
+    bool json;
+    bool help;
+};
+
+// Reads the arguments behind the program's name. On false `why` is a sentence with the remedy.
+bool options_read(int argc, char **argv, struct options *options, char *why);
+
+extern const char options_help[];

@@ -1,0 +1,98 @@
+#include "bench/pktgen/options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "bench/pktgen/pace.h"
+#include "tests/test.h"
+
+#define WHOLE "--tx net_null0 --from 10.0.0.1 --to 10.0.0.2 --destination-mac 02:00:00:00:00:01"
+
+static char line[512];
+static char why[OPTIONS_WHY_SIZE];
+
+// Reads a line of words; they live until the next.
+static bool read(const char *words, struct options *options)
+{
+    char *argv[32] = {"weir-pktgen"};
+    int argc = 1;
+    snprintf(line, sizeof(line), "%s", words);
+    for (char *word = strtok(line, " "); word && argc < 31; word = strtok(NULL, " "))
+        argv[argc++] = word;
+    return options_read(argc, argv, options, why);
+}
+
+static void what_is_given_is_read(void **state)
+{
+    struct options options;
+    assert_true(read(WHOLE, &options));
+    assert_string_equal(options.rx, "net_null0");
+    assert_int_equal(options.rate, 1000);
+    assert_int_equal(options.profile.size, 64);
+    assert_int_equal(options.profile.destination_mac[5], 1);
+    assert_true(
+        read(WHOLE " --rx net_null1 --rate 14M --size imix --flows 7 --search --json", &options));
+    assert_string_equal(options.rx, "net_null1");
+    assert_int_equal(options.rate, 14000000);
+    assert_int_equal(options.profile.size, FRAMES_IMIX);
+    assert_int_equal(options.profile.flows, 7);
+    assert_true(options.search && options.json);
+    assert_true(read(WHOLE " --syn --rate max", &options));
+    assert_int_equal(options.profile.size, FRAMES_SIZE_MIN_SYN);
+    assert_true(options.rate == PACE_MAX);
+    assert_true(read("--help", &options));
+    assert_true(options.help);
+}
+
+static void what_is_wrong_is_said(void **state)
+{
+    static const struct {
+        const char *words, *part;
+    } cases[] = {
+        {"", "--tx DEVICE is needed"},
+        {"--tx net_null0", "--from ADDRESS is needed"},
+        {WHOLE " --rate 0", "--rate takes"},
+        {WHOLE " --rate 5x", "--rate takes"},
+        {WHOLE " --rate 99999M", "--rate takes"},
+        {WHOLE " --rate -1", "--rate takes"},
+        {WHOLE " --size 65", "even"},
+        {WHOLE " --size 2000", "--size takes a number from 64 to 1518"},
+        {WHOLE " --syn --size 64", "at least 76"},
+        {WHOLE " --syn --size imix", "no imix"},
+        {WHOLE " --search --rate max", "--search"},
+        {WHOLE " --to fd00::1", "--to takes a unicast IPv4"},
+        {WHOLE " --destination-mac 02:00", "six bytes"},
+        {WHOLE " --colour red", "--colour is unknown"},
+        {WHOLE " --seconds", "--seconds is unknown or wants a value"},
+        {WHOLE " more", "more belongs to no option"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct options options;
+        assert_false(read(cases[i].words, &options));
+        if (!strstr(why, cases[i].part))
+            fail_msg("%s: %s", cases[i].words, why);
+    }
+}
+
+static void packets_are_due_by_time_and_stalls_are_forgiven(void **state)
+{
+    struct pace pace = {.rate = 1000, .hz = 1000000, .began = 50};
+    assert_int_equal(pace_due(&pace, 50, 0), 0);
+    assert_int_equal(pace_due(&pace, 50 + 999, 0), 0);
+    assert_int_equal(pace_due(&pace, 50 + 5000, 2), 3);
+    // Ten seconds of stall are 10000 packets, of which PACE_BEHIND are made up for.
+    assert_int_equal(pace_due(&pace, 50 + 10000000, 5), PACE_BEHIND);
+    assert_int_equal(pace_due(&pace, 50 + 10001000, 5 + PACE_BEHIND), 1);
+    pace.rate = PACE_MAX;
+    assert_int_equal(pace_due(&pace, 50, 1), PACE_BEHIND);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_given_is_read),
+        cmocka_unit_test(what_is_wrong_is_said),
+        cmocka_unit_test(packets_are_due_by_time_and_stalls_are_forgiven),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
