@@ -393,7 +393,7 @@ static enum filter_answer other(enum filter_answer a)
 
 enum filter_answer filter_ask(const struct filter *filter, const struct facts *facts)
 {
-    enum filter_answer stack[FILTER_NODES_MAX];
+    enum filter_answer stack[FILTER_NODES_MAX] = {FILTER_NO};
     uint32_t top = 0;
     if (filter->count == 0)
         return FILTER_YES;
