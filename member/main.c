@@ -262,7 +262,8 @@ static void tell(const struct member *member)
     fflush(stdout);
 }
 
-static void run(struct member *member)
+// Until it is told to end. False: the interface is gone.
+static bool run(struct member *member)
 {
     struct pollfd waits[] = {{.fd = member->sockets[0], .events = POLLIN},
                              {.fd = member->sockets[1], .events = POLLIN},
@@ -283,8 +284,9 @@ static void run(struct member *member)
         // Nothing is sent by way of the interface; what the kernel says there unasked is read away.
         if (waits[2].revents && read(member->tun, datagrams[0], DATAGRAM_BYTES) < 0 &&
             errno != EAGAIN)
-            return;
+            return false;
     }
+    return true;
 }
 
 static bool knows_tcp(void *context, const struct connection *connection)
@@ -341,6 +343,13 @@ static bool read_number(const char *text, uint32_t most, uint32_t *number)
            value <= most;
 }
 
+// Other names the kernel cuts, or takes for a pattern.
+static bool is_interface_name(const char *name)
+{
+    size_t length = strlen(name);
+    return length > 0 && length < IFNAMSIZ && strcspn(name, " /:%") == length;
+}
+
 int main(int argc, char **argv)
 {
     static const struct option names[] = {{"interface", required_argument, NULL, 'i'},
@@ -362,6 +371,13 @@ int main(int argc, char **argv)
     }
     if (optind < argc)
         return usage(stderr, 2);
+    if (!is_interface_name(options.interface)) {
+        fprintf(stderr,
+                "weir-member: --interface: `%s` is no interface's name: 1 to %d bytes, "
+                "without blank, `/`, `:` and `%%`\n",
+                options.interface, IFNAMSIZ - 1);
+        return 2;
+    }
     static struct member member;
     if (!open_all(&member, &options))
         return 1;
@@ -377,8 +393,10 @@ int main(int argc, char **argv)
     sigprocmask(SIG_BLOCK, &blocked, NULL);
     printf("weir-member: ready on %s\n", options.interface);
     fflush(stdout);
-    run(&member);
+    bool told_to = run(&member);
+    if (!told_to)
+        fail(options.interface);
     tell(&member);
     flows_destroy(member.decide.udp);
-    return 0;
+    return told_to ? 0 : 1;
 }

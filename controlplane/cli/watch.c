@@ -13,6 +13,7 @@
 
 #define FILTER_SIZE      2048
 #define POLL_NS          (50 * NANOSECONDS_PER_MILLISECOND)
+#define ANSWERS_LEFT     64 // read after the end
 #define SNAP_TRACE       128
 #define RATE_TRACE       1000
 #define RATE_CAPTURE     10000
@@ -101,6 +102,7 @@ static enum cli_exit start(struct watch *watch, const struct invocation *invocat
 // One answer's packets. `end`: no more are wanted.
 static enum cli_exit read_once(struct watch *watch, bool *more, bool *end)
 {
+    uint64_t before = watch->packets;
     json_t *answer;
     enum cli_exit result = request_call(
         watch->client, "trace.read",
@@ -114,7 +116,8 @@ static enum cli_exit read_once(struct watch *watch, bool *more, bool *end)
         if (!*end && !watch->take(watch, packet))
             *end = true;
     }
-    *more = json_is_true(json_object_get(answer, "more"));
+    // Where there were some, there may be more by now.
+    *more = json_is_true(json_object_get(answer, "more")) || watch->packets != before;
     watch->lost = json_integer_value(json_object_get(answer, "lost"));
     watch->limited = json_integer_value(json_object_get(answer, "limited"));
     json_decref(answer);
@@ -128,14 +131,14 @@ static bool is_over(const struct watch *watch, uint64_t began_ns)
            (seconds && clock_monotonic_ns() - began_ns >= seconds * NANOSECONDS_PER_SECOND);
 }
 
-// Until the end. What the data plane had by then is read, too.
+// Until the end. What the data plane had by then is read, too: as many answers as its queues hold.
 static enum cli_exit follow(struct watch *watch)
 {
     const struct timespec pause = {.tv_nsec = POLL_NS};
     uint64_t began_ns = clock_monotonic_ns();
-    bool end = false, more = false, over = false;
-    while (!end && !over) {
-        over = is_over(watch, began_ns);
+    bool end = false, more = true, over = false;
+    for (uint32_t left = ANSWERS_LEFT; !end && (!over || (more && left > 0)); left -= over) {
+        over = over || is_over(watch, began_ns);
         enum cli_exit result = read_once(watch, &more, &end);
         if (result != CLI_OK)
             return result;
@@ -152,7 +155,7 @@ static void tell_missed(const struct watch *watch)
     if (watch->lost)
         fprintf(stderr,
                 "%" JSON_INTEGER_FORMAT " packets more were lost: they came faster than they could "
-                "be told; ask for fewer\n",
+                "be told; ask for fewer, or with --snap for less of each\n",
                 watch->lost);
     if (watch->limited)
         fprintf(stderr,
@@ -311,7 +314,14 @@ static void write_head(struct watch *watch, const json_t *started)
         pcapng_interface(watch->file, json_string_value(port), watch->snap);
 }
 
-static enum cli_exit capture_into(struct watch *watch, const struct invocation *invocation)
+static enum cli_exit fail_write(const char *path)
+{
+    fprintf(stderr, "weirctl: cannot write %s: %s\n", path, strerror(errno));
+    return CLI_LOCAL;
+}
+
+static enum cli_exit capture_into(struct watch *watch, const struct invocation *invocation,
+                                  const char *path)
 {
     json_t *started;
     enum cli_exit result =
@@ -319,6 +329,14 @@ static enum cli_exit capture_into(struct watch *watch, const struct invocation *
     if (result != CLI_OK)
         return result;
     watch->ports = json_object_get(started, "ports");
+    // Not before the watch is granted: what the file held is gone then.
+    watch->file = strcmp(path, "-") == 0 ? stdout : fopen(path, "wb");
+    if (!watch->file) {
+        result = fail_write(path);
+        stop(watch);
+        json_decref(started);
+        return result;
+    }
     catch_interrupts();
     write_head(watch, started);
     result = follow(watch);
@@ -326,12 +344,6 @@ static enum cli_exit capture_into(struct watch *watch, const struct invocation *
         stop(watch);
     json_decref(started);
     return result;
-}
-
-static enum cli_exit fail_write(const char *path)
-{
-    fprintf(stderr, "weirctl: cannot write %s: %s\n", path, strerror(errno));
-    return CLI_LOCAL;
 }
 
 enum cli_exit watch_capture(const struct invocation *invocation)
@@ -353,13 +365,10 @@ enum cli_exit watch_capture(const struct invocation *invocation)
     if (result != CLI_OK)
         return result;
     watch.frame = malloc(watch.snap);
-    watch.file = strcmp(path, "-") == 0 ? stdout : fopen(path, "wb");
     if (!watch.frame)
         result = request_no_memory();
-    else if (!watch.file)
-        result = fail_write(path);
     else
-        result = capture_into(&watch, invocation);
+        result = capture_into(&watch, invocation, path);
     bool written = watch.file && !ferror(watch.file);
     if (watch.file &&
         (fflush(watch.file) != 0 || (watch.file != stdout && fclose(watch.file) != 0)))

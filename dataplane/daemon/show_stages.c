@@ -11,18 +11,20 @@
 static uint64_t add_vip_drops(const struct daemon *daemon, const char *vip, uint32_t slot,
                               const struct plane_drop_text *reason, json_t *drops)
 {
-    uint64_t sum = 0;
-    json_t *by_worker = json_array();
-    for (uint32_t w = 0; w < plane_workers(daemon->plane); w++) {
-        uint64_t packets = plane_service_drops(daemon->plane, slot, reason->instance, w);
-        json_array_append_new(by_worker, number(packets));
-        sum += packets;
+    uint64_t sum = 0, packets[CONFIG_WORKERS_MAX];
+    uint32_t workers = plane_workers(daemon->plane);
+    for (uint32_t w = 0; w < workers; w++) {
+        packets[w] = plane_service_drops(daemon->plane, slot, reason->instance, w);
+        sum += packets[w];
     }
-    if (sum)
-        json_array_append_new(drops, json_pack("{s:s, s:s, s:s, s:o, s:O}", "vip", vip, "reason",
-                                               reason->name, "help", reason->help, "packets",
-                                               number(sum), "workers", by_worker));
-    json_decref(by_worker);
+    if (sum == 0)
+        return 0;
+    json_t *by_worker = json_array();
+    for (uint32_t w = 0; w < workers; w++)
+        json_array_append_new(by_worker, number(packets[w]));
+    json_array_append_new(drops, json_pack("{s:s, s:s, s:s, s:o, s:o}", "vip", vip, "reason",
+                                           reason->name, "help", reason->help, "packets",
+                                           number(sum), "workers", by_worker));
     return sum;
 }
 
@@ -45,6 +47,9 @@ void show_vip_drops(const struct daemon *daemon, const char *vip, struct ipc_rep
     const struct config *config = daemon->config;
     json_t *drops = json_array();
     bool known = !vip;
+    static uint32_t slots[CONFIG_VIPS_MAX]; // main thread
+    for (uint32_t v = 0; v < config->vip_count; v++)
+        slots[v] = plane_vip_slot(daemon->plane, &config->vips[v]);
     for (uint32_t i = 0; plane_drop_reason(i); i++) {
         const struct plane_drop_text *reason = plane_drop_reason(i);
         uint64_t of_vips = 0;
@@ -53,8 +58,7 @@ void show_vip_drops(const struct daemon *daemon, const char *vip, struct ipc_rep
             if (vip && strcmp(vip, name) != 0)
                 continue;
             known = true;
-            of_vips += add_vip_drops(daemon, name, plane_vip_slot(daemon->plane, &config->vips[v]),
-                                     reason, drops);
+            of_vips += add_vip_drops(daemon, name, slots[v], reason, drops);
         }
         if (!vip)
             add_other_drops(daemon, reason, of_vips, drops);

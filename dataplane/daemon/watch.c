@@ -45,7 +45,13 @@ void trace_start(void *context, const json_t *arguments, struct ipc_reply *reply
                         PLANE_WATCH_SNAP_MAX, RATE_MAX);
         return;
     }
-    const char *filter = json_string_value(json_object_get(arguments, "filter"));
+    const json_t *said = json_object_get(arguments, "filter");
+    if (said && !json_is_string(said)) {
+        ipc_reply_error(reply, "invalid-arguments", "leave it out to watch every packet",
+                        "`filter` must be text");
+        return;
+    }
+    const char *filter = json_string_value(said);
     const struct plane_watch_request request = {
         .filter = filter ? filter : "", .snap = (uint32_t)snap, .rate = (uint32_t)rate};
     struct plane_watch_fault fault;

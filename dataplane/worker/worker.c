@@ -78,6 +78,7 @@ static void serve_talkers(struct worker *worker)
     struct worker_talkers *told = &worker->told;
     if (atomic_load_explicit(&told->state, memory_order_acquire) != WORKER_PAGE_ASKED)
         return;
+    stage_age_talkers(&worker->stage);
     told->talkers = worker->stage.talkers;
     atomic_store_explicit(&told->state, WORKER_PAGE_READY, memory_order_release);
 }

@@ -20,6 +20,15 @@ static bool client_of(const struct stage *stage, const struct facts *facts,
     return at && at->kind == ENDPOINT_MEMBER && facts->has_ports;
 }
 
+void stage_age_talkers(struct stage *stage)
+{
+    uint32_t halvings = (stage->now_ms - stage->talkers_halved_ms) / HALVE_MS;
+    stage->talkers_halved_ms += halvings * HALVE_MS;
+    // Of a 64-bit count nothing is left after that many.
+    for (uint32_t i = 0; i < halvings && i < 64; i++)
+        talkers_halve(&stage->talkers);
+}
+
 void stage_sample(struct stage *stage, struct rte_mbuf *const *packets, uint32_t count)
 {
     struct talkers *talkers = &stage->talkers;
@@ -30,10 +39,7 @@ void stage_sample(struct stage *stage, struct rte_mbuf *const *packets, uint32_t
                &facts);
     if (!facts.addressed || facts.kind == FACTS_ARP || !client_of(stage, &facts, &client))
         return;
-    if (stage->now_ms - stage->talkers_halved_ms >= HALVE_MS) {
-        stage->talkers_halved_ms = stage->now_ms;
-        talkers_halve(talkers);
-    }
+    stage_age_talkers(stage);
     uint64_t stands_for = (uint64_t)count * stage->meter.weight;
     talkers_add(talkers, &client, stands_for, stands_for * rte_pktmbuf_pkt_len(mbuf));
 }

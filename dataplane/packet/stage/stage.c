@@ -261,6 +261,8 @@ void packet_init(struct packet *packet, struct rte_mbuf *mbuf, uint16_t port, bo
     packet->reply = false;
     packet->searched = false;
     packet->in_port = port;
+    packet->out_port = 0;
+    packet->owner = 0;
     packet->size_max = 0;
     packet->about = NULL;
     packet->chances = NULL;

@@ -135,6 +135,9 @@ void stage_receive_handed(struct stage *stage, const struct handoff_message *mes
 // Queues a packet that is ready to go. Takes the mbuf.
 void stage_transmit(struct stage *stage, uint16_t port, struct rte_mbuf *packet);
 
+// Halves what the top talkers have as often as it was due since: also of a worker that was idle.
+void stage_age_talkers(struct stage *stage);
+
 // Sends what the outboxes hold; what a device does not take is dropped by name.
 void stage_flush(struct stage *stage);
 
