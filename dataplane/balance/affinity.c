@@ -21,6 +21,7 @@ struct bucket {
 struct affinity_table {
     struct bucket *buckets; // owned
     uint32_t mask;          // buckets less one
+    uint32_t swept;         // the bucket to be swept next
 };
 
 enum error affinity_create(uint32_t capacity, struct affinity_table **table)
@@ -58,6 +59,18 @@ static bool is_expired(const struct client *client, uint32_t now_ms)
 static struct bucket *bucket_of(const struct affinity_table *table, uint64_t hash)
 {
     return &table->buckets[hash >> 32 & table->mask];
+}
+
+void affinity_sweep(struct affinity_table *table, uint32_t buckets, uint32_t now_ms)
+{
+    for (uint32_t b = 0; b < buckets; b++) {
+        struct bucket *bucket = &table->buckets[table->swept++ & table->mask];
+        for (uint32_t i = 0; i < BUCKET_CLIENTS; i++) {
+            // Only what changes is written: pages that nobody used stay untouched.
+            if (bucket->clients[i].used && is_expired(&bucket->clients[i], now_ms))
+                bucket->clients[i].used = false;
+        }
+    }
 }
 
 uint32_t affinity_find(const struct affinity_table *table, uint64_t hash, uint32_t now_ms)

@@ -25,6 +25,10 @@ void affinity_destroy(struct affinity_table *table); // NULL is allowed
 // wrap; a timeout is below 2^31 ms.
 uint32_t affinity_find(const struct affinity_table *table, uint64_t hash, uint32_t now_ms);
 
+// Frees what expired in the next `buckets` buckets. A table is to be swept whole in 2^31 ms, or its
+// clients' times would seem to come again.
+void affinity_sweep(struct affinity_table *table, uint32_t buckets, uint32_t now_ms);
+
 // Remembers a client's member until `expires_ms`. True: another client, not yet expired, was
 // forgotten for it.
 bool affinity_set(struct affinity_table *table, uint64_t hash, uint16_t member, uint32_t now_ms,

@@ -109,8 +109,10 @@ uint32_t worker_turn(struct worker *worker)
     stage_flush(stage);
 
     worker->turns++;
-    if (packets == 0 || worker->turns % SWEEP_TURNS == 0)
+    if (packets == 0 || worker->turns % SWEEP_TURNS == 0) {
         flow_sweep(stage->flows, SWEEP_BUCKETS, stage->now_ms);
+        affinity_sweep(stage->affinities, SWEEP_BUCKETS, stage->now_ms);
+    }
     rules_recheck(stage);
     meter_lap(&stage->meter, METER_UPKEEP, 1, 0);
     serve_page(worker);

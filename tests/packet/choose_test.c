@@ -22,6 +22,7 @@
 
 static struct stage_rig rig;
 static uint16_t next_port;
+static uint8_t syn_or_rst = WIRE_TCP_SYN;
 
 static void open_with(const char *yaml)
 {
@@ -43,7 +44,7 @@ static int connect_from(const char *client, const char *vip)
                               .destination = vip,
                               .source_port = ++next_port,
                               .destination_port = 80,
-                              .tcp_flags = WIRE_TCP_SYN};
+                              .tcp_flags = syn_or_rst};
     frame_build(&frame, &spec);
     rig_packet(&rig, 0, &frame, &outcome);
     if (outcome.kind != OUTCOME_SENT)
@@ -189,6 +190,19 @@ static void a_member_that_returns_warms_up_in_steps(void **state)
     }
 }
 
+// A client that only ends connections has none: it is not remembered, and pushes nobody out.
+static void what_ends_a_connection_takes_no_place(void **state)
+{
+    open_with(CONFIGURATION(IN_TURN, MEMBERS));
+    assert_int_equal(connect_from("10.1.1.10", "10.1.0.100"), 1);
+    syn_or_rst = WIRE_TCP_RST;
+    int reset = connect_from("10.1.2.10", "10.1.0.100");
+    syn_or_rst = WIRE_TCP_SYN;
+    assert_int_equal(reset, 2);
+    assert_int_equal(connect_from("10.1.2.10", "10.1.0.100"), 1); // whose turn it is
+    rig_close(&rig);
+}
+
 static void a_cold_member_gets_a_sixteenth_of_its_share(void **state)
 {
     open_with(CONFIGURATION("slow-start: 16s", MEMBERS));
@@ -260,6 +274,7 @@ int main(void)
         cmocka_unit_test(a_client_of_a_drained_member_gets_another_and_stays_there),
         cmocka_unit_test(a_member_that_returns_warms_up_in_steps),
         cmocka_unit_test(flows_that_begin_together_spread_as_if_one_by_one),
+        cmocka_unit_test(what_ends_a_connection_takes_no_place),
         cmocka_unit_test(a_cold_member_gets_a_sixteenth_of_its_share),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

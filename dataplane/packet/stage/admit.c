@@ -132,9 +132,9 @@ static bool is_nat(const struct stage *stage, uint16_t member)
 }
 
 // Who handed a packet over has asked already.
-static bool may_begin(struct stage *stage, const struct newcomer *newcomer,
-                      const struct tables_service *service)
+bool admit_may_begin(struct stage *stage, const struct newcomer *newcomer)
 {
+    const struct tables_service *service = &stage->tables->services[newcomer->endpoint];
     if (!stage->tables->rules || newcomer->handed)
         return true;
     struct flow_key client = newcomer_key(newcomer);
@@ -151,7 +151,7 @@ static bool may_begin(struct stage *stage, const struct newcomer *newcomer,
 static struct admission choose_of_service(struct stage *stage, const struct newcomer *newcomer)
 {
     const struct tables_service *service = &stage->tables->services[newcomer->endpoint];
-    if (!may_begin(stage, newcomer, service))
+    if (!admit_may_begin(stage, newcomer))
         return admission_drop(DROP_ACCESS);
     struct admission elsewhere = {0};
     if (service->owned && admit_belongs_elsewhere(stage, newcomer, &elsewhere))

@@ -91,8 +91,11 @@ static uint16_t choose_by_affinity(struct stage *stage, const struct newcomer *n
     uint32_t last = affinity_find(stage->affinities, hash, stage->now_ms);
     bool stays = still_serves(stage->tables, pool, last);
     uint16_t member = stays ? (uint16_t)last : pick(stage, newcomer, pool);
-    if (member != CHOOSE_NONE && affinity_set(stage->affinities, hash, member, stage->now_ms,
-                                              stage->now_ms + pool->affinity_ms))
+    // What ends a connection begins none: made-up ones must not push out those who are served.
+    bool ends = newcomer->tcp_flags & (WIRE_TCP_FIN | WIRE_TCP_RST);
+    if (member != CHOOSE_NONE && !ends &&
+        affinity_set(stage->affinities, hash, member, stage->now_ms,
+                     stage->now_ms + pool->affinity_ms))
         stats_add(stage->counters.affinities_evicted, 1);
     return member;
 }
@@ -125,7 +128,8 @@ bool choose_ahead(const struct stage *stage, const struct newcomer *newcomer)
     if (newcomer->endpoint >= ENDPOINT_NUMBER_MEMBERS)
         return true;
     const struct tables_pool *pool = stage->tables->services[newcomer->endpoint].pool;
-    return !pool || !pool->balancer || pool->balancer->ops->by_hash || pool->affinity_ms > 0;
+    return !pool || !pool->balancer || pool->balancer->ops->by_hash ||
+           (pool->affinity_ms > 0 && !pool->balancer->ops->by_load);
 }
 
 uint16_t choose_member(struct stage *stage, const struct newcomer *newcomer,

@@ -28,12 +28,15 @@ static void send_to(struct stage *stage, struct packet *packet, uint16_t out_por
     }
 }
 
+// A fragment holds eight bytes at least (RFC 791).
+#define SPLIT_LEAST (WIRE_IPV4_SIZE + 8)
+
 // Whether a packet fits a way for IP packets of `size_max` bytes, if need be in fragments.
 static bool fits(struct stage *stage, struct packet *packet, uint32_t size_max)
 {
     if (ip_size(packet) <= size_max)
         return true;
-    if (!packet->about && wire_may_split(packet->frame, &packet->wire)) {
+    if (size_max >= SPLIT_LEAST && !packet->about && wire_may_split(packet->frame, &packet->wire)) {
         packet->size_max = (uint16_t)size_max;
         return true;
     }

@@ -94,6 +94,10 @@ static void relay_unknown(struct stage *stage, struct packet *packet,
         packet_drop(packet, DROP_ICMP_NO_FLOW);
         return;
     }
+    if (!admit_may_begin(stage, newcomer)) {
+        packet_drop(packet, DROP_ACCESS);
+        return;
+    }
     const struct flow flow = {.member = member};
     relay(stage, packet, error, &flow, newcomer->endpoint);
 }

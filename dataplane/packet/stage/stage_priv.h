@@ -135,6 +135,8 @@ struct admission {
 };
 // The decision, in two steps, so that memory is fetched in between: choose() finds out where it
 // goes, begin() begins the flow of what goes to a member.
+// Whether the access rules let a client's newcomer begin, which is counted.
+bool admit_may_begin(struct stage *stage, const struct newcomer *newcomer);
 struct admission admit_choose(struct stage *stage, const struct newcomer *newcomer);
 void admit_begin(struct stage *stage, const struct newcomer *newcomer, struct admission *admission);
 

@@ -25,6 +25,9 @@ static enum wire_tunnel_kind tunnel_kind(enum config_forward forward)
                                            : WIRE_TUNNEL_IPIP;
 }
 
+// RFC 791: what every network carries whole.
+#define IP_SIZE_LEAST 68u
+
 // What fits the way to a member: less by the outer headers of a tunnel.
 static uint16_t ip_size_max(const struct tables *tables, const struct tables_member *member)
 {
@@ -77,6 +80,14 @@ static enum error reach_member(struct compiler *compiler, const struct config_po
     const struct ip_address *hop = route->on_link ? &from->address : &route->via;
     member->next_hop = *hop;
     member->ip_size_max = ip_size_max(compiler->tables, member);
+    if (member->ip_size_max < IP_SIZE_LEAST) {
+        snprintf(compiler->why, TABLES_WHY_SIZE,
+                 "pool %s: of port %s's `mtu` of %u, %u bytes are left for a packet to member %s: "
+                 "raise it to have %u",
+                 pool->name, compiler->config->ports[route->port].name, out->mtu,
+                 member->ip_size_max, from->name, IP_SIZE_LEAST);
+        return ERROR_INVALID;
+    }
     return tables_need_hop(compiler, route->port, hop, &member->neighbour);
 }
 

@@ -71,6 +71,18 @@ static void the_one_that_expires_first_makes_room(void **state)
     assert_int_equal(affinity_find(table, 2, 20 + TIMEOUT_MS), 2);
 }
 
+static void a_swept_client_does_not_come_again(void **state)
+{
+    for (uint16_t i = 0; i < 4; i++)
+        set(i, i, 0);
+    affinity_sweep(table, CAPACITY / 4, TIMEOUT_MS - 1);
+    assert_int_equal(affinity_find(table, 2, TIMEOUT_MS - 1), 2);
+    affinity_sweep(table, CAPACITY / 4, TIMEOUT_MS);
+    uint32_t much_later = TIMEOUT_MS + (1u << 31) + 1;
+    assert_true(affinity_find(table, 2, much_later) == AFFINITY_NONE);
+    assert_false(set(11, 1, much_later));
+}
+
 // Against a model that never forgets early: a client's member is the last one set, or none.
 static void agrees_with_a_model(void **state)
 {
@@ -113,6 +125,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_set_again_lives_longer, open_table, close_table),
         cmocka_unit_test_setup_teardown(the_clock_may_wrap, open_table, close_table),
         cmocka_unit_test_setup_teardown(the_one_that_expires_first_makes_room, open_table,
+                                        close_table),
+        cmocka_unit_test_setup_teardown(a_swept_client_does_not_come_again, open_table,
                                         close_table),
         cmocka_unit_test_setup_teardown(agrees_with_a_model, open_table, close_table),
     };
