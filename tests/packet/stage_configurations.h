@@ -41,6 +41,10 @@ static const char both_members[] =
                 "                            {name: b, address: 10.2.0.12, port: 8080}]}]\n" VIP;
 static const char only_b[] =
     TWO_MEMBERS "pools: [{name: p, members: [{name: b, address: 10.2.0.12, port: 8080}]}]\n" VIP;
+static const char a_is_a_vip[] =
+    TWO_MEMBERS "pools: [{name: p, members: [{name: b, address: 10.2.0.12, port: 8080}]}]\n"
+                "vips: [{name: v, address: 10.1.0.100, port: 80, protocol: tcp, pool: p},\n"
+                "       {name: w, address: 10.2.0.11, port: 8080, protocol: tcp, pool: p}]\n";
 static const char no_vip[] =
     TWO_MEMBERS "pools: [{name: p, members: [{name: b, address: 10.2.0.12, port: 8080}]}]\n";
 

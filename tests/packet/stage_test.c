@@ -510,6 +510,19 @@ static void a_removed_or_drained_member_keeps_its_flows_and_gets_no_more(void **
     }
 }
 
+static void a_removed_members_flows_go_on_where_its_address_becomes_a_virtual_one(void **state)
+{
+    open_two_members();
+    uint16_t port = 1000;
+    while (member_of(port, SYN) != 11)
+        port++;
+    rig_reload(&rig, a_is_a_vip);
+    rig_reload(&rig, a_is_a_vip);
+    struct frame_spec reply = from_member("10.2.0.11", port, SYN | ACK);
+    struct outcome outcome = put(BACK, reply);
+    assert_frame(&outcome, FRONT, untranslated(reply, "10.1.0.100", 80));
+}
+
 static void a_closed_connection_opened_anew_leaves_a_drained_member(void **state)
 {
     open_two_members();
@@ -769,6 +782,7 @@ int main(void)
         CASE(a_full_table_keeps_established_flows),
         CASE(one_reply_cannot_belong_to_two_flows),
         CASE(a_removed_or_drained_member_keeps_its_flows_and_gets_no_more),
+        CASE(a_removed_members_flows_go_on_where_its_address_becomes_a_virtual_one),
         CASE(a_closed_connection_opened_anew_leaves_a_drained_member),
         CASE(a_removed_vip_takes_no_new_flows_and_keeps_its_old_ones),
         CASE(slots_are_used_again_once_their_flows_are_gone),
