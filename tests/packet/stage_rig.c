@@ -319,6 +319,29 @@ void rig_packet(struct stage_rig *rig, uint16_t port, const struct frame *frame,
     collect(rig, before, outcome);
 }
 
+void rig_pieces(struct stage_rig *rig, uint16_t port, const struct frame *frame, size_t piece,
+                struct outcome *outcome)
+{
+    uint64_t before[DROP_REASONS];
+    memcpy(before, rig->stage.counters.drops, sizeof(before));
+    memset(outcome, 0, sizeof(*outcome));
+    struct rte_mbuf *whole = NULL;
+    for (size_t at = 0; at < frame->size; at += piece) {
+        struct rte_mbuf *mbuf = rte_pktmbuf_alloc(rig->pool);
+        CHECK(mbuf);
+        uint16_t size = (uint16_t)RTE_MIN(piece, frame->size - at);
+        char *room = rte_pktmbuf_append(mbuf, size);
+        CHECK(room);
+        memcpy(room, frame->bytes + at, size);
+        if (!whole)
+            whole = mbuf;
+        else
+            CHECK(rte_pktmbuf_chain(whole, mbuf) == 0);
+    }
+    stage_receive(&rig->stage, port, &whole, 1);
+    collect(rig, before, outcome);
+}
+
 void rig_handed(struct stage_rig *rig, enum handoff_type type, uint16_t origin, uint16_t port,
                 const struct frame *frame, struct outcome *outcome)
 {

@@ -69,6 +69,10 @@ void rig_at(struct stage_rig *rig, uint32_t now_ms);
 void rig_packet(struct stage_rig *rig, uint16_t port, const struct frame *frame,
                 struct outcome *outcome);
 
+// The same for a frame that the device leaves in buffers of `piece` bytes, chained.
+void rig_pieces(struct stage_rig *rig, uint16_t port, const struct frame *frame, size_t piece,
+                struct outcome *outcome);
+
 // The same for a packet that another worker hands over.
 void rig_handed(struct stage_rig *rig, enum handoff_type type, uint16_t origin, uint16_t port,
                 const struct frame *frame, struct outcome *outcome);

@@ -36,8 +36,8 @@ void chances_find(struct stage *stage, const struct newcomer *newcomer, uint16_t
     stats_add(stage->counters.second_chances, 1);
 }
 
-// Moves a packet back in its buffer, so that `room` bytes are free in front of `inner`. NULL: it
-// lies in several pieces, or the buffer is full.
+// Moves a packet back in its buffer, so that `room` bytes are free in front of `inner`. NULL:
+// the buffer is full.
 static uint8_t *make_room(struct rte_mbuf *mbuf, uint8_t *inner, uint32_t room)
 {
     uint8_t *start = rte_pktmbuf_mtod(mbuf, uint8_t *);
@@ -45,7 +45,7 @@ static uint8_t *make_room(struct rte_mbuf *mbuf, uint8_t *inner, uint32_t room)
     if (there >= room)
         return inner;
     uint32_t missing = room - there;
-    if (mbuf->nb_segs > 1 || rte_pktmbuf_tailroom(mbuf) < missing)
+    if (rte_pktmbuf_tailroom(mbuf) < missing)
         return NULL;
     memmove(start + missing, start, rte_pktmbuf_data_len(mbuf));
     mbuf->data_off = (uint16_t)(mbuf->data_off + missing);

@@ -63,11 +63,22 @@ static void add_key(const struct stage *stage, struct burst *burst, uint32_t ind
     burst->hashes[k] = flow_hash(stage->flows, &key);
 }
 
+// A buffer has room for a frame of the MTU, but some devices scatter what would fit (memif, by the
+// peer's buffers). The stages see whole frames only.
+static enum drop_reason make_whole(struct rte_mbuf *mbuf)
+{
+    if (rte_pktmbuf_pkt_len(mbuf) > UINT16_MAX)
+        return DROP_ETHERNET_OVERSIZE;
+    return rte_pktmbuf_linearize(mbuf) == 0 ? DROP_NONE : DROP_ETHERNET_PIECES;
+}
+
 static void classify_packet(const struct stage *stage, struct packet *packet)
 {
     struct rte_mbuf *mbuf = packet->mbuf;
-    struct span headers = span_of(packet->frame, rte_pktmbuf_data_len(mbuf));
     enum drop_reason reason = device_found_fault(mbuf);
+    if (reason == DROP_NONE && mbuf->nb_segs > 1)
+        reason = make_whole(mbuf);
+    struct span headers = span_of(packet->frame, rte_pktmbuf_data_len(mbuf));
     if (reason == DROP_NONE)
         reason =
             wire_parse(headers, rte_pktmbuf_pkt_len(mbuf), known_from_device(mbuf), &packet->wire);

@@ -115,8 +115,7 @@ static void local_echo(struct packet *packet)
     struct ip_address source = wire_source(packet->frame, &packet->wire);
     enum drop_reason reason = DROP_IP_ADDRESS;
     if (ip_is_unicast(&source) && !is_group_mac(packet->frame + WIRE_MAC_SIZE))
-        reason = packet->mbuf->nb_segs > 1 ? DROP_ICMP_MALFORMED
-                                           : echo_answer(packet->frame, &packet->wire);
+        reason = echo_answer(packet->frame, &packet->wire);
     if (reason != DROP_NONE) {
         packet_drop(packet, reason);
         return;

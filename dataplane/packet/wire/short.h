@@ -73,7 +73,7 @@ static inline bool wire_short_v4_checksum_is_right(const uint8_t *ip)
 static inline bool wire_short_parse(const uint8_t *frame, uint32_t size, uint32_t frame_size,
                                     unsigned known, uint64_t mac, struct wire_short *packet)
 {
-    if (__builtin_expect(size < WIRE_SHORT_V4_L4 + WIRE_TCP_SIZE || frame_size > UINT16_MAX, 0))
+    if (__builtin_expect(size < WIRE_SHORT_V4_L4 + WIRE_TCP_SIZE || size != frame_size, 0))
         return false;
     uint64_t type = wire_load64(frame + 8) >> 32; // EtherType, first two bytes of the IP header
     bool ours = wire_mac_word(frame) == mac;
