@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/bpf.h>
 #include <net/if.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -63,6 +64,24 @@ static void choose_queues(const struct opening *opening)
     port->tx_queues = (uint16_t)tx;
 }
 
+// DPDK holds the frame against the device's limit, not the MTU alone, and some drivers (net_tap)
+// tell only that one truly.
+static uint32_t mtu_max(const struct rte_eth_dev_info *info)
+{
+    uint32_t overhead = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
+    if (info->max_mtu != UINT16_MAX && info->max_rx_pktlen > info->max_mtu)
+        overhead = info->max_rx_pktlen - info->max_mtu;
+    uint32_t fits = info->max_rx_pktlen > overhead ? info->max_rx_pktlen - overhead : 0;
+    return RTE_MIN(info->max_mtu, fits);
+}
+
+static const char *mtu_remedy(const char *driver)
+{
+    return strcmp(driver, "net_af_xdp") == 0
+               ? "AF_XDP keeps a frame in one page; lower the mtu, or use DPDK's own driver"
+               : "set the port's mtu within that";
+}
+
 static enum error describe(struct opening *opening)
 {
     struct port *port = opening->port;
@@ -79,11 +98,12 @@ static enum error describe(struct opening *opening)
         return ERROR_DEVICE;
     }
     uint32_t mtu = opening->want->mtu;
-    if (mtu < opening->info.min_mtu || mtu > opening->info.max_mtu) {
+    if (mtu < opening->info.min_mtu || mtu > mtu_max(&opening->info)) {
         snprintf(opening->why, PORT_WHY_SIZE,
-                 "port %s (%s): mtu %" PRIu32 " is not possible: the device takes %u to %u",
+                 "port %s (%s): mtu %" PRIu32 " is not possible: the device takes %u to %" PRIu32
+                 ": %s",
                  opening->want->name, opening->want->device, mtu, opening->info.min_mtu,
-                 opening->info.max_mtu);
+                 mtu_max(&opening->info), mtu_remedy(port->driver));
         return ERROR_UNSUPPORTED;
     }
     port->mtu = (uint16_t)mtu;
@@ -114,15 +134,25 @@ static uint64_t buffer_bytes(uint32_t room)
     return rte_eal_has_hugepages() || bytes > page ? bytes : page / (page / bytes);
 }
 
+// The default headroom suits the outer headers of IPIP. The kernel keeps a headroom of its own in
+// an AF_XDP frame, which must lie, with the mbuf, within one page.
+static uint32_t buffer_room(const struct port *port)
+{
+    bool xdp = strcmp(port->driver, "net_af_xdp") == 0;
+    uint32_t room = RTE_PKTMBUF_HEADROOM + port->mtu + FRAME_OVERHEAD;
+    if (xdp)
+        room += XDP_PACKET_HEADROOM;
+    room = RTE_MAX(RTE_ALIGN_CEIL(room, RTE_CACHE_LINE_SIZE), (uint32_t)RTE_MBUF_DEFAULT_BUF_SIZE);
+    uint32_t page = (uint32_t)getpagesize();
+    uint32_t most = page - (uint32_t)(sizeof(struct rte_mempool_objhdr) + sizeof(struct rte_mbuf));
+    return RTE_MIN(room, xdp ? most : (uint32_t)UINT16_MAX);
+}
+
 static enum error create_buffers(const struct opening *opening)
 {
     struct port *port = opening->port;
     uint32_t count = count_buffers(opening);
-    // The default headroom suits the outer headers of IPIP, and the default room an AF_XDP frame,
-    // which must lie within one page.
-    uint32_t room = RTE_PKTMBUF_HEADROOM + port->mtu + FRAME_OVERHEAD;
-    room = RTE_MAX(RTE_ALIGN_CEIL(room, RTE_CACHE_LINE_SIZE), (uint32_t)RTE_MBUF_DEFAULT_BUF_SIZE);
-    room = RTE_MIN(room, (uint32_t)UINT16_MAX);
+    uint32_t room = buffer_room(port);
     char name[RTE_MEMPOOL_NAMESIZE];
     snprintf(name, sizeof(name), "port%u", port->id);
     port->buffers = rte_pktmbuf_pool_create(name, count, CACHE_BUFFERS, 0, (uint16_t)room,

@@ -104,7 +104,8 @@ static void what_a_device_cannot_do_is_said_and_leaves_it_free(void **state)
     fixture->ports[0].mtu = 20;
     assert_int_equal(port_open(&fixture->config, 0, 1, FIXTURE_EXTRA_BUFFERS, &port, fixture->why),
                      ERROR_UNSUPPORTED);
-    assert_non_null(strstr(fixture->why, "mtu 20 is not possible: the device takes 46 to 65535"));
+    assert_non_null(strstr(fixture->why, "mtu 20 is not possible: the device takes 46 to 65535: "
+                                         "set the port's mtu within that"));
 
     fixture->ports[0].mtu = 1500;
     fixture->ports[0].descriptors = 60000;
@@ -342,6 +343,27 @@ static void af_xdp_refuses_an_mtu_over_a_page(void **state)
     assert_int_equal(port_open(&fixture->config, 0, 1, FIXTURE_EXTRA_BUFFERS, &port, fixture->why),
                      ERROR_UNSUPPORTED);
     assert_non_null(strstr(fixture->why, "mtu 9000 is not possible: the device takes 68 to "));
+    assert_non_null(strstr(fixture->why, ": AF_XDP keeps a frame in one page; lower the mtu, or "));
+}
+
+// DPDK 22.11's net_tap says that it takes any MTU, and has frames of 1522 bytes at most.
+static void a_tap_device_takes_jumbo_frames_or_says_what_it_takes(void **state)
+{
+    if (no_af_xdp) {
+        print_message("skipped: %s\n", no_af_xdp);
+        skip();
+    }
+    struct fixture *fixture = *state;
+    fixture->config.port_count = 0;
+    fixture_add_port(fixture, "tap", "net_tap0,iface=jumbo0");
+    fixture->ports[0].mtu = 9000;
+    struct port *port = NULL;
+    if (port_open(&fixture->config, 0, 1, FIXTURE_EXTRA_BUFFERS, &port, fixture->why)) {
+        assert_non_null(strstr(fixture->why, "mtu 9000 is not possible: the device takes "));
+        return;
+    }
+    assert_true(fixture_shell_prints("ip link show jumbo0", "mtu 9000"));
+    fixture_close(port);
 }
 
 static const char *prepare_af_xdp(void)
@@ -377,6 +399,7 @@ int main(void)
         cmocka_unit_test_prestate(two_ports_of_two_workers_fit_into_256_mebibytes, &fixture),
         cmocka_unit_test_prestate(af_xdp_carries_frames_and_leaves_nothing, &fixture),
         cmocka_unit_test_prestate(af_xdp_refuses_an_mtu_over_a_page, &fixture),
+        cmocka_unit_test_prestate(a_tap_device_takes_jumbo_frames_or_says_what_it_takes, &fixture),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     port_system_stop();
