@@ -69,7 +69,7 @@ const struct command commands[] = {
     {
         .words = {"show", "balance"},
         .usage = "",
-        .help = "each member's share of new flows, and what would move if it left",
+        .help = "each member's share of new flows, and what would move if it were drained",
         .example = "weirctl show balance --pool web",
         .options = SHOW_OPTIONS | OPTION_BIT(OPTION_POOL),
         .run = show_balance,

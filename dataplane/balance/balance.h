@@ -18,7 +18,8 @@ struct balance_member {
     uint64_t id;
     uint32_t weight;    // 0: gets nothing new
     uint32_t held_back; // of its weight, in BALANCE_STEPS: a member that warms up gets less
-    // The weight by which a member that gets nothing new keeps its place for rank(); else 0.
+    // The weight by which a drained member keeps its place, as if it were there: then nothing
+    // moves but what was its own. Else 0.
     uint32_t standing;
 };
 #define BALANCE_STEPS 16u // held_back is below that
@@ -27,6 +28,12 @@ struct balance_member {
 static inline uint64_t balance_share(const struct balance_member *member)
 {
     return (uint64_t)member->weight * (BALANCE_STEPS - member->held_back);
+}
+
+// The weight by which a member has its place, drained or not; 0: it has none.
+static inline uint32_t balance_place(const struct balance_member *member)
+{
+    return member->weight > 0 ? member->weight : member->standing;
 }
 
 struct balancer;

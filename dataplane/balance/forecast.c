@@ -48,10 +48,12 @@ enum error forecast_moves(const struct balancer *balancer, const struct balance_
                           uint32_t count, struct siphash_key key, uint32_t leaver, uint32_t *moves)
 {
     DCHECK(balancer->ops->by_hash && leaver < count);
+    *moves = 0;
     struct balance_member *without = malloc(count * sizeof(*without));
     if (!without)
         return ERROR_NO_MEMORY;
     memcpy(without, members, count * sizeof(*without));
+    without[leaver].standing = balance_place(&members[leaver]);
     without[leaver].weight = 0;
     struct balancer *after;
     enum error error = balancer->ops->create(without, count, key, &after);
@@ -59,7 +61,6 @@ enum error forecast_moves(const struct balancer *balancer, const struct balance_
     if (error)
         return error;
     struct balance_cursor cursor = {.next = 0};
-    *moves = 0;
     for (uint32_t i = 0; i < FORECAST_PICKS; i++) {
         uint32_t old = pick_at(balancer, &cursor, i);
         *moves += old != leaver && old != pick_at(after, &cursor, i);

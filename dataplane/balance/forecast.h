@@ -12,7 +12,7 @@ void forecast_shares(const struct balancer *balancer, const struct balance_membe
                      uint32_t count, uint32_t *shares);
 
 // How many of FORECAST_PICKS flows that are not the leaver's would be another member's if `leaver`
-// had no weight: what a consistent policy keeps small. Only for those that go by hash
+// were drained: what a consistent policy keeps small. Only for those that go by hash
 // (ops->by_hash). `key` is the balancer's. ERROR_NO_MEMORY.
 enum error forecast_moves(const struct balancer *balancer, const struct balance_member *members,
                           uint32_t count, struct siphash_key key, uint32_t leaver, uint32_t *moves);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "dataplane/balance/members_priv.h"
 
 // Entries a member of the least weight should have: at most about 1 % of imbalance (section 5.3).
 #define ENTRIES_PER_SHARE 100u
@@ -39,20 +40,24 @@ struct rounds {
     uint32_t count;
 };
 
-uint32_t maglev_size(const struct live_member *live, uint32_t live_count, uint32_t count)
+uint32_t maglev_size(const struct balance_member *members, uint32_t count)
 {
     // Primes; the last two are the paper's.
     static const uint32_t sizes[] = {251, 1009, 4093, 16381, 65537, 655373};
-    if (live_count == 0)
-        return 0;
+    bool live = false;
     uint64_t sum = 0;
     uint32_t least = UINT32_MAX;
-    for (uint32_t i = 0; i < live_count; i++) {
-        sum += live[i].weight;
-        least = live[i].weight < least ? live[i].weight : least;
+    // That one is drained must not change the size, which would move every entry: it counts by the
+    // weight of its place, and members without weight count as members. Nor must that one warms up:
+    // weights count here, and not shares.
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t weight = balance_place(&members[i]);
+        live |= members[i].weight > 0;
+        sum += weight;
+        least = weight > 0 && weight < least ? weight : least;
     }
-    // Members without weight count too: that one is drained must not change the size, which would
-    // move every entry. Nor must that one warms up: weights count here, and not shares.
+    if (!live)
+        return 0;
     uint64_t shares = sum / least > count ? sum / least : count;
     uint32_t last = count <= 1000 ? 4 : 5;
     for (uint32_t i = 0; i < last; i++) {
@@ -173,7 +178,7 @@ static enum error maglev_create(const struct balance_member *members, uint32_t c
     enum error error = members_live(members, count, &live, &live_count);
     if (error)
         return error;
-    uint32_t size = maglev_size(live, live_count, count);
+    uint32_t size = maglev_size(members, count);
     struct maglev *made = malloc(sizeof(*made) + size * sizeof(made->entries[0]));
     if (!made) {
         error = ERROR_NO_MEMORY;

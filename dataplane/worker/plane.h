@@ -106,8 +106,8 @@ struct plane_share_view {
     const char *member;
     uint32_t weight; // as it counts now: 0 for one that is drained
     double share;    // of new flows, 0 to 1
-    // Of the flows that are others', the part that would get another member, were this one to
-    // leave. Below 0: the policy does not go by hash, or the pool has more than
+    // Of the flows that are others', the part that would get another member, were this one
+    // drained. Below 0: the policy does not go by hash, or the pool has more than
     // PLANE_MOVES_MEMBERS members.
     double moves;
 };

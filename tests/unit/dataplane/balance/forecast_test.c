@@ -69,12 +69,25 @@ static void moves_are_none_on_a_ring_and_few_with_maglev(void **state)
     balancer_destroy(maglev);
 }
 
+// The lightest of unequal weights sets the size of Maglev's table, drained or not.
+static void who_leaves_is_drained_and_keeps_its_place(void **state)
+{
+    pick_pool_init(&pool, 3);
+    pool.members[0].weight = pool.members[1].weight = 100;
+    struct balancer *maglev = pick_build(&balance_maglev, &pool);
+    uint32_t moves;
+    assert_int_equal(forecast_moves(maglev, pool.members, 3, KEY, 2, &moves), ERROR_NONE);
+    assert_in_range(moves, 0, FORECAST_PICKS / 33);
+    balancer_destroy(maglev);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shares_are_what_the_policy_gives),
         cmocka_unit_test(without_weight_there_are_no_shares),
         cmocka_unit_test(moves_are_none_on_a_ring_and_few_with_maglev),
+        cmocka_unit_test(who_leaves_is_drained_and_keeps_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,16 +21,6 @@ static struct balancer *build(const struct balance_member *members, uint32_t cou
     return balancer;
 }
 
-static uint32_t size_for(const struct balance_member *members, uint32_t count)
-{
-    struct live_member *live;
-    uint32_t live_count;
-    assert_int_equal(members_live(members, count, &live, &live_count), ERROR_NONE);
-    uint32_t size = maglev_size(live, live_count, count);
-    free(live);
-    return size;
-}
-
 // The member of an entry: picked by a hash in the middle of what the entry stands for.
 static uint32_t entry(const struct balancer *balancer, uint32_t size, uint32_t at)
 {
@@ -68,7 +58,7 @@ static void chooses_the_size_by_members_and_weights(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         fill(members, BALANCE_MEMBERS_MAX);
         members[0].weight = cases[i].first_weight;
-        assert_int_equal(size_for(members, cases[i].count), cases[i].size);
+        assert_int_equal(maglev_size(members, cases[i].count), cases[i].size);
     }
 }
 
@@ -79,7 +69,7 @@ static void shares_entries_evenly(void **state)
     fill(members, BALANCE_MEMBERS_MAX);
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
         struct balancer *balancer = build(members, counts[i]);
-        uint32_t size = size_for(members, counts[i]);
+        uint32_t size = maglev_size(members, counts[i]);
         uint32_t *share = shares(balancer, size, counts[i]);
         // As many turns for each, save in the last round: better than the paper's 1 %.
         for (uint32_t m = 0; m < counts[i]; m++)
@@ -128,7 +118,7 @@ static void places_members_by_id_and_not_by_position(void **state)
         shuffled[other] = swapped;
     }
     struct balancer *a = build(members, COUNT), *b = build(shuffled, COUNT);
-    uint32_t size = size_for(members, COUNT);
+    uint32_t size = maglev_size(members, COUNT);
     for (uint32_t at = 0; at < size; at++)
         assert_true(members[entry(a, size, at)].id == shuffled[entry(b, size, at)].id);
     balancer_destroy(a);
@@ -160,11 +150,11 @@ static uint32_t moved(uint32_t count, uint32_t first, uint32_t step)
     struct balance_member *members = calloc(count, sizeof(*members));
     assert_non_null(members);
     fill(members, count);
-    uint32_t size = size_for(members, count);
+    uint32_t size = maglev_size(members, count);
     struct balancer *before = build(members, count);
     for (uint32_t i = first; i < count; i += step)
         members[i].weight = 0;
-    assert_int_equal(size_for(members, count), size);
+    assert_int_equal(maglev_size(members, count), size);
     struct balancer *after = build(members, count);
     uint32_t changed = 0;
     for (uint32_t at = 0; at < size; at++) {
@@ -214,7 +204,7 @@ static void shares_entries_by_weight(void **state)
             sum += weights[i][m];
         }
         struct balancer *balancer = build(members, 4);
-        uint32_t size = size_for(members, 4);
+        uint32_t size = maglev_size(members, 4);
         uint32_t *share = shares(balancer, size, 4);
         for (uint32_t m = 0; m < 4; m++) {
             double fair = size * (weights[i][m] / sum);
@@ -289,6 +279,26 @@ static void warming_up_moves_flows_to_who_warms_up(void **state)
     pick_assert_warming_moves_little(&balance_maglev, 10);
 }
 
+static void draining_moves_few_flows_of_others(void **state)
+{
+    pick_assert_draining_moves_little(&balance_maglev, 30);
+}
+
+static void a_drained_member_keeps_the_size_and_one_without_weight_does_not(void **state)
+{
+    struct balance_member members[3];
+    fill(members, 3);
+    members[0].weight = members[1].weight = 100;
+    assert_int_equal(maglev_size(members, 3), 65537);
+    members[2] = (struct balance_member){.id = 5, .weight = 0, .standing = 1};
+    assert_int_equal(maglev_size(members, 3), 65537);
+    members[2].standing = 0;
+    assert_int_equal(maglev_size(members, 3), 1009);
+    for (int i = 0; i < 3; i++)
+        members[i] = (struct balance_member){.id = 5, .standing = 1};
+    assert_int_equal(maglev_size(members, 3), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +315,8 @@ int main(void)
         cmocka_unit_test(refuses_too_many_members),
         cmocka_unit_test(a_member_that_warms_up_gets_its_part),
         cmocka_unit_test(warming_up_moves_flows_to_who_warms_up),
+        cmocka_unit_test(draining_moves_few_flows_of_others),
+        cmocka_unit_test(a_drained_member_keeps_the_size_and_one_without_weight_does_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

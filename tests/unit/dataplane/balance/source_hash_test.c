@@ -22,6 +22,11 @@ static void places_clients_as_maglev_does(void **state)
     balancer_destroy(maglev);
 }
 
+static void draining_moves_few_clients_of_others(void **state)
+{
+    pick_assert_draining_moves_little(&balance_source_hash, 30);
+}
+
 static void edges(void **state)
 {
     pick_assert_edges(&balance_source_hash);
@@ -32,6 +37,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_asks_for_the_hash_of_the_source),
         cmocka_unit_test(places_clients_as_maglev_does),
+        cmocka_unit_test(draining_moves_few_clients_of_others),
         cmocka_unit_test(edges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
