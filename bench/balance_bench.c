@@ -31,6 +31,21 @@ static void build_weighted_maglev(struct bench_state *state, int64_t members)
     bench_items(state, members <= 1000 ? 65537 : 655373, "entry");
 }
 
+// Members of one heavy weight: as many points as a ring of so many members may have.
+static void build_ring(struct bench_state *state, int64_t members)
+{
+    static struct balance_member heavy[BALANCE_MEMBERS_MAX];
+    for (uint32_t i = 0; i < (uint32_t)members; i++)
+        heavy[i] = (struct balance_member){.id = i * 7919u, .weight = 100};
+    while (bench_next(state)) {
+        struct balancer *balancer;
+        CHECK(!balance_ring.create(heavy, (uint32_t)members, (struct siphash_key){.k0 = 1},
+                                   &balancer));
+        balancer_destroy(balancer);
+    }
+    bench_items(state, (uint64_t)members, "member");
+}
+
 static void build_weighted_round_robin(struct bench_state *state, int64_t members)
 {
     while (bench_next(state))
@@ -100,6 +115,7 @@ int main(int argc, char **argv)
     bench_add("balance_maglev_build", build_maglev, 1000);
     bench_add("balance_maglev_build", build_maglev, BALANCE_MEMBERS_MAX);
     bench_add("balance_maglev_build_weighted", build_weighted_maglev, 1000);
+    bench_add("balance_ring_build", build_ring, 64);
     bench_add("balance_weighted_round_robin_build", build_weighted_round_robin, 1000);
     bench_add("balance_maglev_pick", pick_maglev, 1000);
     bench_add("balance_round_robin_pick", pick_round_robin, 1000);

@@ -49,6 +49,10 @@ enum error forecast_moves(const struct balancer *balancer, const struct balance_
 {
     DCHECK(balancer->ops->by_hash && leaver < count);
     *moves = 0;
+    // Where there is an order, a flow's member is the first of it that serves: that another one
+    // does no more changes nothing.
+    if (balancer->ops->rank)
+        return ERROR_NONE;
     struct balance_member *without = malloc(count * sizeof(*without));
     if (!without)
         return ERROR_NO_MEMORY;

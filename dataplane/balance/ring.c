@@ -8,12 +8,16 @@
 //
 // The ring is an array of points in order. The hash's high bits look up where to begin, so a pick
 // is a step or two, not a search.
+#include "dataplane/balance/ring_priv.h"
+
 #include <stdlib.h>
+#include <string.h>
 
 #include "dataplane/balance/members_priv.h"
 
-#define POINTS_PER_WEIGHT 160u // shares of weight one are within some 8 % (one deviation)
-#define POINTS_MAX        (1u << 20)
+// Of a weight of one, while all fit. A share is within 1 / sqrt(points) of what it should be (one
+// deviation): 8 % with 160 points, 3 to 4.5 % where there were more than RING_MEMBER_POINTS_MAX.
+#define POINTS_PER_WEIGHT 160u
 
 struct point {
     uint32_t place;
@@ -34,100 +38,107 @@ struct ring {
     struct point points[]; // by place
 };
 
-static int by_place(const void *left, const void *right)
-{
-    const struct point *a = left, *b = right;
-    if (a->place != b->place)
-        return a->place < b->place ? -1 : 1;
-    return a->index < b->index ? -1 : a->index > b->index;
-}
-
-// A weight of one is worth POINTS_PER_WEIGHT points, halved until all fit. So points of a member
-// depend on itself alone, but where members come or go over a power of two.
+// A member has one point at least, however light it is.
 static uint32_t points_of(uint32_t weight, uint32_t halvings)
 {
     uint64_t points = (uint64_t)weight * POINTS_PER_WEIGHT >> halvings;
     return points > 0 ? (uint32_t)points : 1;
 }
 
-// Those that have points, in the caller's order, as if they all got something new.
-static enum error members_placed(const struct balance_member *members, uint32_t count,
-                                 struct live_member **placed, uint32_t *placed_count)
+static uint64_t sum_points(const struct balance_member *members, uint32_t count, uint32_t halvings)
 {
-    if (count > BALANCE_MEMBERS_MAX)
-        return ERROR_INVALID;
-    struct live_member *made = malloc((count + 1) * sizeof(*made));
-    if (!made)
-        return ERROR_NO_MEMORY;
-    uint32_t at = 0;
+    uint64_t sum = 0;
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t weight = members[i].weight ? members[i].weight : members[i].standing;
-        if (weight > 0)
-            made[at++] = (struct live_member){.id = members[i].id,
-                                              .weight = weight,
-                                              .held_back = (uint16_t)members[i].held_back,
-                                              .index = (uint16_t)i};
+        uint32_t weight = balance_place(&members[i]);
+        sum += weight > 0 ? points_of(weight, halvings) : 0;
     }
-    *placed = made;
-    *placed_count = at;
-    return ERROR_NONE;
+    return sum;
+}
+
+// A weight of one is worth POINTS_PER_WEIGHT points, halved until those of the heaviest member fit,
+// and all. So how many other members there are changes nobody's points (until they are a thousand
+// or more), and members of one weight have enough of them whatever that weight is.
+static uint32_t halvings_of(const struct balance_member *members, uint32_t count)
+{
+    uint32_t heaviest = 0;
+    for (uint32_t i = 0; i < count; i++)
+        heaviest = balance_place(&members[i]) > heaviest ? balance_place(&members[i]) : heaviest;
+    uint32_t halvings = 0;
+    while (points_of(heaviest, halvings) > RING_MEMBER_POINTS_MAX)
+        halvings++;
+    while (sum_points(members, count, halvings) > RING_POINTS_MAX)
+        halvings++;
+    return halvings;
+}
+
+uint64_t ring_points(const struct balance_member *members, uint32_t count)
+{
+    return sum_points(members, count, halvings_of(members, count));
+}
+
+// A member that warms up has the first of its points, and more of them with each step.
+static uint32_t points_now(const struct balance_member *member, uint32_t halvings)
+{
+    uint64_t points = points_of(balance_place(member), halvings);
+    points = points * (BALANCE_STEPS - member->held_back) / BALANCE_STEPS;
+    return points > 0 ? (uint32_t)points : 1;
+}
+
+static void draw_points(struct point *points, const struct balance_member *member, uint16_t index,
+                        uint32_t count, struct siphash_key key)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const uint64_t words[] = {member->id, i};
+        points[i] = (struct point){.place = (uint32_t)(siphash13_words(key, words, 2) >> 32),
+                                   .index = index};
+    }
+}
+
+static bool comes_before(const struct point *a, const struct point *b)
+{
+    return a->place != b->place ? a->place < b->place : a->index < b->index;
+}
+
+// Sorts points by place, and fills in sectors. Places are as even as a keyed hash, and there are as
+// many sectors as points or more: so once each point is in its sector, hardly any has to pass
+// another.
+static void put_in_order(struct ring *ring, const struct point *drawn)
+{
+    uint32_t sectors = 1u << (32 - ring->shift);
+    memset(ring->sectors, 0, sectors * sizeof(*ring->sectors));
+    for (uint32_t i = 0; i < ring->count; i++)
+        ring->sectors[drawn[i].place >> ring->shift]++;
+    uint32_t end = 0;
+    for (uint32_t sector = 0; sector < sectors; sector++) {
+        end += ring->sectors[sector];
+        ring->sectors[sector] = end;
+    }
+    // From its end on a sector is filled down to its first point.
+    for (uint32_t i = 0; i < ring->count; i++)
+        ring->points[--ring->sectors[drawn[i].place >> ring->shift]] = drawn[i];
+    for (uint32_t i = 1; i < ring->count; i++) {
+        struct point point = ring->points[i];
+        uint32_t at = i;
+        for (; at > 0 && comes_before(&point, &ring->points[at - 1]); at--)
+            ring->points[at] = ring->points[at - 1];
+        ring->points[at] = point;
+    }
 }
 
 // Fills in who serves: for each point the first from it on that gets something new.
 static void pass_on(struct ring *ring, const struct balance_member *members)
 {
     uint16_t serves = NOBODY;
-    // Twice round, backwards: past the last point is the first.
-    for (uint32_t i = 0; i < 2 * ring->count; i++) {
-        struct point *point = &ring->points[ring->count - 1 - i % ring->count];
+    for (uint32_t i = 0; i < ring->count && serves == NOBODY; i++) { // past the last is the first
+        if (members[ring->points[i].index].weight > 0)
+            serves = ring->points[i].index;
+    }
+    for (uint32_t i = ring->count; i > 0; i--) {
+        struct point *point = &ring->points[i - 1];
         if (members[point->index].weight > 0)
             serves = point->index;
         point->serves = serves;
     }
-}
-
-static uint64_t sum_points(const struct live_member *live, uint32_t count, uint32_t halvings)
-{
-    uint64_t sum = 0;
-    for (uint32_t i = 0; i < count; i++)
-        sum += points_of(live[i].weight, halvings);
-    return sum;
-}
-
-// A member that warms up has the first of its points, and more of them with each step.
-static uint32_t points_now(const struct live_member *member, uint32_t halvings)
-{
-    uint64_t points = points_of(member->weight, halvings);
-    points = points * (BALANCE_STEPS - member->held_back) / BALANCE_STEPS;
-    return points > 0 ? (uint32_t)points : 1;
-}
-
-static void add_points(struct ring *ring, const struct live_member *member, uint32_t points,
-                       struct siphash_key key)
-{
-    for (uint32_t i = 0; i < points; i++) {
-        const uint64_t words[] = {member->id, i};
-        ring->points[ring->count++] = (struct point){
-            .place = (uint32_t)(siphash13_words(key, words, 2) >> 32), .index = member->index};
-    }
-}
-
-static bool divide(struct ring *ring)
-{
-    uint32_t bits = 1;
-    while (1u << bits < ring->count)
-        bits++;
-    ring->shift = 32 - bits;
-    ring->sectors = malloc((size_t)(1u << bits) * sizeof(*ring->sectors));
-    if (!ring->sectors)
-        return false;
-    uint32_t point = 0;
-    for (uint32_t sector = 0; sector < 1u << bits; sector++) {
-        while (point < ring->count && ring->points[point].place >> ring->shift < sector)
-            point++;
-        ring->sectors[sector] = point;
-    }
-    return true;
 }
 
 static void ring_destroy(struct balancer *balancer)
@@ -139,30 +150,34 @@ static void ring_destroy(struct balancer *balancer)
 static enum error ring_create(const struct balance_member *members, uint32_t count,
                               struct siphash_key key, struct balancer **balancer)
 {
-    struct live_member *placed;
-    uint32_t placed_count;
-    enum error error = members_placed(members, count, &placed, &placed_count);
-    if (error)
-        return error;
-    uint32_t halvings = 0;
-    while (sum_points(placed, placed_count, halvings) > POINTS_MAX)
-        halvings++;
-    uint64_t sum = sum_points(placed, placed_count, halvings);
-    struct ring *made = malloc(sizeof(*made) + sum * sizeof(made->points[0]));
-    if (!made) {
-        free(placed);
+    if (count > BALANCE_MEMBERS_MAX)
+        return ERROR_INVALID;
+    uint32_t halvings = halvings_of(members, count);
+    uint64_t most = sum_points(members, count, halvings);
+    uint32_t bits = 1;
+    while (1u << bits < most)
+        bits++;
+    struct ring *made = malloc(sizeof(*made) + most * sizeof(made->points[0]));
+    uint32_t *sectors = malloc((size_t)(1u << bits) * sizeof(*sectors));
+    struct point *drawn = malloc((most + 1) * sizeof(*drawn));
+    if (!made || !sectors || !drawn) {
+        free(drawn);
+        free(sectors);
+        free(made);
         return ERROR_NO_MEMORY;
     }
-    *made = (struct ring){.base = {&balance_ring}, .members = placed_count};
-    for (uint32_t i = 0; i < placed_count; i++)
-        add_points(made, &placed[i], points_now(&placed[i], halvings), key);
-    free(placed);
-    qsort(made->points, made->count, sizeof(made->points[0]), by_place);
+    *made = (struct ring){.base = {&balance_ring}, .shift = 32 - bits, .sectors = sectors};
+    for (uint32_t i = 0; i < count; i++) {
+        if (balance_place(&members[i]) == 0)
+            continue;
+        made->members++;
+        uint32_t points = points_now(&members[i], halvings);
+        draw_points(&drawn[made->count], &members[i], (uint16_t)i, points, key);
+        made->count += points;
+    }
+    put_in_order(made, drawn);
+    free(drawn);
     pass_on(made, members);
-    if (!divide(made)) {
-        ring_destroy(&made->base);
-        return ERROR_NO_MEMORY;
-    }
     *balancer = &made->base;
     return ERROR_NONE;
 }

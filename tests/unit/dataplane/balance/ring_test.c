@@ -1,3 +1,5 @@
+#include "dataplane/balance/ring_priv.h"
+
 #include "tests/unit/dataplane/balance/pick.h"
 
 #define PICKS 200000u
@@ -242,6 +244,81 @@ static void draining_moves_nobody_else(void **state)
     balancer_destroy(left);
 }
 
+static void drained_points_at_the_end_pass_on_to_the_beginning(void **state)
+{
+    for (uint32_t drained = 0; drained < 5; drained++) {
+        pick_pool_init(&pool, 5);
+        drain(drained);
+        struct balancer *balancer = pick_build(&balance_ring, &pool);
+        for (uint64_t i = 0; i < 1000; i++) {
+            uint64_t hash = UINT64_MAX - (i << 50);
+            uint32_t order[2];
+            assert_int_equal(balance_ring.rank(balancer, hash, order, 2), 2);
+            assert_int_equal(pick_hash(balancer, &pool.cursor, hash),
+                             order[0] == drained ? order[1] : order[0]);
+        }
+        balancer_destroy(balancer);
+    }
+}
+
+static void draining_of_unequal_weights_moves_nobody_else(void **state)
+{
+    pick_assert_draining_moves_little(&balance_ring, 0);
+}
+
+// What a build costs is bounded by the points that it draws and sorts.
+static void points_are_bounded(void **state)
+{
+    static struct balance_member members[BALANCE_MEMBERS_MAX];
+    static const struct {
+        uint32_t count, weight, first_weight;
+        uint64_t points;
+    } cases[] = {
+        {0, 1, 1, 0},
+        {1, 1, 0, 0},
+        {64, 1, 1, 64 * 160},
+        {64, 6, 6, 64 * 960},
+        {64, 7, 7, 64 * 560},
+        {64, 100, 100, 64 * 1000},
+        {64, 65535, 65535, 64 * 639},
+        {64, 1, 65535, 639 + 63}, // the light ones have a point each
+        {1000, 100, 100, 1000 * 1000},
+        {16384, 1, 1, 16384 * 40},
+        {16384, 65535, 65535, 16384 * 39},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        for (uint32_t m = 0; m < cases[i].count; m++)
+            members[m] = (struct balance_member){.id = m, .weight = cases[i].weight};
+        members[0].weight = cases[i].first_weight;
+        uint64_t points = ring_points(members, cases[i].count);
+        assert_int_equal(points, cases[i].points);
+        assert_true(points <= RING_POINTS_MAX);
+        members[0].standing = members[0].weight;
+        members[0].weight = 0;
+        assert_int_equal(ring_points(members, cases[i].count), points);
+    }
+}
+
+// Nobody's points depend on how many others there are.
+static void who_is_added_takes_from_others_and_moves_nothing_else(void **state)
+{
+    pick_pool_init(&pool, 12);
+    for (uint32_t m = 0; m < 12; m++)
+        pool.members[m].weight = 100;
+    for (pool.count = 1; pool.count < 12;) {
+        struct balancer *before = pick_build(&balance_ring, &pool);
+        uint32_t added = pool.count++;
+        struct balancer *after = pick_build(&balance_ring, &pool);
+        for (uint32_t i = 0; i < PICKS / 10; i++) {
+            uint64_t hash = random_next(&pool.random);
+            uint32_t now = pick_hash(after, &pool.cursor, hash);
+            assert_true(now == added || now == pick_hash(before, &pool.cursor, hash));
+        }
+        balancer_destroy(before);
+        balancer_destroy(after);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +335,10 @@ int main(void)
         cmocka_unit_test(draining_moves_nobody_else),
         cmocka_unit_test(a_member_that_warms_up_gets_its_part),
         cmocka_unit_test(warming_up_moves_flows_to_who_warms_up),
+        cmocka_unit_test(drained_points_at_the_end_pass_on_to_the_beginning),
+        cmocka_unit_test(draining_of_unequal_weights_moves_nobody_else),
+        cmocka_unit_test(points_are_bounded),
+        cmocka_unit_test(who_is_added_takes_from_others_and_moves_nothing_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
