@@ -484,6 +484,16 @@ static void open_two_members(void)
     rig_neighbour(&rig, BACK, "10.2.0.12", member_mac);
 }
 
+// The client's port of a flow that has begun, of two members with the one of that host number.
+static uint16_t begin_with_two_members(int host)
+{
+    open_two_members();
+    uint16_t port = 1000;
+    while (member_of(port, SYN) != host)
+        port++;
+    return port;
+}
+
 static void a_removed_or_drained_member_keeps_its_flows_and_gets_no_more(void **state)
 {
     for (int removed = 0; removed < 2; removed++) {
@@ -512,23 +522,17 @@ static void a_removed_or_drained_member_keeps_its_flows_and_gets_no_more(void **
 
 static void a_removed_members_flows_go_on_where_its_address_becomes_a_virtual_one(void **state)
 {
-    open_two_members();
-    uint16_t port = 1000;
-    while (member_of(port, SYN) != 11)
-        port++;
+    uint16_t port = begin_with_two_members(11);
     rig_reload(&rig, a_is_a_vip);
     rig_reload(&rig, a_is_a_vip);
-    struct frame_spec reply = from_member("10.2.0.11", port, SYN | ACK);
-    struct outcome outcome = put(BACK, reply);
+    const struct frame_spec reply = from_member("10.2.0.11", port, SYN | ACK);
+    const struct outcome outcome = put(BACK, reply);
     assert_frame(&outcome, FRONT, untranslated(reply, "10.1.0.100", 80));
 }
 
 static void a_closed_connection_opened_anew_leaves_a_drained_member(void **state)
 {
-    open_two_members();
-    uint16_t port = 1000;
-    while (member_of(port, SYN) != 11)
-        port++;
+    uint16_t port = begin_with_two_members(11);
     rig_drain(&rig, "p/a");
     assert_int_equal(put(BACK, from_member("10.2.0.11", port, SYN | ACK)).kind, OUTCOME_SENT);
     assert_int_equal(member_of(port, ACK), 11);
@@ -542,10 +546,7 @@ static void a_closed_connection_opened_anew_leaves_a_drained_member(void **state
 
 static void a_removed_vip_takes_no_new_flows_and_keeps_its_old_ones(void **state)
 {
-    open_two_members();
-    uint16_t port = 1000;
-    while (member_of(port, SYN) != 12)
-        port++;
+    uint16_t port = begin_with_two_members(12);
     rig_reload(&rig, no_vip);
     rig_reload(&rig, no_vip);
     assert_int_equal(member_of(port, ACK), 12);
@@ -655,10 +656,7 @@ static void a_change_does_not_part_packets_from_the_worker_that_knows_their_flow
 
 static void an_outsiders_segments_do_not_move_a_flow(void **state)
 {
-    open_two_members();
-    uint16_t port = 1000;
-    while (member_of(port, SYN) != 11)
-        port++;
+    uint16_t port = begin_with_two_members(11);
     rig_drain(&rig, "p/a"); // a new choice would be the other one
     assert_int_equal(member_of(port, RST), 11);
     assert_int_equal(member_of(port, SYN), 11);
