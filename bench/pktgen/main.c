@@ -277,12 +277,13 @@ int main(int argc, char **argv)
         .port_count = strcmp(options->tx, options->rx) == 0 ? 1 : 2,
     };
     enum exit_code code = FAILED;
+    // From here on a Ctrl-C ends it in order, also before it began to send.
     const struct sigaction action = {.sa_handler = stop};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
     if (port_system_start(&config, why)) {
         fprintf(stderr, "weir-pktgen: %s\n", why);
     } else {
-        sigaction(SIGINT, &action, NULL);
-        sigaction(SIGTERM, &action, NULL);
         code = run_on_ports(&generator, &config);
         port_system_stop();
     }
