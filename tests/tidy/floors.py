@@ -29,6 +29,7 @@ ROOMS = {
     "dataplane/packet/port": (DATA, 5),
     "dataplane/packet/flow": (DATA, 5),
     "dataplane/packet/access": (DATA, 5),
+    "dataplane/packet/local": (DATA, 5),
     "dataplane/packet/route": (DATA, 5),
     "dataplane/packet/trace": (DATA, 5),
     "dataplane/stream/transport": (DATA, 5),
