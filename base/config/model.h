@@ -20,6 +20,7 @@
 #define CONFIG_ROUTES_MAX    64    // of a port
 #define CONFIG_ADDRESSES_MAX 16    // of a port
 #define CONFIG_RULES_MAX     4096  // of the access list
+#define CONFIG_LOCALS_MAX    64    // local addresses of a port
 
 enum config_poll {
     CONFIG_POLL_ADAPTIVE, // sleep longer the longer nothing comes
@@ -39,8 +40,8 @@ enum config_log_format {
 
 // How one worker keeps its flows. A flow whose timeout passed without a packet is forgotten.
 struct config_flows {
-    uint32_t per_worker;         // flows a worker can hold; NAT takes two, one a direction
-    uint64_t tcp_opening_ns;     // SYN seen, handshake not finished
+    uint32_t per_worker;     // flows a worker can hold; NAT and FullNAT take two, one a direction
+    uint64_t tcp_opening_ns; // SYN seen, handshake not finished
     uint64_t tcp_established_ns; //
     uint64_t tcp_closing_ns;     // FIN or RST seen
     uint64_t udp_ns;             //
@@ -83,8 +84,10 @@ struct config_port {
     uint32_t mtu;                // bytes of an IP packet
     struct ip_prefix *addresses; // own addresses, host bits set
     uint32_t address_count;      //
-    struct config_route *routes; //
-    uint32_t route_count;        //
+    struct ip_address *local_addresses; // from which FullNAT sends to members
+    uint32_t local_address_count;       //
+    struct config_route *routes;        //
+    uint32_t route_count;               //
     struct config_punt punt;
 };
 
@@ -120,7 +123,15 @@ enum config_forward {
     CONFIG_FORWARD_IPIP,
     CONFIG_FORWARD_GRE,
     CONFIG_FORWARD_GUE, // over UDP
+    // Source and destination rewritten, the source to a local address; replies come back to that.
+    CONFIG_FORWARD_FULLNAT,
 };
+
+// Whether replies pass here, too, so that a flow has two directions.
+static inline bool config_forward_two_way(enum config_forward forward)
+{
+    return forward == CONFIG_FORWARD_NAT || forward == CONFIG_FORWARD_FULLNAT;
+}
 
 static inline bool config_forward_tunnels(enum config_forward forward)
 {
@@ -136,7 +147,7 @@ enum config_member_state {
 struct config_member {
     char name[CONFIG_NAME_SIZE]; // unique in its pool
     struct ip_address address;
-    uint16_t port;   // NAT only; 0: the vip's own port
+    uint16_t port;   // NAT and FullNAT; 0: the vip's own port
     uint16_t weight; // 0: like drain
     enum config_member_state state;
 };

@@ -13,7 +13,7 @@ const char *const schema_words_balancer[] = {"maglev",
                                              "ring",
                                              "failover",
                                              NULL};
-const char *const schema_words_forward[] = {"nat", "direct", "ipip", "gre", "gue", NULL};
+const char *const schema_words_forward[] = {"nat", "direct", "ipip", "gre", "gue", "fullnat", NULL};
 const char *const schema_words_member_state[] = {"active", "drain", NULL};
 
 static const struct schema_field member_fields[] = {
@@ -34,7 +34,7 @@ static const struct schema_field member_fields[] = {
      .least = 1,
      .most = 65535,
      .absent = "the vip's",
-     .help = "Only `forward: nat` can send to another port than the vip's."},
+     .help = "Only `forward: nat` and `fullnat` can send to another port than the vip's."},
     {.key = "weight",
      .type = SCHEMA_COUNT,
      AT(config_member, weight),
@@ -112,7 +112,11 @@ static const struct schema_field pool_fields[] = {
      .words = schema_words_forward,
      .initial = "nat",
      .help = "How packets reach members. `nat`: destination rewritten, replies come back through "
-             "the appliance. `direct`: only the MAC rewritten, the member has the vip on its "
+             "the appliance, which is the members' gateway. `fullnat`: the source is rewritten, "
+             "too, to "
+             "one of the `local-addresses` of the port that leads to the member, so that replies "
+             "come back from anywhere and members need to know nothing. `direct`: only the MAC "
+             "rewritten, the member has the vip on its "
              "loopback and answers the client itself. The same over any distance, in outer headers "
              "of the member's IP version that the member takes off: `ipip` (20 bytes over IPv4, 40 "
              "over IPv6), `gre` (4 more) and `gue` (UDP to port 6080, 12 more: spreads over the "

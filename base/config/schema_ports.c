@@ -94,6 +94,15 @@ static const struct schema_field port_fields[] = {
      .items_max = CONFIG_ADDRESSES_MAX,
      .absent = "none",
      .help = "Own addresses, each with the length of its network: `10.1.0.1/24`."},
+    {.key = "local-addresses",
+     .type = SCHEMA_ADDRESS,
+     LIST_AT(config_port, local_addresses, local_address_count),
+     .items_max = CONFIG_LOCALS_MAX,
+     .absent = "none",
+     .help = "Addresses from which `forward: fullnat` sends to members whose way leads out of this "
+             "port: nobody else's, in the port's networks (it answers ARP and neighbour discovery "
+             "for them) or routed to it. Each carries 64448 flows at once to one member's port, "
+             "and about a million to 16 or more."},
     {.key = "gateway",
      .type = SCHEMA_ADDRESS,
      LIST_AT(config_port, routes, route_count),

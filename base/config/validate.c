@@ -79,7 +79,7 @@ static void check_node(struct reader *reader)
                           "one worker runs on a core: name each once");
 }
 
-static bool owns_address(const struct config *config, const struct ip_address *address)
+bool config_owns(const struct config *config, const struct ip_address *address)
 {
     for (uint32_t i = 0; i < config->port_count; i++) {
         if (config_port_owns(&config->ports[i], address))
@@ -88,9 +88,7 @@ static bool owns_address(const struct config *config, const struct ip_address *a
     return false;
 }
 
-// What stands against a machine or a service having this address in a connected IPv4 network; NULL:
-// nothing. RFC 919 section 7.
-static const char *edge_fault(const struct config *config, const struct ip_address *address)
+const char *config_edge_fault(const struct config *config, const struct ip_address *address)
 {
     for (uint32_t i = 0; ip_is_v4(address) && i < config->port_count; i++) {
         const struct config_port *port = &config->ports[i];
@@ -158,11 +156,11 @@ static void check_vip_identities(struct reader *reader)
         keys[i] = (struct vip_key){vip->address, vip->port, (uint16_t)vip->protocol};
         services[service_count++] =
             (struct named){&keys[i], sizeof(keys[i]), validate_node_of(reader, &vip->address, vip)};
-        const char *edge = edge_fault(config, &vip->address);
+        const char *edge = config_edge_fault(config, &vip->address);
         if (edge)
             complain(reader, validate_node_of(reader, &vip->address, vip),
                      "%s\nclients cannot connect to it: choose another", edge);
-        if (owns_address(config, &vip->address))
+        if (config_owns(config, &vip->address))
             complain(reader, validate_node_of(reader, &vip->address, vip),
                      "a port's own address\na virtual address belongs to no port: choose another");
     }
@@ -233,7 +231,7 @@ static void check_member_port(struct reader *reader, uint32_t pool_index,
 {
     const struct config *config = reader->config;
     const struct config_pool *pool = &config->pools[pool_index];
-    if (member->port == 0 || pool->forward == CONFIG_FORWARD_NAT ||
+    if (member->port == 0 || config_forward_two_way(pool->forward) ||
         validate_is_bad(reader, &pool->forward))
         return;
     for (uint32_t i = 0; i < config->vip_count; i++) {
@@ -243,7 +241,7 @@ static void check_member_port(struct reader *reader, uint32_t pool_index,
             continue;
         complain(reader, validate_node_of(reader, &member->port, member),
                  "another port than the vip's (%u, line %u)\n`forward: %s` cannot change ports: "
-                 "leave `port` out, or use `forward: nat`",
+                 "leave `port` out, or use `forward: nat` or `fullnat`",
                  vip->port, validate_node_of(reader, &vip->port, vip)->line,
                  config_forward_text(pool->forward));
         return;
@@ -300,7 +298,7 @@ static void check_member_path(struct reader *reader, const struct config_pool *p
                  "port's own networks; use a tunnel as `forward: ipip` for those further away");
 }
 
-static bool is_virtual(const struct config *config, const struct ip_address *address)
+bool config_is_virtual(const struct config *config, const struct ip_address *address)
 {
     for (uint32_t i = 0; i < config->vip_count; i++) {
         if (ip_equal(&config->vips[i].address, address))
@@ -387,10 +385,10 @@ static void check_pool(struct reader *reader, uint32_t pool_index, bool networks
         if (validate_is_bad(reader, &member->address))
             continue;
         const struct tree_node *node = validate_node_of(reader, &member->address, member);
-        const char *edge = edge_fault(config, &member->address);
-        if (is_virtual(config, &member->address))
+        const char *edge = config_edge_fault(config, &member->address);
+        if (config_is_virtual(config, &member->address))
             complain(reader, node, "a virtual address\nwrite the server's own address");
-        else if (owns_address(config, &member->address))
+        else if (config_owns(config, &member->address))
             complain(reader, node, "a port's own address\nwrite the server's own address");
         else if (edge)
             complain(reader, node, "%s\nwrite the server's own address", edge);
@@ -474,6 +472,7 @@ void validate(struct reader *reader)
     check_node(reader);
     validate_ports(reader);
     check_pools(reader);
+    validate_locals(reader);
     check_vip_identities(reader);
     for (uint32_t i = 0; i < config->vip_count; i++)
         check_vip_members(reader, &config->vips[i]);

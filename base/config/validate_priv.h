@@ -1,6 +1,6 @@
 // What the checks of a configuration share: validate.c has those of services, validate_ports.c
-// those of ports and routes. Each complains at the place in the file and goes on; what was refused
-// while it was read is judged no further.
+// those of ports and routes, validate_locals.c those of local addresses. Each complains at the
+// place in the file and goes on; what was refused while it was read is judged no further.
 #pragma once
 
 #include <stdbool.h>
@@ -35,5 +35,16 @@ void validate_refuse_twice(struct reader *reader, struct named *items, uint32_t 
 bool config_port_is_connected(const struct config_port *port, const struct ip_address *address);
 bool config_port_owns(const struct config_port *port, const struct ip_address *address);
 
+// Whether it is an address of any port's own, or a vip's.
+bool config_owns(const struct config *config, const struct ip_address *address);
+bool config_is_virtual(const struct config *config, const struct ip_address *address);
+
+// What stands against a machine or a service having this address in a connected IPv4 network; NULL:
+// nothing. RFC 919 section 7.
+const char *config_edge_fault(const struct config *config, const struct ip_address *address);
+
 // Ports, their addresses and their routes.
 void validate_ports(struct reader *reader);
+
+// Local addresses, and pools that need them.
+void validate_locals(struct reader *reader);

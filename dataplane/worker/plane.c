@@ -37,6 +37,7 @@ static enum error create_registries(struct plane *plane, char *why)
         (error = registry_create(TABLES_POOL_SLOTS - 1, &plane->pools)) ||
         (error = registry_create(TABLES_MEMBER_SLOTS - 1, &plane->member_slots)) ||
         (error = registry_create(TABLES_RULE_SLOTS - 1, &plane->rules)) ||
+        (error = registry_create(TABLES_LOCAL_SLOTS - 1, &plane->locals)) ||
         (error = registry_create(ENDPOINT_NUMBERS, &plane->endpoints)))
         return fail(why, error, "the slots");
     return ERROR_NONE;
@@ -300,6 +301,7 @@ void plane_destroy(struct plane *plane)
     registry_destroy(plane->member_slots);
     registry_destroy(plane->endpoints);
     registry_destroy(plane->rules);
+    registry_destroy(plane->locals);
     stats_reader_close(plane->reader);
     stats_destroy(plane->stats);
     drains_fini(&plane->drains);

@@ -29,6 +29,7 @@ struct plane {
     struct registry *member_slots; //
     struct registry *rules;        //
     struct registry *endpoints;    // numbers of NAT members' endpoints
+    struct registry *locals;       // slots of local addresses
     struct drains drains;
 
     struct neighbour_table *neighbours;

@@ -62,6 +62,11 @@ static uint64_t service_flows(void *context, uint32_t slot)
     return sum_of_workers(context, COUNTER_VIP_FLOWS, slot);
 }
 
+static uint64_t local_flows(void *context, uint32_t slot)
+{
+    return sum_of_workers(context, COUNTER_LOCAL_PORTS, slot);
+}
+
 // Counters are indexed by slot and read by name. A slot that begins a new life begins at zero: no
 // worker knows it yet, so the main thread may write there.
 static void relabel(struct plane *plane, const enum counter *families, size_t count, uint32_t slot,
@@ -111,6 +116,22 @@ static void label_members(struct plane *plane, const struct tables *old, const s
     }
 }
 
+static void label_locals(struct plane *plane, const struct tables *old, const struct tables *now)
+{
+    static const enum counter families[] = {COUNTER_LOCAL_PORTS, COUNTER_LOCAL_REFUSALS};
+    uint32_t old_limit = old ? old->local_limit : 0;
+    for (uint32_t slot = 1; slot < RTE_MAX(old_limit, now->local_limit); slot++) {
+        bool was_used = slot < old_limit && old->locals[slot].used;
+        bool used = slot < now->local_limit && now->locals[slot].used;
+        char label[STATS_LABEL_SIZE] = "", address[IP_TEXT_SIZE];
+        if (used)
+            snprintf(label, sizeof(label), "address=\"%s\"",
+                     ip_format(&now->locals[slot].address, address));
+        if (used || was_used)
+            relabel(plane, families, RTE_DIM(families), slot, was_used, used, label);
+    }
+}
+
 static bool counts_rule(const struct rules *rules, uint32_t slot)
 {
     for (uint32_t i = 0; rules && i < rules->count; i++) {
@@ -143,6 +164,7 @@ static void label_counters(struct plane *plane, const struct tables *old, const 
     label_rules(plane, old ? old->rules : NULL, now->rules);
     label_services(plane, old, now);
     label_members(plane, old, now);
+    label_locals(plane, old, now);
 }
 
 // The neighbours that these tables need count from now on; others are forgotten in time.
@@ -172,12 +194,14 @@ enum error plane_publish(struct plane *plane, const struct config *config, uint6
         .members = plane->member_slots,
         .endpoints = plane->endpoints,
         .rules = plane->rules,
+        .locals = plane->locals,
         .neighbours = plane->neighbours,
         .actions = &plane->actions,
         .now_ns = clock_monotonic_ns(),
         .drained = drained,
         .member_flows = member_flows,
         .service_flows = service_flows,
+        .local_flows = local_flows,
         .context = plane,
     };
     // New next hops are asked for at once, from the addresses that the ports have now.
@@ -210,6 +234,10 @@ static bool slots_are_idle(struct plane *plane)
     }
     for (uint32_t slot = 1; slot < tables->service_limit; slot++) {
         if (tables->services[slot].removed && service_flows(plane, slot) == 0)
+            return true;
+    }
+    for (uint32_t slot = 1; slot < tables->local_limit; slot++) {
+        if (tables->locals[slot].removed && local_flows(plane, slot) == 0)
             return true;
     }
     return false;

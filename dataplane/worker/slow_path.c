@@ -109,7 +109,7 @@ static void announce_again(struct plane *plane)
 }
 
 // The address that is announced as number `index`, if there is one: ports' own come first, then
-// vips by slot. False past the last.
+// local ones and vips by slot. False past the last.
 static bool address_to_announce(const struct tables *tables, uint32_t index, uint32_t *port,
                                 const struct ip_address **address)
 {
@@ -123,6 +123,13 @@ static bool address_to_announce(const struct tables *tables, uint32_t index, uin
         }
         index -= own->address_count;
     }
+    if (index < tables->local_limit) {
+        const struct tables_local *local = &tables->locals[index];
+        *port = local->out_port;
+        *address = local->used && !local->removed ? &local->address : NULL;
+        return true;
+    }
+    index -= tables->local_limit;
     if (index >= tables->service_limit)
         return false;
     const struct tables_service *service = &tables->services[index];

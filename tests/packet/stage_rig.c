@@ -55,6 +55,12 @@ static uint64_t service_flows(void *context, uint32_t slot)
     return rig->stage.counters.vips[slot].flows;
 }
 
+static uint64_t local_flows(void *context, uint32_t slot)
+{
+    const struct stage_rig *rig = context;
+    return rig->stage.counters.local_ports[slot];
+}
+
 static enum error try_compile(struct stage_rig *rig, const struct config *config,
                               struct tables **tables, char *why)
 {
@@ -66,12 +72,14 @@ static enum error try_compile(struct stage_rig *rig, const struct config *config
         .members = rig->members,
         .endpoints = rig->endpoints,
         .rules = rig->rules,
+        .locals = rig->locals,
         .neighbours = rig->neighbours,
         .actions = &rig->actions,
         .now_ns = rig->now_ns,
         .drained = is_drained,
         .member_flows = member_flows,
         .service_flows = service_flows,
+        .local_flows = local_flows,
         .context = rig,
     };
     return tables_compile(config, &context, tables, why);
@@ -120,6 +128,7 @@ void rig_open(struct stage_rig *rig, const char *yaml)
     CHECK(registry_create(64, &rig->members) == ERROR_NONE);
     CHECK(registry_create(64, &rig->endpoints) == ERROR_NONE);
     CHECK(registry_create(64, &rig->rules) == ERROR_NONE);
+    CHECK(registry_create(16, &rig->locals) == ERROR_NONE);
     CHECK(neighbour_table_create(256, 256, (struct siphash_key){5, 6}, &rig->neighbours) ==
           ERROR_NONE);
     CHECK(stats_create(counter_families, COUNTERS, 1, &rig->stats) == ERROR_NONE);
@@ -165,6 +174,7 @@ void rig_close(struct stage_rig *rig)
     registry_destroy(rig->members);
     registry_destroy(rig->endpoints);
     registry_destroy(rig->rules);
+    registry_destroy(rig->locals);
     neighbour_table_destroy(rig->neighbours);
     stats_destroy(rig->stats);
     mailbox_destroy(rig->stage.news);

@@ -10,13 +10,13 @@
 struct stage_rig {
     struct config *config;
     struct tables *tables;
-    struct registry *services, *pools, *members, *endpoints, *rules;
+    struct registry *services, *pools, *members, *endpoints, *rules, *locals;
     struct neighbour_table *neighbours;
     struct neighbour_actions actions;
     struct stats *stats;
     struct port ports[CONFIG_PORTS_MAX];
     struct port *port_list[CONFIG_PORTS_MAX];
-    struct mailbox *handoff[4];
+    struct mailbox *handoff[8]; // the last ones stay NULL
     struct rte_mempool *pool;
     struct stage stage;
     uint32_t waiting;    // fragments, before this packet

@@ -343,6 +343,19 @@ uint32_t flow_sweep(struct flow_table *table, uint32_t buckets, uint32_t now_ms)
     return before - flow_table_used(table);
 }
 
+uint32_t flow_sweep_two_way(struct flow_table *table, uint32_t records, uint32_t now_ms)
+{
+    uint32_t before = flow_table_used(table), all = table->pool.touched;
+    for (uint32_t left = smaller(records, all); left > 0;) {
+        uint32_t at = table->sweep_two_way_at < all ? table->sweep_two_way_at : 0;
+        uint32_t step = smaller(smaller(left, SWEEP_STEP), all - at);
+        sweep_pairs(table, at + 1, step, now_ms);
+        table->sweep_two_way_at = at + step;
+        left -= step;
+    }
+    return before - flow_table_used(table);
+}
+
 // Moves an entry to a free slot of its other bucket.
 static void move(struct flow_table *table, struct place from, uint64_t *first, uint64_t *other)
 {

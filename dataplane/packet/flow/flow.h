@@ -175,6 +175,10 @@ void flow_remove(struct flow_table *table, struct flow *flow);
 // entries it freed.
 uint32_t flow_sweep(struct flow_table *table, uint32_t buckets, uint32_t now_ms);
 
+// The same of two-way flows' records alone, from where its own last call stopped: for who needs
+// what those flows hold.
+uint32_t flow_sweep_two_way(struct flow_table *table, uint32_t records, uint32_t now_ms);
+
 // How many buckets and records a whole turn of flow_sweep() has.
 uint32_t flow_table_buckets(const struct flow_table *table);
 

@@ -39,7 +39,8 @@ struct flow_table {
     struct flow_pair *pairs; // the pool's objects
     struct pool pool;
     uint32_t capacity;
-    uint32_t sweep_at; // bucket, IPv6's behind IPv4's
+    uint32_t sweep_at;         // bucket, IPv6's behind IPv4's
+    uint32_t sweep_two_way_at; // record
     void (*freed)(void *context, uint16_t service, uint16_t member, const struct flow_pair *pair);
     void *freed_context;
 };

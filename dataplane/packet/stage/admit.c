@@ -3,11 +3,15 @@
 #include "dataplane/packet/stage/stage_priv.h"
 #include "dataplane/packet/stage/tcp.h"
 
-// NAT needs both directions on one worker, and a device hashes them apart: the worker that owns a
-// flow follows from the client's side alone, which both directions have.
+// Both directions of a flow need one worker, and a device hashes them apart: with NAT the worker
+// that owns a flow follows from the client's side alone, which both directions have. A reply to a
+// local address tells it by the port.
 static uint16_t owner_of(const struct stage *stage, const struct newcomer *newcomer)
 {
     struct flow_key key = newcomer_key(newcomer);
+    uint16_t owner;
+    if (newcomer->endpoint >= ENDPOINT_NUMBER_MEMBERS && fullnat_owner(stage, &key, &owner))
+        return owner;
     uint64_t words[3];
     memcpy(words, key.peer.bytes, 16);
     words[2] = (uint64_t)key.port << 8 | newcomer->protocol;
@@ -42,7 +46,8 @@ bool admit_belongs_elsewhere(const struct stage *stage, const struct newcomer *n
     return admission->owner != stage->worker;
 }
 
-// Both directions of a flow to a NAT member; state and time are still to be filled.
+// Both directions of a flow to a NAT member; state and time are still to be filled, and of FullNAT
+// whom the member answers.
 static struct flow_pair pair_of(const struct stage *stage, const struct newcomer *newcomer,
                                 uint16_t member_slot)
 {
@@ -62,20 +67,53 @@ static struct flow_pair pair_of(const struct stage *stage, const struct newcomer
     };
 }
 
+static enum drop_reason refusal(enum error error)
+{
+    return error == ERROR_EXISTS ? DROP_FLOW_CONFLICT : DROP_FLOW_TABLE_FULL;
+}
+
 // A reply can belong to one flow only: one that is over, and only waits for its time, makes room.
-static enum error begin_two_way(struct stage *stage, const struct newcomer *newcomer,
-                                uint16_t member, enum flow_state state, uint32_t expires_ms)
+static enum drop_reason begin_nat(struct stage *stage, const struct newcomer *newcomer,
+                                  const struct flow_pair *pair, struct flow **flow)
+{
+    enum error error = flow_insert_pair(stage->flows, pair, newcomer->hash, stage->now_ms, flow);
+    if (error == ERROR_EXISTS && flow_state_of(stage->flows, *flow) == FLOW_TCP_CLOSING) {
+        flow_remove(stage->flows, *flow);
+        error = flow_insert_pair(stage->flows, pair, newcomer->hash, stage->now_ms, flow);
+    }
+    return error ? refusal(error) : DROP_NONE;
+}
+
+static enum drop_reason begin_fullnat(struct stage *stage, const struct newcomer *newcomer,
+                                      struct flow_pair *pair, struct flow **flow)
+{
+    const struct tables_member *member = &stage->tables->members[pair->member];
+    enum drop_reason reason = fullnat_borrow(stage, member, newcomer->hash, pair);
+    if (reason != DROP_NONE)
+        return reason;
+    enum error error = flow_insert_pair(stage->flows, pair, newcomer->hash, stage->now_ms, flow);
+    if (!error)
+        return DROP_NONE;
+    fullnat_give_back(stage, pair);
+    return refusal(error);
+}
+
+static enum drop_reason begin_two_way(struct stage *stage, const struct newcomer *newcomer,
+                                      uint16_t member, enum flow_state state, uint32_t expires_ms,
+                                      struct flow **flow)
 {
     struct flow_pair pair = pair_of(stage, newcomer, member);
     DCHECK(pair.member_endpoint != 0);
     pair.expires_ms = expires_ms;
     pair.state = (uint8_t)state;
-    struct flow *flow;
-    enum error error = flow_insert_pair(stage->flows, &pair, newcomer->hash, stage->now_ms, &flow);
-    if (error != ERROR_EXISTS || flow_state_of(stage->flows, flow) != FLOW_TCP_CLOSING)
-        return error;
-    flow_remove(stage->flows, flow);
-    return flow_insert_pair(stage->flows, &pair, newcomer->hash, stage->now_ms, &flow);
+    return stage->tables->members[member].forward == CONFIG_FORWARD_FULLNAT
+               ? begin_fullnat(stage, newcomer, &pair, flow)
+               : begin_nat(stage, newcomer, &pair, flow);
+}
+
+static bool is_two_way(const struct stage *stage, uint16_t member)
+{
+    return config_forward_two_way((enum config_forward)stage->tables->members[member].forward);
 }
 
 // Before a TCP flow begins: another that has not completed its handshake may have to go for it.
@@ -89,7 +127,8 @@ static void begin_probation(struct stage *stage, const struct newcomer *newcomer
 }
 
 // Begins a flow. Its end is counted by the stage's flow_ended().
-static enum error begin_flow(struct stage *stage, const struct newcomer *newcomer, uint16_t member)
+static enum drop_reason begin_flow(struct stage *stage, const struct newcomer *newcomer,
+                                   uint16_t member, struct flow **flow)
 {
     enum flow_state state =
         newcomer->protocol == IPPROTO_TCP ? tcp_first_state(newcomer->tcp_flags) : FLOW_UDP;
@@ -97,18 +136,20 @@ static enum error begin_flow(struct stage *stage, const struct newcomer *newcome
     struct flow value = {.expires_ms = expires_ms, .member = member, .state = (uint8_t)state};
     if (state != FLOW_UDP)
         begin_probation(stage, newcomer, expires_ms);
-    struct flow *flow;
-    enum error error;
-    if (stage->tables->members[member].forward == CONFIG_FORWARD_NAT)
-        error = begin_two_way(stage, newcomer, member, state, expires_ms);
+    enum drop_reason reason = DROP_NONE;
+    enum error error = ERROR_NONE;
+    if (is_two_way(stage, member))
+        reason = begin_two_way(stage, newcomer, member, state, expires_ms, flow);
     else if (newcomer->v4)
         error = flow_insert_v4(stage->flows, newcomer->words[0], newcomer->hash, stage->now_ms,
-                               value, &flow);
+                               value, flow);
     else
         error = flow_insert_v6(stage->flows, newcomer->words, newcomer->hash, stage->now_ms, value,
-                               &flow);
+                               flow);
     if (error)
-        return error;
+        reason = refusal(error);
+    if (reason != DROP_NONE)
+        return reason;
     if (state == FLOW_TCP_OPENING)
         handshakes_begin(&stage->handshakes, newcomer->hash, stage->now_ticks);
     struct tally *vip = &stage->counters.vips[newcomer->endpoint];
@@ -117,18 +158,13 @@ static enum error begin_flow(struct stage *stage, const struct newcomer *newcome
     stats_add(&vip->flows_created, 1);
     stats_add(&of_member->flows, 1);
     stats_add(&of_member->flows_created, 1);
-    return ERROR_NONE;
+    return DROP_NONE;
 }
 
 // A segment that ends a connection we do not know begins no flow.
 static bool ends_connection(const struct newcomer *newcomer)
 {
     return newcomer->tcp_flags & (WIRE_TCP_FIN | WIRE_TCP_RST);
-}
-
-static bool is_nat(const struct stage *stage, uint16_t member)
-{
-    return stage->tables->members[member].forward == CONFIG_FORWARD_NAT;
 }
 
 // Who handed a packet over has asked already.
@@ -162,7 +198,7 @@ static struct admission choose_of_service(struct stage *stage, const struct newc
     uint16_t member = choose_member(stage, newcomer, pool);
     if (member == CHOOSE_NONE)
         return admission_drop(DROP_NO_MEMBER);
-    if (is_nat(stage, member)) {
+    if (stage->tables->members[member].forward == CONFIG_FORWARD_NAT) {
         struct flow_pair pair = pair_of(stage, newcomer, member);
         flow_prefetch_member(stage->flows, &pair);
     }
@@ -180,23 +216,25 @@ struct admission admit_choose(struct stage *stage, const struct newcomer *newcom
 }
 
 // Without room, direct return and tunnels pass by the choice alone, as their members know the
-// connection; NAT cannot, as the reply would not be known.
+// connection; two-way flows cannot, as the reply would not be known.
 void admit_begin(struct stage *stage, const struct newcomer *newcomer, struct admission *admission)
 {
     if (admission->verdict != VERDICT_SEND || admission->uncertain)
         return;
-    bool nat = is_nat(stage, admission->member);
+    bool two_way = is_two_way(stage, admission->member);
     if (ends_connection(newcomer)) {
-        if (nat)
+        if (two_way)
             *admission = admission_drop(DROP_NO_FLOW);
         return;
     }
-    enum error error = begin_flow(stage, newcomer, admission->member);
-    if (error && nat)
-        *admission =
-            admission_drop(error == ERROR_EXISTS ? DROP_FLOW_CONFLICT : DROP_FLOW_TABLE_FULL);
-    else if (error)
+    enum drop_reason reason = begin_flow(stage, newcomer, admission->member, &admission->flow);
+    if (reason == DROP_NONE)
+        return;
+    if (two_way)
+        *admission = admission_drop(reason);
+    else
         stats_add(stage->counters.untracked, 1);
+    admission->flow = NULL;
 }
 
 static void admit_packet(struct stage *stage, struct packet *packet, const struct flow_key *key,
@@ -231,6 +269,7 @@ static void admit_packet(struct stage *stage, struct packet *packet, const struc
         chances_find(stage, &newcomer, admission.member, &chances);
         packet->chances = chances.count > 0 ? &chances : NULL;
     }
+    packet->pair = admission.flow ? flow_pair_of(stage->flows, admission.flow) : NULL;
     forward_to_member(stage, packet, admission.member, key->endpoint);
     packet->chances = NULL; // what has to be cut into fragments goes without
 }

@@ -16,6 +16,7 @@
 #define TABLES_MEMBER_SLOTS  (2 * CONFIG_MEMBERS_MAX + 1)
 #define TABLES_POOL_SLOTS    (2 * CONFIG_POOLS_MAX + 1)
 #define TABLES_RULE_SLOTS    (2 * CONFIG_RULES_MAX + 1)
+#define TABLES_LOCAL_SLOTS   (2 * CONFIG_PORTS_MAX * CONFIG_LOCALS_MAX + 1)
 
 // X(enumerator, field, name, type, capacity, help). T(enumerator, beside, name, type, capacity,
 // help): of those that lie beside each other four are a struct tally, three a struct meter_tally.
@@ -60,6 +61,10 @@
       "Time-stamp counter cycles spent in a stage, a sample scaled up.")                          \
     X(COUNTER_ACCESS_PACKETS, access_packets, "weir_access_packets_total", STATS_COUNTER,         \
       TABLES_RULE_SLOTS, "Packets that an access rule decided on.")                               \
+    X(COUNTER_LOCAL_PORTS, local_ports, "weir_local_ports", STATS_GAUGE, TABLES_LOCAL_SLOTS,      \
+      "Ports of a local address that flows have.")                                                \
+    X(COUNTER_LOCAL_REFUSALS, local_refusals, "weir_local_refusals_total", STATS_COUNTER,         \
+      TABLES_LOCAL_SLOTS, "Times a new flow found no free port at a local address.")              \
     X(COUNTER_AFFINITIES_EVICTED, affinities_evicted, "weir_affinity_evictions_total",            \
       STATS_COUNTER, 1, "Clients whose member was forgotten early, for want of room.")            \
     X(COUNTER_UNTRACKED, untracked, "weir_untracked_packets_total", STATS_COUNTER, 1,             \

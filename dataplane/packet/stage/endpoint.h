@@ -15,10 +15,12 @@
 
 enum endpoint_kind {
     ENDPOINT_SERVICE, // a vip's address, port and protocol; value: service slot
-    ENDPOINT_MEMBER,  // a NAT member's address, port and protocol; value: member slot. A second one
-                      // with port 0 and protocol IPPROTO_FRAGMENT stands for its fragments.
+    ENDPOINT_MEMBER,  // a NAT or FullNAT member's address, port and protocol; value: member slot. A
+                      // second one with port 0 and protocol IPPROTO_FRAGMENT stands for its
+                      // fragments.
     ENDPOINT_VIP,     // a vip's address with any port; value: the port index that answers for it
     ENDPOINT_OWN,     // a port's own address; value: the port's index
+    ENDPOINT_LOCAL,   // a local address, which FullNAT sends from; value: the port's index
 };
 
 // A vip whose address lies in no connected network: no port answers ARP or ND for it.
@@ -30,7 +32,8 @@ struct endpoint {
     uint8_t protocol; // 0 where any
     uint8_t kind;     // enum endpoint_kind
     bool kept;        // no longer configured, but flows may need it
-    uint16_t number;  // ENDPOINT_SERVICE, ENDPOINT_MEMBER of TCP or UDP; else 0
+    uint16_t number;  // ENDPOINT_SERVICE, ENDPOINT_MEMBER of TCP or UDP; ENDPOINT_LOCAL: its
+                      // slot; else 0
     uint32_t value;
 };
 
@@ -53,9 +56,9 @@ const struct endpoint *endpoint_find(const struct endpoint_set *set,
                                      const struct ip_address *address, uint16_t port,
                                      uint8_t protocol);
 
-// The number of a service's (ENDPOINT_SERVICE) or member's (ENDPOINT_MEMBER) endpoint, 0: there is
-// none. Address and port as they lie in a packet. One address and port may be both: a member that
-// is another service of ours.
+// The number of a service's (ENDPOINT_SERVICE) or member's (ENDPOINT_MEMBER) endpoint, or of a
+// local address (ENDPOINT_LOCAL, with port and protocol 0); 0: there is none. Address and port as
+// they lie in a packet. One address and port may be both: a member that is another service of ours.
 static inline uint16_t endpoint_number_v4(const struct endpoint_set *set, enum endpoint_kind kind,
                                           uint32_t address, uint16_t port, uint8_t protocol);
 uint16_t endpoint_number_v6(const struct endpoint_set *set, enum endpoint_kind kind,

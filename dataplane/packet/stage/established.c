@@ -49,6 +49,7 @@ void forward_established(struct stage *stage, struct packet *packet, struct flow
 {
     flow_follow(stage, flow, packet->wire.tcp_flags, hash);
     struct flow_pair *pair = flow_pair_of(stage->flows, flow);
+    packet->pair = pair;
     if (flow->flags & FLOW_IS_REPLY)
         forward_reply(stage, packet, pair);
     else

@@ -19,12 +19,12 @@ enum way_kind {
 };
 
 // Whether a fragment may be of a flow: one to a virtual address, or of a NAT member to others than
-// us.
+// us, or of a FullNAT member to a local address.
 static bool concerns_flows(const struct stage *stage, const struct wire_fragment *fragment)
 {
     const struct endpoint_set *endpoints = stage->tables->endpoints;
     const struct endpoint *endpoint = endpoint_find(endpoints, &fragment->destination, 0, 0);
-    if (endpoint)
+    if (endpoint && endpoint->kind != ENDPOINT_LOCAL)
         return endpoint->kind == ENDPOINT_VIP;
     return endpoint_find(endpoints, &fragment->source, 0, IPPROTO_FRAGMENT) != NULL;
 }
@@ -85,6 +85,9 @@ static struct fragments_way way_of(const struct packet *packet)
     case VERDICT_HOLD:
     case VERDICT_SPLIT:
         way.kind = packet->reply ? WAY_REPLY : WAY_MEMBER;
+        way.local = packet->local;
+        if (packet->local)
+            way.far_side = packet->far_side;
         break;
     case VERDICT_HANDOFF:
         way.kind = WAY_HANDOFF;
@@ -117,6 +120,12 @@ static bool still_there(const struct stage *stage, const struct fragments_way *w
 static void go(struct stage *stage, struct packet *packet, const struct fragments_way *way)
 {
     bool forwarded = way->kind == WAY_MEMBER || way->kind == WAY_REPLY;
+    struct flow_pair pair = {.client = way->local ? way->far_side : packet->fragment.destination,
+                             .answered = way->far_side,
+                             .service = way->service,
+                             .member = way->member,
+                             .local = way->local};
+    packet->pair = &pair;
     packet->service = way->service;
     if (forwarded && !still_there(stage, way)) {
         packet->service = 0;
@@ -124,8 +133,6 @@ static void go(struct stage *stage, struct packet *packet, const struct fragment
     } else if (way->kind == WAY_MEMBER) {
         forward_to_member(stage, packet, way->member, way->service);
     } else if (way->kind == WAY_REPLY) {
-        struct flow_pair pair = {
-            .client = packet->fragment.destination, .service = way->service, .member = way->member};
         forward_reply(stage, packet, &pair);
     } else if (way->kind == WAY_HANDOFF) {
         packet->owner = way->owner;
@@ -137,6 +144,7 @@ static void go(struct stage *stage, struct packet *packet, const struct fragment
     }
     if (packet->verdict != VERDICT_DROP)
         stats_add(stage->counters.fragments, 1);
+    packet->pair = NULL;
     stage_dispatch(stage, packet);
 }
 

@@ -93,30 +93,51 @@ static bool encapsulate(struct stage *stage, struct packet *packet,
     return true;
 }
 
-// NAT towards a member. Of an error, the packet that it quotes came from there.
+// NAT towards a member, with FullNAT of both sides. Of an error, the packet that it quotes came
+// from there.
 static void translate_to_member(struct packet *packet, const struct ip_address *address,
                                 uint16_t port)
 {
+    const struct flow_pair *pair = is_fullnat(packet->pair) ? packet->pair : NULL;
     if (!packet->about) {
         wire_rewrite_destination(packet->frame, &packet->wire, address, port);
+        if (!pair)
+            return;
+        wire_rewrite_source(packet->frame, &packet->wire, &pair->answered, pair->answered_port);
+        packet->local = pair->local;
+        packet->far_side = pair->answered;
         return;
     }
-    const struct icmp_error_change change = {
+    struct icmp_error_change change = {
         .destination = address, .quoted_source = address, .quoted_source_port = port};
+    if (pair) {
+        change.source = change.quoted_destination = &pair->answered;
+        change.quoted_destination_port = pair->answered_port;
+    }
     icmp_error_translate(packet->frame, &packet->wire, packet->about, &change);
 }
 
 // NAT towards a client. An error may come from any router on the members' side, whose address means
 // nothing to a client (RFC 5508 section 4.2.2): it comes from the service as all else does.
-static void translate_to_client(struct packet *packet, const struct tables_service *service)
+static void translate_to_client(struct packet *packet, const struct tables_service *service,
+                                const struct flow_pair *pair)
 {
     if (!packet->about) {
         wire_rewrite_source(packet->frame, &packet->wire, &service->address, service->port);
+        if (!is_fullnat(pair))
+            return;
+        wire_rewrite_destination(packet->frame, &packet->wire, &pair->client, pair->client_port);
+        packet->local = pair->local;
+        packet->far_side = pair->client;
         return;
     }
-    const struct icmp_error_change change = {.source = &service->address,
-                                             .quoted_destination = &service->address,
-                                             .quoted_destination_port = service->port};
+    struct icmp_error_change change = {.source = &service->address,
+                                       .quoted_destination = &service->address,
+                                       .quoted_destination_port = service->port};
+    if (is_fullnat(pair)) {
+        change.destination = change.quoted_source = &pair->client;
+        change.quoted_source_port = pair->client_port;
+    }
     icmp_error_translate(packet->frame, &packet->wire, packet->about, &change);
 }
 
@@ -124,7 +145,7 @@ static bool prepare_for_member(struct stage *stage, struct packet *packet,
                                const struct tables_member *member,
                                const struct tables_service *service)
 {
-    if (member->forward != CONFIG_FORWARD_NAT) {
+    if (!config_forward_two_way((enum config_forward)member->forward)) {
         if (packet->wire.tcp_flags & WIRE_TCP_SYN)
             member_clamp_mss(stage, packet->mbuf, packet->frame + packet->wire.l4_offset,
                              packet->wire.kind == WIRE_IPV4, member);
@@ -231,7 +252,7 @@ void forward_reply(struct stage *stage, struct packet *packet, struct flow_pair 
     }
     if (!route_through(stage, packet, stage->tables->ports[way.out_port].mtu))
         return;
-    translate_to_client(packet, service);
+    translate_to_client(packet, service, pair);
     go_out(stage, packet, way.out_port, way.view, 0);
     if (packet->about && packet->verdict != VERDICT_DROP)
         stats_add(stage->counters.icmp_relayed, 1);

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/ip.h"
 #include "base/siphash.h"
 #include "dataplane/packet/wire/drop.h"
 #include "dataplane/packet/wire/fragment.h"
@@ -43,6 +44,8 @@ struct fragments_way {
     uint16_t owner;
     uint16_t service;
     uint16_t member;
+    uint16_t local;             // FullNAT: slot of the local address, else 0
+    struct ip_address far_side; // FullNAT: what takes the sender's or the receiver's place
 };
 
 // Where packets go that waited: they are the function's then.

@@ -31,13 +31,14 @@ static bool key_of(const struct stage *stage, const struct packet *packet,
     number = endpoint_number(endpoints, ENDPOINT_MEMBER, &error->destination,
                              error->destination_port, error->protocol);
     *key = (struct flow_key){.peer = error->source, .port = error->source_port, .endpoint = number};
-    return number != 0; // a client's packet to a NAT member
+    return number != 0; // a client's packet to a two-way flow's member
 }
 
 static void relay(struct stage *stage, struct packet *packet, const struct icmp_error *error,
                   const struct flow *flow, uint16_t service)
 {
     packet->about = error;
+    packet->pair = flow_pair_of(stage->flows, flow);
     if (flow->flags & FLOW_IS_REPLY)
         forward_reply(stage, packet, flow_pair_of(stage->flows, flow));
     else
@@ -69,7 +70,7 @@ static uint16_t member_by_hash(struct stage *stage, const struct newcomer *newco
     if (newcomer->endpoint >= ENDPOINT_NUMBER_MEMBERS)
         return CHOOSE_NONE;
     const struct tables_pool *pool = stage->tables->services[newcomer->endpoint].pool;
-    if (!pool || pool->forward == CONFIG_FORWARD_NAT)
+    if (!pool || config_forward_two_way(pool->forward))
         return CHOOSE_NONE;
     return choose_by_hash(stage, newcomer, pool);
 }

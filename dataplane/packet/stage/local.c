@@ -144,6 +144,17 @@ static bool may_reach(struct stage *stage, const struct packet *packet)
     return rules_allow(stage, &key);
 }
 
+// A packet to a local address that belongs to no flow here: a member's may belong to another
+// worker's, which admit finds out.
+static bool is_stray(const struct stage *stage, const struct packet *packet)
+{
+    const struct wire_packet *wire = &packet->wire;
+    struct ip_address source = wire_source(packet->frame, wire);
+    return !wire_has_ports(wire) ||
+           endpoint_number(stage->tables->endpoints, ENDPOINT_MEMBER, &source, wire->source_port,
+                           wire->protocol) == 0;
+}
+
 static void no_service(struct stage *stage, struct packet *packet)
 {
     if (packet->wire.protocol == IPPROTO_UDP)
@@ -162,6 +173,8 @@ static void local_address(struct stage *stage, struct packet *packet,
         local_echo(packet);
     else if (endpoint->kind == ENDPOINT_OWN)
         packet->verdict = VERDICT_PUNT;
+    else if (endpoint->kind == ENDPOINT_LOCAL && !is_stray(stage, packet))
+        return;
     else if (wire->fragment && !wire_has_ports(wire))
         packet_drop(packet, DROP_FRAGMENT);
     else

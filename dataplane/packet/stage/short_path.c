@@ -229,9 +229,11 @@ static inline void send_to(struct stage *stage, struct rte_mbuf *mbuf, uint8_t *
     outbox_add(stage, out_port, mbuf);
 }
 
-// A client's packet to a member. False: it needs more than the short way.
+// A client's packet to a member, of a flow where there is one. False: it needs more than the short
+// way.
 static inline bool send_to_member(struct stage *stage, struct rte_mbuf *mbuf,
-                                  const struct plain *plain, uint16_t member_slot)
+                                  const struct plain *plain, uint16_t member_slot,
+                                  const struct flow *flow)
 {
     const struct tables *tables = stage->tables;
     const struct tables_member *member = &tables->members[member_slot];
@@ -248,6 +250,20 @@ static inline bool send_to_member(struct stage *stage, struct rte_mbuf *mbuf,
         wire_short_translate(frame, &plain->wire, false, &member->address,
                              member->port ? member->port : tables->services[plain->endpoint].port);
         break;
+    case CONFIG_FORWARD_FULLNAT: {
+        if (UNLIKELY(plain->wire.ttl <= 1))
+            return false;
+        const struct flow_pair *pair = flow_pair_of(stage->flows, flow);
+        const struct wire_sides sides = {
+            .source = &pair->answered,
+            .source_port = pair->answered_port,
+            .destination = &member->address,
+            .destination_port =
+                member->port ? member->port : tables->services[plain->endpoint].port,
+        };
+        wire_short_translate_both(frame, &plain->wire, &sides);
+        break;
+    }
     case CONFIG_FORWARD_DIRECT:
         break;
     case CONFIG_FORWARD_IPIP:
@@ -279,7 +295,17 @@ static inline bool send_to_client(struct stage *stage, struct rte_mbuf *mbuf,
         return false;
     const struct tables_service *service = &stage->tables->services[pair->service];
     uint8_t *frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
-    wire_short_translate(frame, &plain->wire, true, &service->address, service->port);
+    if (is_fullnat(pair)) {
+        const struct wire_sides sides = {
+            .source = &service->address,
+            .source_port = service->port,
+            .destination = &pair->client,
+            .destination_port = pair->client_port,
+        };
+        wire_short_translate_both(frame, &plain->wire, &sides);
+    } else {
+        wire_short_translate(frame, &plain->wire, true, &service->address, service->port);
+    }
     send_to(stage, mbuf, frame, pair->way_port, hop);
     return true;
 }
@@ -319,7 +345,7 @@ static __attribute__((noinline)) bool begin(struct stage *stage, uint16_t port, 
     case VERDICT_SEND:
         if (plain->wire.tcp_flags & WIRE_TCP_SYN)
             clamp_mss(stage, mbuf, plain, admission.member);
-        return send_to_member(stage, mbuf, plain, admission.member);
+        return send_to_member(stage, mbuf, plain, admission.member, admission.flow);
     case VERDICT_HANDOFF:
         stage_hand_off(stage, mbuf, admission.owner, port, HANDOFF_PROCESS);
         return true;
@@ -343,7 +369,7 @@ static inline bool go(struct short_burst *burst, struct rte_mbuf *mbuf, const st
         return false;
     bool sent = flow->flags & FLOW_IS_REPLY
                     ? send_to_client(stage, mbuf, plain, flow_pair_of(stage->flows, flow))
-                    : send_to_member(stage, mbuf, plain, flow->member);
+                    : send_to_member(stage, mbuf, plain, flow->member, flow);
     if (LIKELY(sent))
         follow(stage, flow, plain);
     return sent;

@@ -19,6 +19,8 @@ static void flow_ended(void *context, uint16_t service, uint16_t member,
     struct stage *stage = context;
     stats_add(&stage->counters.vips[service].flows, UINT64_MAX);
     stats_add(&stage->counters.members[member].flows, UINT64_MAX);
+    if (pair && is_fullnat(pair))
+        fullnat_give_back(stage, pair);
 }
 
 enum error stage_init(struct stage *stage)
@@ -266,6 +268,8 @@ void packet_init(struct packet *packet, struct rte_mbuf *mbuf, uint16_t port, bo
     packet->size_max = 0;
     packet->about = NULL;
     packet->chances = NULL;
+    packet->pair = NULL;
+    packet->local = 0;
     packet->service = 0;
     packet->member = 0;
 }

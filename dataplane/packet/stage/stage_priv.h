@@ -40,6 +40,9 @@ struct packet {
     struct neighbour_view hop;      // of VERDICT_SPLIT: who next_hop is
     uint16_t tunnel;                // of VERDICT_SPLIT: the member whose it is, 0: none
     uint16_t size_max;              // 0: it fits
+    const struct flow_pair *pair;   // while it is forwarded: of a two-way flow its record
+    uint16_t local;                 // FullNAT: slot of the local address
+    struct ip_address far_side;     // FullNAT: what took the sender's, or the receiver's, place
     const struct icmp_error *about; // while an ICMP error is forwarded: what it is about
     const struct chances *chances;  // while it is forwarded: who else may know its connection
 };
@@ -131,7 +134,8 @@ struct admission {
     uint8_t reason;  // enum drop_reason
     uint16_t owner;
     uint16_t member;
-    bool uncertain; // VERDICT_SEND: others may know its connection; no flow begins
+    struct flow *flow; // that began, or NULL
+    bool uncertain;    // VERDICT_SEND: others may know its connection; no flow begins
 };
 // The decision, in two steps, so that memory is fetched in between: choose() finds out where it
 // goes, begin() begins the flow of what goes to a member.
@@ -178,10 +182,23 @@ uint8_t *chances_wrap(const struct stage *stage, struct rte_mbuf *mbuf, uint8_t 
                       const struct chances *chances);
 
 // forward.c: one packet to a member, or a member's reply to a client. Of an ICMP error (`about`)
-// the packet that it quotes was sent the other way.
+// the packet that it quotes was sent the other way. To a FullNAT member packet->pair is needed.
 void forward_to_member(struct stage *stage, struct packet *packet, uint32_t member_slot,
                        uint32_t service_slot);
 void forward_reply(struct stage *stage, struct packet *packet, struct flow_pair *pair);
+
+// fullnat.c: a local address and a port of this worker's for a flow to `member`, filled in; and
+// back when the flow ends. DROP_NONE or DROP_LOCAL_PORTS_FULL.
+enum drop_reason fullnat_borrow(struct stage *stage, const struct tables_member *member,
+                                uint64_t hash, struct flow_pair *pair);
+void fullnat_give_back(struct stage *stage, const struct flow_pair *pair);
+// The worker whose reply a packet to this address and port is, if that is a local address.
+bool fullnat_owner(const struct stage *stage, const struct flow_key *key, uint16_t *owner);
+
+static inline bool is_fullnat(const struct flow_pair *pair)
+{
+    return pair->local != 0;
+}
 
 // A piece of a packet with VERDICT_SPLIT: it gets a verdict of its own.
 void forward_piece(struct stage *stage, struct packet *piece);

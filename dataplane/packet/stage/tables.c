@@ -180,6 +180,10 @@ static void release_slots(const struct tables *a, const struct tables *b,
         if (a->services[slot].used && !(b && slot < b->service_limit && b->services[slot].used))
             registry_release(context->services, slot);
     }
+    for (uint32_t slot = 1; a && slot < a->local_limit; slot++) {
+        if (a->locals[slot].used && !(b && slot < b->local_limit && b->locals[slot].used))
+            registry_release(context->locals, slot);
+    }
     for (uint32_t number = ENDPOINT_NUMBER_MEMBERS; number <= UINT16_MAX; number++) {
         if (tables_uses_number(a, number) && !tables_uses_number(b, number))
             registry_release(context->endpoints, number - ENDPOINT_NUMBER_MEMBERS + 1);
@@ -220,11 +224,12 @@ enum error tables_compile(const struct config *config, const struct tables_conte
     }
     memset(created->members, 0, member_room * sizeof(struct tables_member));
     compile_node(&compiler);
-    if ((error = compile_ports(&compiler)) || (error = compile_routes(&compiler)) ||
-        (error = tables_compile_pools(&compiler)) || (error = tables_compile_services(&compiler)) ||
-        (error = tables_keep_members(&compiler)))
+    if ((error = compile_ports(&compiler)) || (error = tables_compile_locals(&compiler)) ||
+        (error = compile_routes(&compiler)) || (error = tables_compile_pools(&compiler)) ||
+        (error = tables_compile_services(&compiler)) || (error = tables_keep_members(&compiler)))
         goto failed;
     tables_keep_services(&compiler);
+    tables_keep_locals(&compiler);
     struct rules *rules_before = context->previous ? context->previous->rules : NULL;
     if ((error = tables_compile_endpoints(&compiler)) ||
         (error = rules_compile(config, rules_before, context->rules, &created->rules, why)))
@@ -252,6 +257,7 @@ void tables_destroy(void *thing)
         free(tables->ports[p].addresses);
     endpoint_set_destroy(tables->endpoints);
     route_table_destroy(tables->routes);
+    tables_release_locals(tables);
     free(tables->route_list);
     free(tables->hops);
     free(tables->pools);

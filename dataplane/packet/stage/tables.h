@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "dataplane/balance/balance.h"
 #include "dataplane/packet/flow/flow.h"
+#include "dataplane/packet/local/local.h"
 #include "dataplane/packet/route/neighbour.h"
 #include "dataplane/packet/route/route.h"
 #include "dataplane/packet/stage/endpoint.h"
@@ -25,7 +26,7 @@ struct tables_member {
     _Alignas(64) struct ip_address address;
     uint32_t neighbour;         // slot of the next hop
     uint16_t out_port;          // index of the port
-    uint16_t port;              // NAT: network byte order, 0: the vip's own
+    uint16_t port;              // of two-way ones: network byte order, 0: the vip's own
     uint16_t ip_size_max;       // the largest IP packet that fits the way there
     uint8_t forward;            // enum config_forward
     bool used;                  // the slot stands for a member
@@ -64,7 +65,8 @@ struct tables_service {
     struct ip_address address;
     uint16_t port; // network byte order
     uint8_t protocol;
-    // With several workers, its flows are at the worker that owns them: NAT, or it was of late.
+    // With several workers, its flows are at the worker that owns them: they are two-way, or were
+    // of late.
     bool owned;
     const struct tables_pool *pool; // NULL once removed
     char name[CONFIG_NAME_SIZE];
@@ -76,9 +78,25 @@ struct tables_hop {
     struct ip_address address;
 };
 
+// A local address.
+struct tables_local {
+    bool used;
+    bool removed;      // no longer configured; its flows go on
+    uint16_t out_port; // index of the port that answers for it
+    struct ip_address address;
+    struct local_ports *ports; // snapshots that have it refer to it; each worker touches its own
+};
+
+// The local addresses of one IP version that new flows out of a port get.
+struct tables_locals {
+    uint32_t count;
+    uint16_t slots[CONFIG_LOCALS_MAX];
+};
+
 struct tables_port {
     uint32_t address_count;
     struct ip_prefix *addresses;
+    struct tables_locals locals[2]; // by `v4`
     uint16_t mtu;
     uint64_t punt_rate; // packets a second and worker
 };
@@ -104,6 +122,8 @@ struct tables {
     uint32_t service_limit;          // one past the highest slot
     struct tables_member *members;   // by slot
     uint32_t member_limit;           //
+    struct tables_local *locals;     // by slot
+    uint32_t local_limit;            //
     struct tables_pool **pools;      // in the configuration's order
     uint32_t pool_count;
     struct rules *rules;   // NULL: without any
@@ -117,6 +137,7 @@ struct tables_context {
     struct registry *services;     // give out the slots
     struct registry *pools;
     struct registry *members;
+    struct registry *locals;
     struct registry *rules;
     struct registry *endpoints;         // numbers of members' endpoints, ENDPOINT_NUMBERS of them
     struct neighbour_table *neighbours; // next hops are pinned there
@@ -125,8 +146,9 @@ struct tables_context {
     // Whether a member is to get nothing new although its configuration is active (an operator's
     // `drain`).
     bool (*drained)(void *context, const char *pool, const char *member);
-    // Flows that workers hold towards a member's slot, and of a service's slot.
+    // Flows that workers hold towards a member's slot, of a service's slot, from a local address's.
     uint64_t (*member_flows)(void *context, uint32_t slot);
+    uint64_t (*local_flows)(void *context, uint32_t slot);
     uint64_t (*service_flows)(void *context, uint32_t slot);
     void *context;
 };

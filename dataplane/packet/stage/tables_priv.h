@@ -1,4 +1,4 @@
-// One compilation of struct tables, shared by tables.c, tables_pools.c and tables_services.c.
+// One compilation of struct tables, shared by the files tables*.c.
 #pragma once
 
 #include "base/byteorder.h"
@@ -33,6 +33,11 @@ enum error tables_need_hop(struct compiler *compiler, uint32_t port,
 enum error tables_compile_pools(struct compiler *compiler);
 enum error tables_keep_members(struct compiler *compiler);
 void tables_release_pool(struct tables_pool *pool); // main thread; NULL is allowed
+
+// tables_locals.c
+enum error tables_compile_locals(struct compiler *compiler);
+void tables_keep_locals(struct compiler *compiler);
+void tables_release_locals(struct tables *tables); // what a snapshot refers to
 
 // tables_services.c
 enum error tables_compile_services(struct compiler *compiler);

@@ -83,6 +83,8 @@ static bool is_kept(const struct compiler *compiler, const struct endpoint *endp
                (!endpoint->kept || context->member_flows(context->context, endpoint->value) > 0);
     case ENDPOINT_SERVICE:
         return tables->services[endpoint->value].removed;
+    case ENDPOINT_LOCAL:
+        return tables->locals[endpoint->number].removed;
     case ENDPOINT_VIP:
         return has_removed_service(tables, &endpoint->address);
     default:
@@ -149,7 +151,7 @@ static uint32_t answering_port(const struct tables *tables, const struct ip_addr
     return ENDPOINT_NO_PORT;
 }
 
-// The number of a NAT member's endpoint, the same as long as any snapshot uses it.
+// The number of a NAT or FullNAT member's endpoint, the same as long as any snapshot uses it.
 static enum error number_endpoint(struct compiler *compiler, const struct tables_member *member,
                                   struct endpoint *endpoint)
 {
@@ -160,8 +162,8 @@ static enum error number_endpoint(struct compiler *compiler, const struct tables
         registry_acquire(compiler->context->endpoints, &identity, sizeof(identity), &slot);
     if (error) {
         snprintf(compiler->why, TABLES_WHY_SIZE,
-                 "pool %s: no number for member %s: NAT members' addresses and ports may be %d at "
-                 "once, those that still have flows included: %s",
+                 "pool %s: no number for member %s: of `nat` and `fullnat` at most %d addresses "
+                 "and ports, those with flows included: %s",
                  member->pool_name, member->name, ENDPOINT_NUMBERS, error_text(error));
         return error;
     }
@@ -170,7 +172,7 @@ static enum error number_endpoint(struct compiler *compiler, const struct tables
     return ERROR_NONE;
 }
 
-// By these a NAT member's replies are known.
+// By these a member's replies are known.
 static enum error add_member_endpoints(struct compiler *compiler, const struct config_vip *vip,
                                        const struct tables_pool *pool)
 {
@@ -212,12 +214,12 @@ static enum error add_service_endpoints(struct compiler *compiler, const struct 
         compiler, (struct endpoint){.address = vip->address,
                                     .kind = ENDPOINT_VIP,
                                     .value = answering_port(compiler->tables, &vip->address)});
-    if (error || compiler->tables->services[slot].pool->forward != CONFIG_FORWARD_NAT)
+    if (error || !config_forward_two_way(compiler->tables->services[slot].pool->forward))
         return error;
     return add_member_endpoints(compiler, vip, compiler->tables->services[slot].pool);
 }
 
-// Whether flows of a vip that is no longer NAT may still be at their owners.
+// Whether flows of a vip that are no longer two-way may still be at their owners.
 static bool was_owned(const struct compiler *compiler, uint32_t slot)
 {
     const struct tables_context *context = compiler->context;
@@ -251,7 +253,7 @@ enum error tables_compile_services(struct compiler *compiler)
             .port = network_port(vip->port),
             .protocol = protocol_number(vip->protocol),
             .pool = tables->pools[vip->pool],
-            .owned = tables->pools[vip->pool]->forward == CONFIG_FORWARD_NAT ||
+            .owned = config_forward_two_way(tables->pools[vip->pool]->forward) ||
                      was_owned(compiler, slot),
         };
         memcpy(service->name, vip->name, sizeof(service->name));

@@ -31,11 +31,12 @@
     X(DROP_ICMP_NO_FLOW, "icmp-no-flow", "ICMP error about a packet of no flow that is known")     \
     X(DROP_TTL, "ttl", "TTL or hop limit ran out here")                                            \
     X(DROP_ACCESS, "access", "denied by an access rule: weirctl show access tells which")          \
-    X(DROP_NO_SERVICE, "no-service", "to a virtual address, but no such port or protocol there")   \
+    X(DROP_NO_SERVICE, "no-service", "to a virtual or local address, but no such service there")   \
     X(DROP_NO_MEMBER, "no-member", "no member of the pool takes new flows")                        \
     X(DROP_NO_FLOW, "no-flow", "NAT: a TCP segment in the middle of a flow that is not known")     \
     X(DROP_FLOW_TABLE_FULL, "flow-table-full", "NAT: no room for a new flow")                      \
     X(DROP_FLOW_CONFLICT, "flow-conflict", "NAT: the reply would be taken for another flow's")     \
+    X(DROP_LOCAL_PORTS_FULL, "local-ports-full", "FullNAT: no local address has a free port")      \
     X(DROP_NO_ROUTE, "no-route", "no route to the destination")                                    \
     X(DROP_NEIGHBOUR_PENDING, "neighbour-pending", "next hop's MAC unknown, its queue is full")    \
     X(DROP_NEIGHBOUR_FAILED, "neighbour-failed", "next hop does not answer ARP or ND")             \

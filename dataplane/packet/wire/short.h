@@ -176,3 +176,45 @@ static inline void wire_short_translate(uint8_t *frame, const struct wire_short 
     memcpy(at, &port, sizeof(port));
     wire_short_l4_checksum(l4, packet->protocol, difference);
 }
+
+// What both sides of a packet become: ports in network byte order, addresses of the packet's
+// version.
+struct wire_sides {
+    const struct ip_address *source;
+    const struct ip_address *destination;
+    uint16_t source_port;
+    uint16_t destination_port;
+};
+
+// The same translation of both sides at once.
+static inline void wire_short_translate_both(uint8_t *frame, const struct wire_short *packet,
+                                             const struct wire_sides *sides)
+{
+    uint8_t *ip = frame + WIRE_SHORT_IP;
+    uint64_t difference;
+    uint8_t *l4;
+    if (__builtin_expect(packet->v4, 1)) {
+        uint8_t *at = ip + WIRE_IPV4_SOURCE;
+        uint32_t source = wire_load32(sides->source->bytes + 12);
+        uint32_t destination = wire_load32(sides->destination->bytes + 12);
+        difference = (uint64_t)(uint32_t)~wire_load32(at) + source;
+        difference += (uint64_t)(uint32_t)~wire_load32(at + 4) + destination;
+        memcpy(at, &source, sizeof(source));
+        memcpy(at + 4, &destination, sizeof(destination));
+        ip[8]--;
+        wire_short_checksum(ip + 10, difference + 0xfffe); // as above
+        l4 = frame + WIRE_SHORT_V4_L4;
+    } else {
+        uint8_t *at = ip + WIRE_IPV6_SOURCE;
+        difference = checksum_difference(0, at, sides->source->bytes, 16);
+        difference = checksum_difference(difference, at + 16, sides->destination->bytes, 16);
+        memcpy(at, sides->source->bytes, 16);
+        memcpy(at + 16, sides->destination->bytes, 16);
+        ip[7]--;
+        l4 = frame + WIRE_SHORT_V6_L4;
+    }
+    uint32_t ports = sides->source_port | (uint32_t)sides->destination_port << 16;
+    difference += (uint64_t)(uint32_t)~wire_load32(l4) + ports;
+    memcpy(l4, &ports, sizeof(ports));
+    wire_short_l4_checksum(l4, packet->protocol, difference);
+}

@@ -65,6 +65,7 @@ static void generate_port(struct generator *g, uint32_t port)
     fprintf(g->out, "  - name: port%u\n    device: \"%s\"\n    addresses: [10.%u.0.1/16, ", port,
             device, port);
     fprintf(g->out, "fd00:%u::1/64]\n", port);
+    fprintf(g->out, "    local-addresses: [10.%u.9.1, fd00:%u::9:1]\n", port, port);
     MAYBE(g, "    queues: %u\n", 1 + below(g, 64));
     MAYBE(g, "    descriptors: %u\n", 64 + below(g, 1000));
     MAYBE(g, "    mtu: %u\n", 1280 + below(g, 7000));
@@ -80,7 +81,7 @@ static void generate_port(struct generator *g, uint32_t port)
 static void generate_pool(struct generator *g, uint32_t pool)
 {
     static const char *const balancers[] = {"maglev", "round-robin", "weighted-round-robin"};
-    static const char *const forwards[] = {"nat", "direct", "ipip", "gre", "gue"};
+    static const char *const forwards[] = {"nat", "direct", "ipip", "gre", "gue", "fullnat"};
     uint32_t forward = below(g, sizeof(forwards) / sizeof(forwards[0]));
     fprintf(g->out, "  - name: pool%u\n", pool);
     uint32_t balancer = below(g, 3);
@@ -97,7 +98,7 @@ static void generate_pool(struct generator *g, uint32_t pool)
         MAYBE(g, "        name: \"m:%u\"\n", i);
         MAYBE(g, "        weight: %u\n", below(g, 65536));
         MAYBE(g, "        state: drain\n");
-        if (forward == 0)
+        if (forward == 0 || forward == 5)
             MAYBE(g, "        port: %u\n", 1 + below(g, 65535));
     }
 }

@@ -41,6 +41,37 @@ static const struct relation relations[] = {
     {BEGINNING "pools: [{name: w, forward: gue, members: [{address: 198.51.100.1, port: 81}]}]\n"
                "vips: [" VIP("v", "10.0.0.9", "80", "w") "]\n",
      "5:73 another port than the vip's (80, line 6): `81`"},
+    // Local addresses.
+    {"node: {name: n, cores: 0}\n"
+     "ports:\n"
+     "  - {name: a, device: x, addresses: [10.0.0.1/24, fd00::1/64], gateway: 10.0.0.254}\n"
+     "  - {name: b, device: y, addresses: 10.1.0.1/24, local-addresses: [10.1.0.9, 192.0.2.9]}\n"
+     "pools:\n"
+     "  - {name: w, forward: fullnat, members: [{address: 10.1.0.2, port: 81}]}\n"
+     "  - {name: x, forward: fullnat, members: [{address: 10.0.0.2}, {address: fd00::2}]}\n"
+     "  - {name: y, forward: fullnat, members: [{address: 198.51.100.1}]}\n"
+     "vips: [" VIP("v", "10.0.0.9", "80", "w") "]\n",
+     "7:53 no address to send from: port a, which leads there, has no IPv4 `local-addresses`: "
+     "`10.0.0.2`\n"
+     "8:53 no address to send from: port a, which leads there, has no IPv4 `local-addresses`: "
+     "`198.51.100.1`"},
+    {"node: {name: n, cores: 0}\n"
+     "ports:\n"
+     "  - {name: a, device: x, addresses: 10.0.0.1/24, gateway: 10.0.0.254, local-addresses: "
+     "[10.0.0.1, 10.1.0.1,\n"
+     "     10.0.0.9, 10.0.0.254, 10.0.0.255, 10.1.0.7, 'fe80::1']}\n"
+     "  - {name: b, device: y, addresses: 10.1.0.1/24, local-addresses: [10.1.0.8, 10.1.0.8]}\n"
+     "pools: [{name: w, members: [{address: 10.1.0.8}]}]\n"
+     "vips: [" VIP("v", "10.0.0.9", "80", "w") "]\n",
+     "3:89 a port's own address: `10.0.0.1`\n"
+     "3:99 a port's own address: `10.1.0.1`\n"
+     "4:6 a virtual address: `10.0.0.9`\n"
+     "4:16 a router's address: `10.0.0.254`\n"
+     "4:28 the network's broadcast address: `10.0.0.255`\n"
+     "4:40 an address in a network of port b: `10.1.0.7`\n"
+     "4:51 a link-local address: `fe80::1`\n"
+     "5:78 a local address given twice, as at line 5: `10.1.0.8`\n"
+     "6:39 a local address of a port: `10.1.0.8`"},
     // A second chance.
     {BEGINNING "pools: [{name: w, forward: gue, balancer: ring, second-chance: 29,\n"
                "         members: [{address: 10.1.0.2}]}]\n",
