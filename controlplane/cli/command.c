@@ -83,6 +83,14 @@ const struct command commands[] = {
         .run = show_access,
     },
     {
+        .words = {"show", "locals"},
+        .usage = "",
+        .help = "local addresses of FullNAT, and how many of their ports are in use",
+        .example = "weirctl show locals --watch=1s",
+        .options = SHOW_OPTIONS,
+        .run = show_locals,
+    },
+    {
         .words = {"show", "workers"},
         .usage = "",
         .help = "packet workers: core, load, flows",

@@ -155,6 +155,11 @@ enum cli_exit show_balance(const struct invocation *invocation)
     return show(invocation, "show.balance", arguments, view_balance);
 }
 
+enum cli_exit show_locals(const struct invocation *invocation)
+{
+    return show(invocation, "show.locals", NULL, view_locals);
+}
+
 enum cli_exit show_access(const struct invocation *invocation)
 {
     return show(invocation, "show.access", NULL, view_access);

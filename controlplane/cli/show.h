@@ -11,6 +11,7 @@ enum cli_exit show_flows(const struct invocation *invocation);
 enum cli_exit show_drops(const struct invocation *invocation);
 enum cli_exit show_balance(const struct invocation *invocation);
 enum cli_exit show_access(const struct invocation *invocation);
+enum cli_exit show_locals(const struct invocation *invocation);
 enum cli_exit show_stages(const struct invocation *invocation);
 enum cli_exit show_talkers(const struct invocation *invocation);
 enum cli_exit show_handshakes(const struct invocation *invocation);

@@ -558,6 +558,25 @@ enum error view_access(const json_t *result, bool all, FILE *out, FILE *notes)
     return print_view(&view, result, all, out, notes);
 }
 
+enum error view_locals(const json_t *result, bool all, FILE *out, FILE *notes)
+{
+    static const struct view view = {
+        .rows = "locals",
+        .none = "no local addresses: no pool of `forward: fullnat` can send from this appliance",
+        .column_count = 6,
+        .columns =
+            {
+                {"PORT", "port", VIEW_TEXT, NULL},
+                {"ADDRESS", "address", VIEW_TEXT, NULL},
+                {"STATE", "state", VIEW_TEXT, NULL},
+                {"PORTS-USED", "ports_used", VIEW_COUNT, NULL},
+                {"PER-MEMBER", "ports_per_member", VIEW_COUNT, NULL},
+                {"REFUSED", "refused", VIEW_COUNT, NULL},
+            },
+    };
+    return print_view(&view, result, all, out, notes);
+}
+
 enum error view_workers(const json_t *result, bool all, FILE *out, FILE *notes)
 {
     static const struct view view = {

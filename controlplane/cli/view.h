@@ -20,6 +20,7 @@ view_function view_pools;
 view_function view_flows;
 view_function view_drops;
 view_function view_access;
+view_function view_locals;
 view_function view_balance;
 view_function view_vip_drops;
 view_function view_stages;

@@ -33,6 +33,7 @@ void show_flows(void *daemon, const json_t *arguments, struct ipc_reply *reply);
 void show_drops(void *daemon, const json_t *arguments, struct ipc_reply *reply);
 void show_balance(void *daemon, const json_t *arguments, struct ipc_reply *reply);
 void show_access(void *daemon, const json_t *arguments, struct ipc_reply *reply);
+void show_locals(void *daemon, const json_t *arguments, struct ipc_reply *reply);
 void show_stages(void *daemon, const json_t *arguments, struct ipc_reply *reply);
 void show_talkers(void *daemon, const json_t *arguments, struct ipc_reply *reply);
 void show_handshakes(void *daemon, const json_t *arguments, struct ipc_reply *reply);

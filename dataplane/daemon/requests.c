@@ -62,6 +62,7 @@ const struct ipc_method daemon_methods[] = {
     {"show.drops", show_drops},
     {"show.balance", show_balance},
     {"show.access", show_access},
+    {"show.locals", show_locals},
     {"show.stages", show_stages},
     {"show.talkers", show_talkers},
     {"show.handshakes", show_handshakes},

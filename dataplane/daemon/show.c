@@ -310,6 +310,36 @@ void show_access(void *context, const json_t *arguments, struct ipc_reply *reply
     reply->result = json_pack("{s:o}", "rules", rules);
 }
 
+struct locals_reply {
+    const struct daemon *daemon;
+    json_t *locals;
+};
+
+static void add_local(void *context, const struct plane_local_view *view)
+{
+    struct locals_reply *to = context;
+    json_t *used = counted(to->daemon, "weir_local_ports", view->slot);
+    if (view->removed && json_integer_value(used) == 0) {
+        json_decref(used);
+        return; // gone, but for its slot
+    }
+    json_array_append_new(to->locals,
+                          json_pack("{s:s, s:o, s:s, s:o, s:i, s:o}", "port",
+                                    to->daemon->config->ports[view->port].name, "address",
+                                    address_text(&view->address), "state",
+                                    view->removed ? "removed" : "active", "ports_used", used,
+                                    "ports_per_member", (int)view->ports_per_member, "refused",
+                                    counted(to->daemon, "weir_local_refusals_total", view->slot)));
+}
+
+void show_locals(void *context, const json_t *arguments, struct ipc_reply *reply)
+{
+    const struct daemon *daemon = context;
+    struct locals_reply to = {.daemon = daemon, .locals = json_array()};
+    plane_walk_locals(daemon->plane, add_local, &to);
+    reply->result = json_pack("{s:o}", "locals", to.locals);
+}
+
 void show_workers(void *context, const json_t *arguments, struct ipc_reply *reply)
 {
     const struct daemon *daemon = context;

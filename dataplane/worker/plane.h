@@ -127,6 +127,18 @@ struct plane_rule_view {
 uint32_t plane_rules(const struct plane *plane);
 struct plane_rule_view plane_rule_view(const struct plane *plane, uint32_t index);
 
+// Local addresses; slots index their counters.
+struct plane_local_view {
+    uint32_t slot;
+    uint32_t port;
+    struct ip_address address;
+    bool removed;              // no longer configured; its flows go on
+    uint32_t ports_per_member; // that all workers together can give to one member's port
+};
+void plane_walk_locals(const struct plane *plane,
+                       void (*visit)(void *context, const struct plane_local_view *view),
+                       void *context);
+
 struct plane_worker_view {
     uint32_t core;
     uint32_t flow_capacity; // entries

@@ -130,6 +130,25 @@ void plane_walk_members(const struct plane *plane,
     }
 }
 
+void plane_walk_locals(const struct plane *plane,
+                       void (*visit)(void *context, const struct plane_local_view *view),
+                       void *context)
+{
+    const struct tables *tables = plane->tables;
+    for (uint32_t slot = 1; slot < tables->local_limit; slot++) {
+        const struct tables_local *local = &tables->locals[slot];
+        if (local->used)
+            visit(context,
+                  &(struct plane_local_view){
+                      .slot = slot,
+                      .port = local->out_port,
+                      .address = local->address,
+                      .removed = local->removed,
+                      .ports_per_member = local_ports_of_worker(local->ports) * plane->worker_count,
+                  });
+    }
+}
+
 struct plane_handshakes plane_handshakes(const struct plane *plane, uint32_t slot)
 {
     uint64_t counts[HANDSHAKE_BUCKETS] = {0};

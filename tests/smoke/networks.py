@@ -1,4 +1,4 @@
-"""The two networks that tests and the demonstration stand in.
+"""The networks that tests and the demonstration stand in.
 
 Routed, two ports, for NAT: members' replies come back through the appliance.
 
@@ -9,6 +9,11 @@ One arm, one port, for direct return and IP in IP: all are neighbours, members a
 themselves.
 
     client .10, appliance .1, members .11 .12 ...: all on 10.3.0.0/24, fd00:3::/64
+
+Far, two ports, for FullNAT: members' router is their own, and knows no way to the clients.
+
+    client .10 -- front 10.1.0.0/24 -- .1 appliance .1 -- back 10.2.0.0/24 -- .254 router .1 --
+        10.4.0.0/24 -- .11 .12 ... members
 """
 
 from plane import device, node
@@ -101,3 +106,32 @@ class OneArm(Network):
     def ports(self, driver, **more):
         return [{"name": "lan", "device": device(driver, 0, FRONT),
                  "addresses": list(prefixes(3, 1)), **more}]
+
+
+class Far(Network):
+    vip = {4: address(1, 100), 6: address(1, 100, 6)}
+    local = {4: address(2, 200), 6: address(2, 200, 6)}
+
+    def __init__(self, lab, members=2, queues=1):
+        super().__init__(lab, members, back=4)
+        self.wires = [FRONT, BACK]
+        lab.wire(self.client, "eth0", self.plane, FRONT, queues)
+        self.client.address("eth0", *prefixes(1, 10))
+        self.near = lab.segment("near")
+        lab.plug(self.near, self.plane, BACK)
+        self.router = lab.namespace("router")
+        lab.plug(self.near, self.router, "eth0")
+        lab.plug(self.lan, self.router, "eth1")
+        self.router.address("eth0", *prefixes(2, 254))
+        self.router.address("eth1", *prefixes(4, 1))
+        self.router.sysctl("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+        for member in self.members.values():
+            member.gateway(address(4, 1), address(4, 1, 6))
+
+    def ports(self, driver, **more):
+        return [{"name": "front", "device": device(driver, 0, FRONT),
+                 "addresses": list(prefixes(1, 1)), **more},
+                {"name": "back", "device": device(driver, 1, BACK),
+                 "addresses": list(prefixes(2, 1)),
+                 "gateway": [address(2, 254), address(2, 254, 6)],
+                 "local-addresses": list(self.local.values())}]

@@ -55,8 +55,8 @@ static void says_what_was_probably_meant(void **state)
         {{"zebra"}, 1, "there is no command `zebra`; `weirctl help` lists all"},
         {{"show"},
          1,
-         "show what? one of status, ports, vips, pools, flows, drops, balance, access, workers, "
-         "stages, talkers, handshakes, neighbours"},
+         "show what? one of status, ports, vips, pools, flows, drops, balance, access, locals, "
+         "workers, stages, talkers, handshakes, neighbours"},
         {{"completion"}, 1, "completion what? one of bash"},
         {{"completion", "bahs"},
          2,
