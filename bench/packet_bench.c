@@ -42,9 +42,12 @@ static const char configuration[] =
     "node: {name: bench, cores: [0], flows: {per-worker: %u, tcp-opening: 10s}}\n"
     "ports:\n"
     "  - {name: front, device: net_null0, addresses: [10.1.0.1/16], gateway: [10.1.0.254]}\n"
-    "  - {name: back, device: net_null1, addresses: [10.2.0.1/24]}\n"
+    "  - {name: back, device: net_null1, addresses: [10.2.0.1/24], local-addresses: [\n"
+    "     10.2.0.200, 10.2.0.201, 10.2.0.202, 10.2.0.203, 10.2.0.204, 10.2.0.205, 10.2.0.206,\n"
+    "     10.2.0.207, 10.2.0.208, 10.2.0.209, 10.2.0.210, 10.2.0.211, 10.2.0.212, 10.2.0.213]}\n"
     "pools:\n"
     "  - {name: nat, forward: nat, members: [{address: 10.2.0.11, port: 8080}]}\n"
+    "  - {name: fullnat, forward: fullnat, members: [{address: 10.2.0.11, port: 8081}]}\n"
     "  - {name: direct, forward: direct, members: [{address: 10.2.0.12}]}\n"
     "  - {name: ipip, forward: ipip, members: [{address: 10.2.0.13}]}\n"
     "  - {name: gre, forward: gre, members: [{address: 10.2.0.13}]}\n"
@@ -57,7 +60,14 @@ static const char configuration[] =
     "  - {name: ipip, address: 10.1.0.102, port: 80, protocol: tcp, pool: ipip}\n"
     "  - {name: gre, address: 10.1.0.103, port: 80, protocol: tcp, pool: gre}\n"
     "  - {name: gue, address: 10.1.0.104, port: 80, protocol: tcp, pool: gue}\n"
-    "  - {name: chances, address: 10.1.0.105, port: 80, protocol: tcp, pool: chances}\n";
+    "  - {name: chances, address: 10.1.0.105, port: 80, protocol: tcp, pool: chances}\n"
+    "  - {name: fullnat, address: 10.1.0.106, port: 80, protocol: tcp, pool: fullnat}\n";
+
+// Where FullNAT's replies go, as it lies in a packet.
+struct local {
+    uint32_t address;
+    uint16_t port;
+};
 
 struct run {
     struct stage_rig rig;
@@ -65,13 +75,14 @@ struct run {
     struct rte_mbuf *packets[PACKETS];
     struct frame_spec request;
     struct frame template;
-    bool replies; // the template is a member's, and goes to the client
+    bool replies;         // the template is a member's, and goes to the client
+    struct local *locals; // FullNAT: by flow; else NULL
     struct random random;
 };
 
 static void open_run(struct run *run, const char *vip, uint8_t tcp_flags, uint32_t capacity)
 {
-    char yaml[2048];
+    char yaml[4096];
     snprintf(yaml, sizeof(yaml), configuration, capacity);
     memset(run, 0, sizeof(*run));
     rig_open(&run->rig, yaml);
@@ -112,6 +123,11 @@ static void fill(const struct run *run, struct rte_mbuf *packet, uint32_t number
     packet->ol_flags = RTE_MBUF_F_RX_IP_CKSUM_GOOD;
     uint8_t *frame = rte_pktmbuf_mtod(packet, uint8_t *);
     memcpy(frame, run->template.bytes, run->template.size);
+    if (run->replies && run->locals) {
+        memcpy(frame + CLIENT_AT + 4, &run->locals[number].address, 4);
+        memcpy(frame + PORT_AT + 2, &run->locals[number].port, 2);
+        return;
+    }
     store_be32(frame + CLIENT_AT + (run->replies ? 4 : 0), 0x0b000000u + (number >> 8));
     store_be16(frame + PORT_AT + (run->replies ? 2 : 0), (uint16_t)(1024 + (number & 0xff)));
 }
@@ -133,6 +149,17 @@ static void receive(struct run *run, uint32_t burst)
     take_back(run);
 }
 
+// From where the flows of a burst, which was sent last, reach their members.
+static void learn_locals(struct run *run, uint32_t number)
+{
+    const struct outbox *box = &run->rig.stage.outboxes[1];
+    for (uint32_t i = 0; i < STAGE_BURST; i++) {
+        const uint8_t *frame = rte_pktmbuf_mtod(box->packets[i], uint8_t *);
+        memcpy(&run->locals[number + i].address, frame + CLIENT_AT, 4);
+        memcpy(&run->locals[number + i].port, frame + PORT_AT, 2);
+    }
+}
+
 // Flows `first` to `end` send one segment each.
 static void all_send(struct run *run, uint32_t first, uint32_t end, uint8_t tcp_flags)
 {
@@ -141,6 +168,8 @@ static void all_send(struct run *run, uint32_t first, uint32_t end, uint8_t tcp_
         for (uint32_t i = 0; i < STAGE_BURST; i++)
             fill(run, run->packets[i], number + i);
         receive(run, 0);
+        if (run->locals && tcp_flags == WIRE_TCP_SYN)
+            learn_locals(run, number);
     }
 }
 
@@ -157,7 +186,9 @@ static const struct frame_spec answer = {
 static void turn_round(struct run *run, bool replies)
 {
     run->replies = replies;
-    frame_build(&run->template, replies ? &answer : &run->request);
+    struct frame_spec reply = answer;
+    reply.source_port = run->locals ? 8081 : 8080;
+    frame_build(&run->template, replies ? &reply : &run->request);
 }
 
 // The handshake of every flow, of some at a time: there is room for so many that are half open.
@@ -175,11 +206,17 @@ static void establish(struct run *run, uint32_t flows, bool two_way)
     }
 }
 
+#define FULLNAT_VIP "10.1.0.106"
+
 static void established(struct bench_state *state, const char *vip, int64_t flows, bool two_way,
                         bool replies)
 {
     static struct run run;
     open_run(&run, vip, WIRE_TCP_ACK, ESTABLISHED_CAPACITY);
+    if (strcmp(vip, FULLNAT_VIP) == 0) {
+        run.locals = calloc((size_t)flows, sizeof(*run.locals));
+        CHECK(run.locals);
+    }
     establish(&run, (uint32_t)flows, two_way);
     turn_round(&run, replies);
     while (bench_next(state)) {
@@ -192,7 +229,18 @@ static void established(struct bench_state *state, const char *vip, int64_t flow
             receive(&run, burst);
     }
     bench_items(state, PACKETS, "packet");
+    free(run.locals);
     close_run(&run);
+}
+
+static void established_fullnat(struct bench_state *state, int64_t flows)
+{
+    established(state, FULLNAT_VIP, flows, true, false);
+}
+
+static void established_fullnat_reply(struct bench_state *state, int64_t flows)
+{
+    established(state, FULLNAT_VIP, flows, true, true);
 }
 
 static void established_nat(struct bench_state *state, int64_t flows)
@@ -261,6 +309,11 @@ static void new_nat(struct bench_state *state, int64_t unused)
     begins(state, "10.1.0.100", WIRE_TCP_SYN);
 }
 
+static void new_fullnat(struct bench_state *state, int64_t unused)
+{
+    begins(state, FULLNAT_VIP, WIRE_TCP_SYN);
+}
+
 static void new_direct(struct bench_state *state, int64_t unused)
 {
     begins(state, "10.1.0.101", WIRE_TCP_SYN);
@@ -304,8 +357,13 @@ int main(int argc, char **argv)
         bench_add("packet_established_nat", established_nat, flows[i] / 2); // two entries each
     for (int i = 0; i < 3; i++)
         bench_add("packet_established_nat_reply", established_reply, flows[i] / 2);
+    for (int i = 0; i < 3; i++)
+        bench_add("packet_established_fullnat", established_fullnat, flows[i] / 2);
+    for (int i = 0; i < 3; i++)
+        bench_add("packet_established_fullnat_reply", established_fullnat_reply, flows[i] / 2);
     bench_add("packet_new_direct", new_direct, 0);
     bench_add("packet_new_nat", new_nat, 0);
+    bench_add("packet_new_fullnat", new_fullnat, 0);
     bench_add("packet_unknown_gue", unknown_gue, 0);
     return bench_main(argc, argv);
 }
