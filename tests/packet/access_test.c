@@ -151,6 +151,62 @@ static void new_rules_end_the_flows_that_may_not_be(void **state)
     assert_int_equal(reply.reason, DROP_NO_FLOW);
 }
 
+static struct frame_spec of_port(const char *source, uint16_t port, uint8_t flags)
+{
+    return (struct frame_spec){.destination_mac = front_mac,
+                               .source_mac = other_mac,
+                               .source = source,
+                               .destination = "10.1.0.101",
+                               .source_port = port,
+                               .destination_port = 80,
+                               .tcp_flags = flags};
+}
+
+// A connection whose handshake is complete.
+static void begin_of_port(const char *source, uint16_t port)
+{
+    put(FRONT, of_port(source, port, SYN));
+    put(FRONT, of_port(source, port, ACK));
+}
+
+// A full table's entries are moved by inserts, also to where the walk has been.
+static void no_flow_escapes_new_rules_by_moving(void **state)
+{
+    for (uint16_t i = 0; i < 3800; i++)
+        begin_of_port("10.1.0.200", (uint16_t)(1000 + i));
+    assert_int_equal(flow_table_used(rig.stage.flows), 3800);
+    rig_reload(&rig, office_may);
+    uint16_t begun = 0;
+    do {
+        rules_recheck(&rig.stage);
+        for (uint16_t i = 0; i < 24; i++)
+            begin_of_port("10.1.0.10", (uint16_t)(1000 + begun++));
+    } while (rig.stage.rechecking);
+    uint32_t left = 0;
+    for (uint16_t i = 0; i < 3800; i++)
+        left += put(FRONT, of_port("10.1.0.200", (uint16_t)(1000 + i), ACK)).kind == OUTCOME_SENT;
+    assert_int_equal(left, 0);
+}
+
+// By a worker that still had the rules of before.
+static void who_is_handed_over_is_judged_again_and_not_counted_again(void **state)
+{
+    static struct frame frame;
+    static struct outcome outcome;
+    rig_reload(&rig, office_may);
+    struct frame_spec spec = of_port("10.1.0.200", 1000, SYN);
+    spec.destination = "10.1.0.100";
+    frame_build(&frame, &spec);
+    rig_handed(&rig, HANDOFF_PROCESS, 1, FRONT, &frame, &outcome);
+    assert_denied(outcome);
+    assert_int_equal(decided_by("rest"), 0);
+    spec.source = "10.1.0.10";
+    frame_build(&frame, &spec);
+    rig_handed(&rig, HANDOFF_PROCESS, 1, FRONT, &frame, &outcome);
+    assert_int_equal(outcome.kind, OUTCOME_SENT);
+    assert_int_equal(decided_by("office"), 0);
+}
+
 static void rules_that_stay_keep_their_list_and_their_counts(void **state)
 {
     rig_reload(&rig, office_may);
@@ -176,6 +232,8 @@ int main(void)
         CASE(who_may_not_does_not_begin_and_is_counted),
         CASE(echo_to_a_virtual_address_is_asked_and_to_our_own_is_not),
         CASE(new_rules_end_the_flows_that_may_not_be),
+        CASE(no_flow_escapes_new_rules_by_moving),
+        CASE(who_is_handed_over_is_judged_again_and_not_counted_again),
         CASE(rules_that_stay_keep_their_list_and_their_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

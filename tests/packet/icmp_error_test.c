@@ -401,6 +401,21 @@ static void a_search_ends_where_it_began(void **state)
     assert_int_equal(flow_table_used(rig.stage.flows), 0);
 }
 
+// Nobody has asked the rules about it before: it goes to a member here, by the choice alone.
+static void a_search_ends_at_the_rules(void **state)
+{
+    char denying[2048];
+    snprintf(denying, sizeof(denying), "%saccess: [{name: nobody, action: deny}]\n",
+             two_workers_ipip);
+    reopen(denying);
+    static struct frame frame;
+    struct frame_spec request = request_to("10.1.0.100", 80, IPPROTO_TCP);
+    build_error(&frame, "198.51.100.7", front_mac, kinds_v4[3], answer_to(request), 0);
+    struct outcome outcome;
+    rig_handed(&rig, HANDOFF_SEARCH, 1, FRONT, &frame, &outcome);
+    assert_dropped(outcome, DROP_ACCESS);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, open_rig, close_rig)
@@ -415,6 +430,7 @@ int main(void)
         CASE(without_a_flow_the_hash_tells_the_member),
         CASE(with_several_workers_the_flow_is_found),
         CASE(a_search_ends_where_it_began),
+        CASE(a_search_ends_at_the_rules),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -356,6 +356,40 @@ uint32_t flow_sweep_two_way(struct flow_table *table, uint32_t records, uint32_t
     return before - flow_table_used(table);
 }
 
+static struct flow_view view_at(const struct flow_table *table, struct place place)
+{
+    const struct flow *flow = value_at(place);
+    const struct flow_pair *pair = flow_pair_of(table, flow);
+    if (pair)
+        return (struct flow_view){
+            .client = pair->client,
+            .client_port = pair->client_port,
+            .service = pair->service,
+            .member = pair->member,
+            .state = pair->state,
+            .direction = flow->flags & FLOW_IS_REPLY ? FLOW_REPLY : FLOW_FORWARD,
+            .expires_ms = pair->expires_ms,
+        };
+    struct flow_key key = {.peer = {.bytes = {[10] = 0xff, [11] = 0xff}}};
+    if (place.buckets->words == FLOW_WORDS_V4) {
+        memcpy((uint8_t *)&key + FLOW_KEY_V4_AT, place.bucket + place.slot, sizeof(uint64_t));
+    } else {
+        uint64_t words[FLOW_WORDS_V6];
+        for (uint32_t w = 0; w < FLOW_WORDS_V6; w++)
+            words[w] = *word_at(place, w);
+        memcpy(&key, words, sizeof(key));
+    }
+    return (struct flow_view){
+        .client = key.peer,
+        .client_port = key.port,
+        .service = key.endpoint,
+        .member = flow->member,
+        .state = flow->state,
+        .direction = FLOW_FORWARD,
+        .expires_ms = flow->expires_ms,
+    };
+}
+
 // Moves an entry to a free slot of its other bucket.
 static void move(struct flow_table *table, struct place from, uint64_t *first, uint64_t *other)
 {
@@ -370,6 +404,10 @@ static void move(struct flow_table *table, struct place from, uint64_t *first, u
     set_value(value_at(to), *value_at(from));
     set_value(value_at(from), (struct flow){.state = 0});
     count_over(first, words, other != first);
+    if (table->moved) {
+        struct flow_view view = view_at(table, to);
+        table->moved(table->moved_context, &view);
+    }
 }
 
 // Makes room in a full bucket by moving one of its entries to that entry's other bucket, if need be
@@ -560,6 +598,13 @@ release:
     return ERROR_FULL;
 }
 
+void flow_table_on_move(struct flow_table *table,
+                        void (*moved)(void *context, const struct flow_view *flow), void *context)
+{
+    table->moved = moved;
+    table->moved_context = context;
+}
+
 void flow_table_on_free(struct flow_table *table,
                         void (*freed)(void *context, uint16_t service, uint16_t member,
                                       const struct flow_pair *pair),
@@ -583,40 +628,6 @@ uint64_t flow_table_bytes(const struct flow_table *table)
 {
     return sizeof(*table) + buckets_bytes(&table->v4) + buckets_bytes(&table->v6) +
            pool_bytes(&table->pool);
-}
-
-static struct flow_view view_at(const struct flow_table *table, struct place place)
-{
-    const struct flow *flow = value_at(place);
-    const struct flow_pair *pair = flow_pair_of(table, flow);
-    if (pair)
-        return (struct flow_view){
-            .client = pair->client,
-            .client_port = pair->client_port,
-            .service = pair->service,
-            .member = pair->member,
-            .state = pair->state,
-            .direction = flow->flags & FLOW_IS_REPLY ? FLOW_REPLY : FLOW_FORWARD,
-            .expires_ms = pair->expires_ms,
-        };
-    struct flow_key key = {.peer = {.bytes = {[10] = 0xff, [11] = 0xff}}};
-    if (place.buckets->words == FLOW_WORDS_V4) {
-        memcpy((uint8_t *)&key + FLOW_KEY_V4_AT, place.bucket + place.slot, sizeof(uint64_t));
-    } else {
-        uint64_t words[FLOW_WORDS_V6];
-        for (uint32_t w = 0; w < FLOW_WORDS_V6; w++)
-            words[w] = *word_at(place, w);
-        memcpy(&key, words, sizeof(key));
-    }
-    return (struct flow_view){
-        .client = key.peer,
-        .client_port = key.port,
-        .service = key.endpoint,
-        .member = flow->member,
-        .state = flow->state,
-        .direction = FLOW_FORWARD,
-        .expires_ms = flow->expires_ms,
-    };
 }
 
 struct flow_key flow_client_key(struct flow_table *table, struct flow *flow)

@@ -210,4 +210,9 @@ struct flow_view {
 bool flow_walk(struct flow_table *table, uint32_t *position, uint32_t limit, uint32_t now_ms,
                bool (*visit)(void *context, const struct flow_view *flow), void *context);
 
+// Called for an entry that an insert moved, for walks that must not miss one; NULL: nobody any
+// more. Must not change the table.
+void flow_table_on_move(struct flow_table *table,
+                        void (*moved)(void *context, const struct flow_view *flow), void *context);
+
 #include "dataplane/packet/flow/flow_inline.h"

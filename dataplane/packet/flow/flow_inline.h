@@ -43,6 +43,8 @@ struct flow_table {
     uint32_t sweep_two_way_at; // record
     void (*freed)(void *context, uint16_t service, uint16_t member, const struct flow_pair *pair);
     void *freed_context;
+    void (*moved)(void *context, const struct flow_view *flow); // NULL: nobody walks
+    void *moved_context;
 };
 
 static inline uint64_t *flow_bucket(const struct flow_buckets *buckets, uint32_t words,

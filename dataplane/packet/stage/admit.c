@@ -167,11 +167,12 @@ static bool ends_connection(const struct newcomer *newcomer)
     return newcomer->tcp_flags & (WIRE_TCP_FIN | WIRE_TCP_RST);
 }
 
-// Who handed a packet over has asked already.
+// Who handed a packet over has asked and counted already, but maybe by rules that are no more: a
+// flow that began by those here would outlive the recheck.
 bool admit_may_begin(struct stage *stage, const struct newcomer *newcomer)
 {
     const struct tables_service *service = &stage->tables->services[newcomer->endpoint];
-    if (!stage->tables->rules || newcomer->handed)
+    if (!stage->tables->rules)
         return true;
     struct flow_key client = newcomer_key(newcomer);
     const struct access_key key = {
@@ -181,7 +182,7 @@ bool admit_may_begin(struct stage *stage, const struct newcomer *newcomer)
         .source_port = client.port,
         .destination_port = service->port,
     };
-    return rules_allow(stage, &key);
+    return newcomer->handed ? rules_still_allow(stage, &key) : rules_allow(stage, &key);
 }
 
 static struct admission choose_of_service(struct stage *stage, const struct newcomer *newcomer)

@@ -127,6 +127,28 @@ bool rules_allow(struct stage *stage, const struct access_key *key)
     return !rule->denies;
 }
 
+bool rules_still_allow(struct stage *stage, const struct access_key *key)
+{
+    const struct rule *rule = deciding_rule(stage->tables->rules, key);
+    return !rule || !rule->denies;
+}
+
+static bool is_denied(const struct tables *tables, const struct flow_view *flow)
+{
+    if (flow->direction != FLOW_FORWARD)
+        return false;
+    const struct tables_service *service = &tables->services[flow->service];
+    const struct access_key key = {
+        .protocol = service->protocol,
+        .source = flow->client,
+        .destination = service->address,
+        .source_port = flow->client_port,
+        .destination_port = service->port,
+    };
+    const struct rule *rule = deciding_rule(tables->rules, &key);
+    return rule && rule->denies;
+}
+
 // Flows that may not be, found on a walk which must not change the table.
 struct denied {
     const struct tables *tables;
@@ -137,21 +159,30 @@ struct denied {
 static bool collect(void *context, const struct flow_view *flow)
 {
     struct denied *denied = context;
-    if (flow->direction != FLOW_FORWARD)
-        return true;
-    const struct tables_service *service = &denied->tables->services[flow->service];
-    const struct access_key key = {
-        .protocol = service->protocol,
-        .source = flow->client,
-        .destination = service->address,
-        .source_port = flow->client_port,
-        .destination_port = service->port,
-    };
-    const struct rule *rule = deciding_rule(denied->tables->rules, &key);
-    if (rule && rule->denies)
+    if (is_denied(denied->tables, flow))
         denied->keys[denied->count++] = (struct flow_key){
             .peer = flow->client, .port = flow->client_port, .endpoint = flow->service};
     return true;
+}
+
+// An insert may move a flow to where the walk has been: then it goes round once more. Each round
+// leaves few of those that the last one left.
+static void note_moved(void *context, const struct flow_view *flow)
+{
+    struct stage *stage = context;
+    const struct tables *tables = stage->tables;
+    stage->recheck_again |= tables->rules && is_denied(tables, flow);
+}
+
+static void end_flows(struct stage *stage, const struct denied *denied)
+{
+    for (uint32_t i = 0; i < denied->count; i++) {
+        const struct flow_key *key = &denied->keys[i];
+        uint64_t hash = flow_hash(stage->flows, key);
+        struct flow *flow = flow_find(stage->flows, key, hash, stage->now_ms);
+        if (flow)
+            flow_remove(stage->flows, flow);
+    }
 }
 
 void rules_recheck(struct stage *stage)
@@ -161,17 +192,21 @@ void rules_recheck(struct stage *stage)
     if (digest != stage->rules_held) {
         stage->rules_held = digest;
         stage->recheck_position = 0;
+        stage->recheck_again = false;
         stage->rechecking = rules != NULL;
+        flow_table_on_move(stage->flows, rules ? note_moved : NULL, stage);
     }
     if (!stage->rechecking)
         return;
     struct denied denied = {.tables = stage->tables, .count = 0};
-    stage->rechecking = flow_walk(stage->flows, &stage->recheck_position, RECHECK_FLOWS,
-                                  stage->now_ms, collect, &denied);
-    for (uint32_t i = 0; i < denied.count; i++) {
-        uint64_t hash = flow_hash(stage->flows, &denied.keys[i]);
-        struct flow *flow = flow_find(stage->flows, &denied.keys[i], hash, stage->now_ms);
-        if (flow)
-            flow_remove(stage->flows, flow);
-    }
+    bool more = flow_walk(stage->flows, &stage->recheck_position, RECHECK_FLOWS, stage->now_ms,
+                          collect, &denied);
+    end_flows(stage, &denied);
+    if (more)
+        return;
+    stage->rechecking = stage->recheck_again;
+    stage->recheck_position = 0;
+    stage->recheck_again = false;
+    if (!stage->rechecking)
+        flow_table_on_move(stage->flows, NULL, NULL);
 }

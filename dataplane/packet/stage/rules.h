@@ -39,6 +39,8 @@ void rules_release(struct rules *rules); // NULL is allowed
 
 // Worker. Whether a packet to a virtual address may pass; counts the rule that decided.
 bool rules_allow(struct stage *stage, const struct access_key *key);
+// The same where there are rules, for a packet that another worker has counted.
+bool rules_still_allow(struct stage *stage, const struct access_key *key);
 
 // Worker, each turn: after a change of the rules, holds the established flows against them, a few a
 // turn, and ends those that may not be.

@@ -107,6 +107,7 @@ struct stage {
     uint64_t rules_held; // digest of the rules that all flows were held against, or are being
     uint32_t recheck_position;
     bool rechecking;
+    bool recheck_again; // one that may not be has moved meanwhile
     struct budget punt_budgets[CONFIG_PORTS_MAX];
     // The kernel's own ARP and neighbour discovery goes on while other packets are over the rate.
     struct budget neighbour_budgets[CONFIG_PORTS_MAX];

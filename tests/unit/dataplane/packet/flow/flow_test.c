@@ -345,7 +345,7 @@ static void finds_a_million_flows_and_sweeps_them(void **state)
 }
 
 struct walked {
-    uint32_t visits[100];
+    uint32_t visits[8000];
     bool stop;
 };
 
@@ -358,6 +358,11 @@ static bool note_visit(void *context, const struct flow_view *flow)
     assert_int_equal(flow->service, key.endpoint);
     walked->visits[flow->member]++;
     return !walked->stop;
+}
+
+static void note_moved(void *context, const struct flow_view *flow)
+{
+    note_visit(context, flow);
 }
 
 static void walks_each_live_entry_once_in_portions(void **state)
@@ -379,6 +384,30 @@ static void walks_each_live_entry_once_in_portions(void **state)
     for (uint32_t n = 0; n < 100; n++)
         visits += walked.visits[n];
     assert_int_equal(visits, 1);
+    flow_table_destroy(table);
+}
+
+// Walks a table while others are added to it, and hears of those that move meanwhile.
+static void who_hears_of_moves_misses_none(void **state)
+{
+    struct flow_table *table = table_of(4000);
+    uint32_t added = 0;
+    for (; added < 3500; added++)
+        assert_int_equal(add(table, 2 * added, 0), ERROR_NONE); // of IPv4, all of them
+    struct walked walked = {.stop = false}, moved = {.stop = false};
+    flow_table_on_move(table, note_moved, &moved);
+    uint32_t position = 0;
+    while (flow_walk(table, &position, 50, 0, note_visit, &walked)) {
+        for (int i = 0; i < 7 && added < 4000; i++)
+            assert_int_equal(add(table, 2 * added++, 0), ERROR_NONE);
+    }
+    uint32_t missed = 0;
+    for (uint32_t n = 0; n < 3500; n++) {
+        missed += walked.visits[2 * n] == 0;
+        assert_true(walked.visits[2 * n] || moved.visits[2 * n]);
+    }
+    assert_true(missed > 0); // by the walk alone
+    flow_table_on_move(table, NULL, NULL);
     flow_table_destroy(table);
 }
 
@@ -464,6 +493,7 @@ int main(void)
         cmocka_unit_test(finds_a_million_flows_and_sweeps_them),
         cmocka_unit_test(of_a_million_flows_only_a_drained_members_end),
         cmocka_unit_test(walks_each_live_entry_once_in_portions),
+        cmocka_unit_test(who_hears_of_moves_misses_none),
         cmocka_unit_test(walks_a_big_table_with_few_entries_in_bounded_portions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
