@@ -31,6 +31,7 @@ ROOMS = {
     "dataplane/packet/access": (DATA, 5),
     "dataplane/packet/local": (DATA, 5),
     "dataplane/packet/route": (DATA, 5),
+    "dataplane/packet/steer": (DATA, 5),
     "dataplane/packet/trace": (DATA, 5),
     "dataplane/stream/transport": (DATA, 5),
     "dataplane/packet/stage": (DATA, 6),
