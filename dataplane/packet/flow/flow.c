@@ -93,6 +93,14 @@ struct flow *flow_find(struct flow_table *table, const struct flow_key *key, uin
     return flow && flow_is_live(table, flow, now_ms) ? flow : NULL;
 }
 
+struct flow *flow_entry(struct flow_table *table, const struct flow_key *key)
+{
+    uint64_t words[FLOW_WORDS_V6];
+    if (flow_key_words(key, words) == FLOW_WORDS_V4)
+        return flow_match_v4(table, words[0], flow_hash_v4(table, words[0]));
+    return flow_match_v6(table, words, flow_hash_v6(table, words));
+}
+
 // Where an entry is.
 struct place {
     struct flow_buckets *buckets;
@@ -187,18 +195,9 @@ static struct flow_key member_key(const struct flow_pair *pair)
         .peer = pair->answered, .port = pair->answered_port, .endpoint = pair->member_endpoint};
 }
 
-// The entry of a key, expired or not, or NULL.
-static struct flow *match(struct flow_table *table, const struct flow_key *key)
-{
-    uint64_t words[FLOW_WORDS_V6];
-    if (flow_key_words(key, words) == FLOW_WORDS_V4)
-        return flow_match_v4(table, words[0], flow_hash_v4(table, words[0]));
-    return flow_match_v6(table, words, flow_hash_v6(table, words));
-}
-
 static void take_out_key(struct flow_table *table, const struct flow_key *key)
 {
-    struct flow *flow = match(table, key);
+    struct flow *flow = flow_entry(table, key);
     CHECK(flow); // both of a pair are there, or neither
     take_out(table, place_of(table, flow));
 }
@@ -587,7 +586,7 @@ enum error flow_insert_pair(struct flow_table *table, const struct flow_pair *va
         goto take_out;
     // The second may have moved the first.
     bool stayed = forward->pair == number && (forward->flags & FLOW_FLAGS_OF_ENTRY) == FLOW_TWO_WAY;
-    *flow = stayed ? forward : match(table, &client);
+    *flow = stayed ? forward : flow_entry(table, &client);
     return ERROR_NONE;
 
 take_out:

@@ -116,6 +116,9 @@ static inline uint64_t flow_hash(const struct flow_table *table, const struct fl
 struct flow *flow_find(struct flow_table *table, const struct flow_key *key, uint64_t hash,
                        uint32_t now_ms);
 
+// The entry of a key, also one whose time has passed, or NULL.
+struct flow *flow_entry(struct flow_table *table, const struct flow_key *key);
+
 // The same in its parts, for bursts: make the key's words and hash them, fetch the bucket in which
 // the entry most likely is, look for it there, judge its time. An IPv4 key is one word, made of
 // address and port as they lie in a packet; an IPv6 key is the three words of its struct.

@@ -110,10 +110,7 @@ static uint32_t way_for_new(struct probation *probation, uint32_t bucket, uint32
 // or be over and hold an entry all the same. True: it was live.
 static bool evict(struct flow_table *flows, const struct flow_key *key, uint32_t now_ms)
 {
-    uint64_t words[FLOW_WORDS_V6];
-    bool v4 = flow_key_words(key, words) == FLOW_WORDS_V4;
-    struct flow *flow = v4 ? flow_match_v4(flows, words[0], flow_hash_v4(flows, words[0]))
-                           : flow_match_v6(flows, words, flow_hash_v6(flows, words));
+    struct flow *flow = flow_entry(flows, key);
     if (!flow)
         return false;
     bool live = flow_is_live(flows, flow, now_ms);
