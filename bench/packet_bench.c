@@ -27,11 +27,14 @@
 // Handshakes at once, while flows are established.
 #define HANDSHAKES 512u
 
-// A new flow lives 10 s, and a burst comes each 5 ms: more than may be half open, so each makes
-// another one go.
-#define NEW_BURST_MS 5
+// A new flow lives so long: how often bursts come says how many would be half open, were all of
+// them allowed to. NEW_OVER are more than an eighth of the table's entries, so that each makes
+// another one go; NEW_UNDER, a quarter of that eighth, find their places free, or of flows that are
+// over.
+#define NEW_LIFE_MS  10000u
 #define NEW_CAPACITY 262144u
-#define NEW_WARM_UP  (20000u / NEW_BURST_MS)
+#define NEW_OVER     64000
+#define NEW_UNDER    8000
 
 static const uint8_t member_mac[6] = {2, 0, 0, 0, 1, 2};
 static const uint8_t client_mac[6] = {2, 0, 0, 0, 1, 1};
@@ -273,24 +276,24 @@ static void established_gue(struct bench_state *state, int64_t flows)
     established(state, "10.1.0.104", flows, false, false);
 }
 
-static void next_burst(struct run *run, uint32_t burst)
+static void next_burst(struct run *run, uint32_t burst, uint32_t after_ms)
 {
     struct stage *stage = &run->rig.stage;
-    rig_at(&run->rig, stage->now_ms + NEW_BURST_MS);
+    rig_at(&run->rig, stage->now_ms + after_ms);
     receive(run, burst);
     // As many buckets as a worker must sweep to keep up with these arrivals.
     flow_sweep(stage->flows, flow_table_buckets(stage->flows) / 2000 + 1, stage->now_ms);
 }
 
-static void begins(struct bench_state *state, const char *vip, uint8_t tcp_flags)
+static void begins(struct bench_state *state, const char *vip, uint8_t tcp_flags, int64_t half_open)
 {
     static struct run run;
     open_run(&run, vip, tcp_flags, NEW_CAPACITY);
-    uint32_t number = 0;
-    for (uint32_t warm = 0; warm < NEW_WARM_UP; warm++) {
+    uint32_t number = 0, after_ms = NEW_LIFE_MS * STAGE_BURST / (uint32_t)half_open;
+    for (uint32_t warm_ms = 0; warm_ms < 5 * NEW_LIFE_MS; warm_ms += after_ms) {
         for (uint32_t i = 0; i < STAGE_BURST; i++)
             fill(&run, run.packets[i], number++);
-        next_burst(&run, 0);
+        next_burst(&run, 0, after_ms);
     }
     while (bench_next(state)) {
         bench_pause(state);
@@ -298,31 +301,31 @@ static void begins(struct bench_state *state, const char *vip, uint8_t tcp_flags
             fill(&run, run.packets[i], number++);
         bench_resume(state);
         for (uint32_t burst = 0; burst < BURSTS; burst++)
-            next_burst(&run, burst);
+            next_burst(&run, burst, after_ms);
     }
     bench_items(state, PACKETS, "packet");
     close_run(&run);
 }
 
-static void new_nat(struct bench_state *state, int64_t unused)
+static void new_nat(struct bench_state *state, int64_t half_open)
 {
-    begins(state, "10.1.0.100", WIRE_TCP_SYN);
+    begins(state, "10.1.0.100", WIRE_TCP_SYN, half_open);
 }
 
-static void new_fullnat(struct bench_state *state, int64_t unused)
+static void new_fullnat(struct bench_state *state, int64_t half_open)
 {
-    begins(state, FULLNAT_VIP, WIRE_TCP_SYN);
+    begins(state, FULLNAT_VIP, WIRE_TCP_SYN, half_open);
 }
 
-static void new_direct(struct bench_state *state, int64_t unused)
+static void new_direct(struct bench_state *state, int64_t half_open)
 {
-    begins(state, "10.1.0.101", WIRE_TCP_SYN);
+    begins(state, "10.1.0.101", WIRE_TCP_SYN, half_open);
 }
 
 // Of connections that began elsewhere: each packet takes the stages, and a list.
-static void unknown_gue(struct bench_state *state, int64_t unused)
+static void unknown_gue(struct bench_state *state, int64_t flows)
 {
-    begins(state, "10.1.0.105", WIRE_TCP_ACK);
+    begins(state, "10.1.0.105", WIRE_TCP_ACK, flows);
 }
 
 static void parse(struct bench_state *state, int64_t unused)
@@ -361,9 +364,12 @@ int main(int argc, char **argv)
         bench_add("packet_established_fullnat", established_fullnat, flows[i] / 2);
     for (int i = 0; i < 3; i++)
         bench_add("packet_established_fullnat_reply", established_fullnat_reply, flows[i] / 2);
-    bench_add("packet_new_direct", new_direct, 0);
-    bench_add("packet_new_nat", new_nat, 0);
-    bench_add("packet_new_fullnat", new_fullnat, 0);
-    bench_add("packet_unknown_gue", unknown_gue, 0);
+    static const int64_t half_open[] = {NEW_UNDER, NEW_OVER};
+    for (int i = 0; i < 2; i++) {
+        bench_add("packet_new_direct", new_direct, half_open[i]);
+        bench_add("packet_new_nat", new_nat, half_open[i]);
+        bench_add("packet_new_fullnat", new_fullnat, half_open[i]);
+    }
+    bench_add("packet_unknown_gue", unknown_gue, NEW_UNDER);
     return bench_main(argc, argv);
 }
