@@ -183,6 +183,37 @@ static void made_up_acks_fill_no_table(void **state)
     rig_close(&rig);
 }
 
+// Those who have to go are sought for a whole burst: one of the burst may be among them before its
+// own flow has begun.
+static void a_bursts_flows_are_bounded_as_well(void **state)
+{
+    static struct frame frames[STAGE_BURST];
+    static struct sent sent;
+    static const char *const forwards[] = {CONFIGURATION("direct", "maglev"),
+                                           CONFIGURATION("nat", "maglev")};
+    for (size_t c = 0; c < RTE_DIM(forwards); c++) {
+        open_with(forwards[c]);
+        probation_destroy(rig.stage.probation);
+        assert_int_equal(probation_create(2 * PROBATION_WAYS, &rig.stage.probation), ERROR_NONE);
+        for (uint32_t i = 0; i < 20000; i += STAGE_BURST) {
+            for (uint32_t k = 0; k < STAGE_BURST; k++) {
+                struct frame_spec spec = {.destination_mac = (const uint8_t[]){2, 0, 0, 0, 0, 0},
+                                          .source = "10.1.0.10",
+                                          .destination = VIP,
+                                          .source_port = (uint16_t)(1024 + i + k),
+                                          .destination_port = 80,
+                                          .tcp_flags = SYN};
+                frame_build(&frames[k], &spec);
+            }
+            rig_burst(&rig, FRONT, frames, STAGE_BURST, &sent);
+            assert_int_equal(sent.count, STAGE_BURST);
+            assert_true(flow_table_used(rig.stage.flows) <= (c + 1) * 2 * PROBATION_WAYS);
+        }
+        assert_int_equal(flow_table_used(rig.stage.flows), (c + 1) * 2 * PROBATION_WAYS);
+        rig_close(&rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +222,7 @@ int main(void)
         cmocka_unit_test(nor_a_tunnelled_one),
         cmocka_unit_test(nor_a_nat_flow),
         cmocka_unit_test(made_up_acks_fill_no_table),
+        cmocka_unit_test(a_bursts_flows_are_bounded_as_well),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -93,14 +93,6 @@ struct flow *flow_find(struct flow_table *table, const struct flow_key *key, uin
     return flow && flow_is_live(table, flow, now_ms) ? flow : NULL;
 }
 
-struct flow *flow_entry(struct flow_table *table, const struct flow_key *key)
-{
-    uint64_t words[FLOW_WORDS_V6];
-    if (flow_key_words(key, words) == FLOW_WORDS_V4)
-        return flow_match_v4(table, words[0], flow_hash_v4(table, words[0]));
-    return flow_match_v6(table, words, flow_hash_v6(table, words));
-}
-
 // Where an entry is.
 struct place {
     struct flow_buckets *buckets;
@@ -127,6 +119,31 @@ static uint64_t hash_at(const struct flow_table *table, struct place place)
                                                  : flow_hash_v6(table, words);
 }
 
+// The entry of a bucket that has the hash and is unearned, or NULL.
+static struct flow *unearned_in(const struct flow_table *table, struct place bucket, uint64_t hash)
+{
+    for (struct place at = bucket; at.slot < FLOW_BUCKET_SLOTS; at.slot++) {
+        if (hash_at(table, at) != hash || *word_at(at, at.buckets->words - 1) == 0)
+            continue;
+        if (!flow_is_earned(flow_state_of(table, value_at(at))))
+            return value_at(at);
+    }
+    return NULL;
+}
+
+struct flow *flow_find_unearned(struct flow_table *table, uint64_t hash, bool v4)
+{
+    struct flow_buckets *buckets = v4 ? &table->v4 : &table->v6;
+    uint32_t words = buckets->words;
+    struct place at = {.buckets = buckets,
+                       .bucket = flow_bucket(buckets, words, flow_first(buckets, hash))};
+    struct flow *found = unearned_in(table, at, hash);
+    if (found || !(flow_values(at.bucket, words)->flags & FLOW_FLAGS_OVER))
+        return found;
+    at.bucket = flow_bucket(buckets, words, flow_second(buckets, hash));
+    return unearned_in(table, at, hash);
+}
+
 // The endpoint's number is the same part of the last word as it is of the key.
 static uint16_t endpoint_at(struct place place)
 {
@@ -140,10 +157,10 @@ static struct place place_of(struct flow_table *table, struct flow *flow)
     bool v4 = at >= table->v4.memory &&
               at < table->v4.memory + table->v4.count * FLOW_BUCKET_SLOTS * (FLOW_WORDS_V4 + 1);
     struct flow_buckets *buckets = v4 ? &table->v4 : &table->v6;
-    size_t size = FLOW_BUCKET_SLOTS * (buckets->words + 1);
+    size_t size = FLOW_BUCKET_SLOTS * (buckets->words + 1); // a power of two
     size_t offset = (size_t)(at - buckets->memory);
     return (struct place){.buckets = buckets,
-                          .bucket = at - offset % size,
+                          .bucket = at - (offset & (size - 1)),
                           .slot = (uint32_t)(offset % FLOW_BUCKET_SLOTS)};
 }
 
@@ -169,12 +186,11 @@ static inline void set_value(struct flow *at, struct flow value)
     *at = value;
 }
 
-// Takes an entry out; nobody is told.
-static void take_out(struct flow_table *table, struct place place)
+// Takes an entry of that hash out; nobody is told.
+static void take_out(struct place place, uint64_t hash)
 {
     struct flow_buckets *buckets = place.buckets;
-    uint64_t *first =
-        flow_bucket(buckets, buckets->words, flow_first(buckets, hash_at(table, place)));
+    uint64_t *first = flow_bucket(buckets, buckets->words, flow_first(buckets, hash));
     if (first != place.bucket)
         count_over(first, buckets->words, false);
     for (uint32_t w = 0; w < buckets->words; w++)
@@ -195,11 +211,24 @@ static struct flow_key member_key(const struct flow_pair *pair)
         .peer = pair->answered, .port = pair->answered_port, .endpoint = pair->member_endpoint};
 }
 
+// The entry of a key, expired or not, or NULL.
+static struct flow *match(struct flow_table *table, const struct flow_key *key, uint64_t *hash)
+{
+    uint64_t words[FLOW_WORDS_V6];
+    if (flow_key_words(key, words) == FLOW_WORDS_V4) {
+        *hash = flow_hash_v4(table, words[0]);
+        return flow_match_v4(table, words[0], *hash);
+    }
+    *hash = flow_hash_v6(table, words);
+    return flow_match_v6(table, words, *hash);
+}
+
 static void take_out_key(struct flow_table *table, const struct flow_key *key)
 {
-    struct flow *flow = flow_entry(table, key);
+    uint64_t hash;
+    struct flow *flow = match(table, key, &hash);
     CHECK(flow); // both of a pair are there, or neither
-    take_out(table, place_of(table, flow));
+    take_out(place_of(table, flow), hash);
 }
 
 // Frees a two-way flow: both entries, and the record.
@@ -223,7 +252,7 @@ static void forget(struct flow_table *table, struct place place)
         return;
     }
     table->freed(table->freed_context, endpoint_at(place), value->member, NULL);
-    take_out(table, place);
+    take_out(place, hash_at(table, place));
 }
 
 void flow_remove(struct flow_table *table, struct flow *flow)
@@ -586,7 +615,7 @@ enum error flow_insert_pair(struct flow_table *table, const struct flow_pair *va
         goto take_out;
     // The second may have moved the first.
     bool stayed = forward->pair == number && (forward->flags & FLOW_FLAGS_OF_ENTRY) == FLOW_TWO_WAY;
-    *flow = stayed ? forward : flow_entry(table, &client);
+    *flow = stayed ? forward : match(table, &client, &hash);
     return ERROR_NONE;
 
 take_out:

@@ -54,6 +54,14 @@ enum flow_state {
     FLOW_STATES,
 };
 
+// A state that both ends have earned, as far as both are heard, and that is kept for long. Until
+// then a flow is on probation (dataplane/packet/flow/probation.h).
+static inline bool flow_is_earned(enum flow_state state)
+{
+    return state == FLOW_TCP_ESTABLISHED || state == FLOW_TCP_CLIENT_CLOSED ||
+           state == FLOW_TCP_MEMBER_CLOSED || state == FLOW_UDP;
+}
+
 enum flow_direction {
     FLOW_FORWARD, // client to vip
     FLOW_REPLY,   // member to client, two-way flows only
@@ -116,8 +124,9 @@ static inline uint64_t flow_hash(const struct flow_table *table, const struct fl
 struct flow *flow_find(struct flow_table *table, const struct flow_key *key, uint64_t hash,
                        uint32_t now_ms);
 
-// The entry of a key, also one whose time has passed, or NULL.
-struct flow *flow_entry(struct flow_table *table, const struct flow_key *key);
+// The entry of a hash, expired or not, where its state is not earned; else NULL. Who has a hash for
+// a key may be mistaken once in 2^64.
+struct flow *flow_find_unearned(struct flow_table *table, uint64_t hash, bool v4);
 
 // The same in its parts, for bursts: make the key's words and hash them, fetch the bucket in which
 // the entry most likely is, look for it there, judge its time. An IPv4 key is one word, made of
@@ -194,7 +203,8 @@ void flow_table_on_free(struct flow_table *table,
 
 uint32_t flow_table_used(const struct flow_table *table);     // entries, expired ones included
 uint32_t flow_table_capacity(const struct flow_table *table); // entries
-uint64_t flow_table_bytes(const struct flow_table *table);    // memory, touched or not
+static inline uint32_t flow_table_two_way(const struct flow_table *table); // flows of two entries
+uint64_t flow_table_bytes(const struct flow_table *table);                 // memory, touched or not
 
 // A live entry, told to people.
 struct flow_view {

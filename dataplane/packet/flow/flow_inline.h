@@ -194,6 +194,11 @@ static inline bool flow_is_still_v6(const struct flow *flow, const uint64_t *wor
            *(value - FLOW_BUCKET_SLOTS * 2) == words[1] && *(value - FLOW_BUCKET_SLOTS) == words[2];
 }
 
+static inline uint32_t flow_table_two_way(const struct flow_table *table)
+{
+    return table->pool.used;
+}
+
 static inline struct flow_pair *flow_pair_of(const struct flow_table *table,
                                              const struct flow *flow)
 {

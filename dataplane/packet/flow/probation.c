@@ -1,36 +1,20 @@
 #include "dataplane/packet/flow/probation.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/pages.h"
 #include "base/random.h"
 
-#define WAYS 8u
-
-struct probation_bucket {
-    _Alignas(64) uint32_t tags[WAYS]; // of the hash; 0: free
-    uint32_t expires_ms[WAYS];        // as the flow began
-};
-_Static_assert(sizeof(struct probation_bucket) == 64, "a bucket is one cache line");
-
 struct probation {
-    struct probation_bucket *buckets; // owned
-    struct flow_key *keys;            // owned; WAYS a bucket
-    uint32_t count;                   // of buckets
-    bool evicted;                     // ever
-    uint32_t evicted_ms;              // when last
+    struct probation_buckets of; // first, for the inline functions
+    bool evicted;                // ever
+    uint32_t evicted_ms;         // when last
     struct random random;
 };
 
 static size_t buckets_bytes(const struct probation *probation)
 {
-    return probation->count * sizeof(*probation->buckets);
-}
-
-static size_t keys_bytes(const struct probation *probation)
-{
-    return (size_t)probation->count * WAYS * sizeof(*probation->keys);
+    return probation->of.count * sizeof(*probation->of.buckets);
 }
 
 enum error probation_create(uint32_t slots, struct probation **probation)
@@ -38,18 +22,17 @@ enum error probation_create(uint32_t slots, struct probation **probation)
     struct probation *made = calloc(1, sizeof(*made));
     if (!made)
         return ERROR_NO_MEMORY;
-    made->count = slots >= WAYS ? slots / WAYS : 1;
+    made->of.count = slots >= PROBATION_WAYS ? slots / PROBATION_WAYS : 1;
     uint64_t seed;
     random_os_bytes(&seed, sizeof(seed));
     made->random = random_from_seed(seed);
-    void *buckets = NULL, *keys = NULL;
-    if (pages_map(buckets_bytes(made), &buckets) || pages_map(keys_bytes(made), &keys)) {
-        pages_unmap(buckets, buckets_bytes(made));
+    void *buckets;
+    enum error error = pages_map(buckets_bytes(made), &buckets);
+    if (error) {
         free(made);
-        return ERROR_NO_MEMORY;
+        return error;
     }
-    made->buckets = buckets;
-    made->keys = keys;
+    made->of.buckets = buckets;
     *probation = made;
     return ERROR_NONE;
 }
@@ -58,95 +41,112 @@ void probation_destroy(struct probation *probation)
 {
     if (!probation)
         return;
-    pages_unmap(probation->buckets, buckets_bytes(probation));
-    pages_unmap(probation->keys, keys_bytes(probation));
+    pages_unmap(probation->of.buckets, buckets_bytes(probation));
     free(probation);
 }
 
 uint32_t probation_slots(const struct probation *probation)
 {
-    return probation->count * WAYS;
+    return probation->of.count * PROBATION_WAYS;
 }
 
-// The two halves of the hash say bucket and tag.
-static uint32_t bucket_of(const struct probation *probation, uint64_t hash)
+// A free slot has 0.
+static uint64_t name_of(uint64_t hash)
 {
-    return (uint32_t)((hash >> 32) * probation->count >> 32);
+    return hash ? hash : 1;
 }
 
-static uint32_t tag_of(uint64_t hash)
+// Which slots have the hash, as a bit set.
+static uint32_t ways_of(const struct probation_bucket *bucket, uint64_t hash)
 {
-    return (uint32_t)hash | 1;
+    return flow_match_words(bucket->hashes, hash) |
+           flow_match_words(bucket->hashes + FLOW_BUCKET_SLOTS, hash) << FLOW_BUCKET_SLOTS;
 }
 
-// The way in which the bucket has the key, or WAYS.
-static uint32_t way_of(const struct probation *probation, uint32_t bucket,
-                       const struct flow_key *key, uint32_t tag)
+static uint32_t ways_passed(const struct probation_bucket *bucket, uint32_t now_ms)
 {
-    const uint32_t *tags = probation->buckets[bucket].tags;
-    const struct flow_key *keys = &probation->keys[bucket * (size_t)WAYS];
-    for (uint32_t way = 0; way < WAYS; way++) {
-        if (tags[way] == tag && memcmp(&keys[way], key, sizeof(*key)) == 0)
-            return way;
-    }
-    return WAYS;
+    uint32_t passed = 0;
+    for (uint32_t way = 0; way < PROBATION_WAYS; way++)
+        passed |= (uint32_t)((int32_t)(now_ms - bucket->expires_ms[way]) >= 0) << way;
+    return passed;
 }
 
 // Whose place a new flow takes: nobody's, else one's whose time has passed, else anybody's.
-static uint32_t way_for_new(struct probation *probation, uint32_t bucket, uint32_t now_ms)
+static uint32_t way_for_new(struct probation *probation, const struct probation_bucket *bucket,
+                            uint32_t now_ms)
 {
-    const struct probation_bucket *of = &probation->buckets[bucket];
-    uint32_t passed = WAYS;
-    for (uint32_t way = 0; way < WAYS; way++) {
-        if (of->tags[way] == 0)
-            return way;
-        if ((int32_t)(now_ms - of->expires_ms[way]) >= 0)
-            passed = way;
-    }
-    return passed < WAYS ? passed : (uint32_t)random_below(&probation->random, WAYS);
+    uint32_t ways = ways_of(bucket, 0);
+    if (!ways)
+        ways = ways_passed(bucket, now_ms);
+    return ways ? (uint32_t)__builtin_ctz(ways)
+                : (uint32_t)random_next(&probation->random) % PROBATION_WAYS;
 }
 
-// Removes a flow from the table if it is still there: it may have lived on past its slot's time,
-// or be over and hold an entry all the same. True: it was live.
-static bool evict(struct flow_table *flows, const struct flow_key *key, uint32_t now_ms)
+bool probation_enter(struct probation *probation, uint64_t hash, bool v4, uint32_t now_ms,
+                     uint32_t expires_ms, struct probation_leaver *leaver)
 {
-    struct flow *flow = flow_entry(flows, key);
-    if (!flow)
-        return false;
-    bool live = flow_is_live(flows, flow, now_ms);
-    flow_remove(flows, flow);
-    return live;
+    struct probation_bucket *bucket = probation_bucket(probation, hash);
+    hash = name_of(hash);
+    uint32_t there = ways_of(bucket, hash);
+    uint32_t way = there ? (uint32_t)__builtin_ctz(there) : way_for_new(probation, bucket, now_ms);
+    *leaver = (struct probation_leaver){.hash = bucket->hashes[way], .v4 = bucket->v4[way]};
+    bucket->hashes[way] = hash;
+    bucket->v4[way] = v4;
+    bucket->expires_ms[way] = expires_ms;
+    return leaver->hash != 0 && leaver->hash != hash;
 }
 
-bool probation_enter(struct probation *probation, struct flow_table *flows,
-                     const struct flow_key *key, uint64_t hash, uint32_t now_ms,
-                     uint32_t expires_ms)
+// Fetches what removing them will touch, one dependence a pass. Their buckets come first.
+static void prefetch_flows(struct flow_table *flows, const struct probation_leaver *leavers,
+                           uint32_t count)
 {
-    uint32_t bucket = bucket_of(probation, hash), tag = tag_of(hash);
-    struct probation_bucket *of = &probation->buckets[bucket];
-    bool evicted = false;
-    uint32_t way = way_of(probation, bucket, key, tag);
-    if (way == WAYS) {
-        way = way_for_new(probation, bucket, now_ms);
-        struct flow_key *at = &probation->keys[bucket * (size_t)WAYS + way];
-        evicted = of->tags[way] != 0 && evict(flows, at, now_ms);
-        *at = *key;
+    for (uint32_t i = 0; i < count; i++) {
+        if (leavers[i].v4)
+            flow_prefetch_v4(flows, leavers[i].hash);
+        else
+            flow_prefetch_v6(flows, leavers[i].hash);
     }
-    of->tags[way] = tag;
-    of->expires_ms[way] = expires_ms;
-    if (evicted) {
+    if (flow_table_two_way(flows) == 0)
+        return;
+    const struct flow_pair *pairs[PROBATION_LEAVERS_MAX];
+    for (uint32_t i = 0; i < count; i++) {
+        struct flow *flow = flow_find_unearned(flows, leavers[i].hash, leavers[i].v4);
+        pairs[i] = flow ? flow_pair_of(flows, flow) : NULL;
+        __builtin_prefetch(pairs[i], 1);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (pairs[i])
+            flow_prefetch_member(flows, pairs[i]);
+    }
+}
+
+// One may have lived on past its slot's time, or be over and hold an entry all the same.
+uint32_t probation_evict(struct probation *probation, struct flow_table *flows,
+                         const struct probation_leaver *leavers, uint32_t count, uint32_t now_ms)
+{
+    DCHECK(count <= PROBATION_LEAVERS_MAX);
+    prefetch_flows(flows, leavers, count);
+    uint32_t live = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct flow *flow = flow_find_unearned(flows, leavers[i].hash, leavers[i].v4);
+        if (!flow)
+            continue;
+        live += flow_is_live(flows, flow, now_ms);
+        flow_remove(flows, flow);
+    }
+    if (live) {
         probation->evicted = true;
         probation->evicted_ms = now_ms;
     }
-    return evicted;
+    return live;
 }
 
-void probation_leave(struct probation *probation, const struct flow_key *key, uint64_t hash)
+void probation_leave(struct probation *probation, uint64_t hash)
 {
-    uint32_t bucket = bucket_of(probation, hash);
-    uint32_t way = way_of(probation, bucket, key, tag_of(hash));
-    if (way < WAYS)
-        probation->buckets[bucket].tags[way] = 0;
+    struct probation_bucket *bucket = probation_bucket(probation, hash);
+    uint32_t there = ways_of(bucket, name_of(hash));
+    if (there)
+        bucket->hashes[__builtin_ctz(there)] = 0;
 }
 
 bool probation_is_pressed(const struct probation *probation, uint32_t now_ms)

@@ -5,11 +5,13 @@
 // forgotten.
 //
 // A flow enters before it is inserted into the table, and leaves when it has earned its state
-// (dataplane/packet/stage/tcp.h). Keys are compared in full, and one has one slot: an earned flow
-// has none, so it cannot be chosen. One that ended leaves its slot behind, which is taken next once
-// its time has passed.
+// (flow_is_earned()). A slot holds a flow's hash and no key: should two flows ever share one, they
+// share a slot as well, and an earned flow is not removed by whatever slot. One that ended leaves
+// its slot behind, which is taken next once its time has passed.
 //
-// Eight slots to a bucket: their tags and times are one cache line, their keys lie apart.
+// Eight slots are a bucket of two cache lines. All that a new flow needs of the set follows from
+// its hash, and all that who has to go needs of the flow table from that one's: so both are fetched
+// for a burst before they are used.
 #pragma once
 
 #include <stdbool.h>
@@ -21,6 +23,11 @@
 // After a flow was forgotten, how long the set counts as pressed.
 #define PROBATION_PRESSED_MS 10000u
 
+#define PROBATION_WAYS 8u
+
+// How many are evicted at once at most.
+#define PROBATION_LEAVERS_MAX 32u
+
 struct probation;
 
 // A set for `slots` flows, rounded down to whole buckets, at least one. ERROR_NO_MEMORY.
@@ -29,15 +36,55 @@ void probation_destroy(struct probation *probation); // NULL is allowed
 
 uint32_t probation_slots(const struct probation *probation);
 
-// A flow with the key is about to begin; `hash` is flow_hash() of it. True: a live one was removed
-// from `flows` for it, so that pointers to entries are to be asked for anew.
-bool probation_enter(struct probation *probation, struct flow_table *flows,
-                     const struct flow_key *key, uint64_t hash, uint32_t now_ms,
-                     uint32_t expires_ms);
+// Fetches what a flow with that flow_hash() needs of the set.
+static inline void probation_prefetch(const struct probation *probation, uint64_t hash);
 
-// The flow with the key has earned its state; it need not be in the set.
-void probation_leave(struct probation *probation, const struct flow_key *key, uint64_t hash);
+// Who was in the slot that another took.
+struct probation_leaver {
+    uint64_t hash;
+    bool v4;
+};
+
+// A flow of that hash is about to begin: it has a slot from now on. True: it was taken from
+// `*leaver`, who is to be evicted. Nothing changes for who is in the set already but the time.
+bool probation_enter(struct probation *probation, uint64_t hash, bool v4, uint32_t now_ms,
+                     uint32_t expires_ms, struct probation_leaver *leaver);
+
+// Removes those whose slots were taken from the flow table, as far as they are still there. Returns
+// how many of them were live. Pointers to entries are to be asked for anew.
+uint32_t probation_evict(struct probation *probation, struct flow_table *flows,
+                         const struct probation_leaver *leavers, uint32_t count, uint32_t now_ms);
+
+// The flow of that hash has earned its state; it need not be in the set.
+void probation_leave(struct probation *probation, uint64_t hash);
 
 // Whether live flows were removed of late: those that begin now may not last until their handshake
 // completes.
 bool probation_is_pressed(const struct probation *probation, uint32_t now_ms);
+
+// What probation_prefetch() has to know of a set.
+struct probation_bucket {
+    _Alignas(64) uint64_t hashes[PROBATION_WAYS]; // 0: free
+    uint32_t expires_ms[PROBATION_WAYS];          // as the flow began
+    bool v4[PROBATION_WAYS];
+};
+_Static_assert(sizeof(struct probation_bucket) == 128, "a bucket is two cache lines");
+
+struct probation_buckets {
+    struct probation_bucket *buckets; // owned
+    uint32_t count;
+};
+
+static inline struct probation_bucket *probation_bucket(const struct probation *probation,
+                                                        uint64_t hash)
+{
+    const struct probation_buckets *of = (const struct probation_buckets *)probation;
+    return &of->buckets[(hash >> 32) * of->count >> 32];
+}
+
+static inline void probation_prefetch(const struct probation *probation, uint64_t hash)
+{
+    const struct probation_bucket *bucket = probation_bucket(probation, hash);
+    __builtin_prefetch(bucket->hashes, 1);
+    __builtin_prefetch(bucket->expires_ms, 1);
+}

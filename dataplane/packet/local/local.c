@@ -85,14 +85,6 @@ static uint32_t first_clear(const uint64_t *words, uint32_t count, uint32_t from
     return at * WORD_BITS + (uint32_t)__builtin_ctzll(clear);
 }
 
-// The port of a worker's number; the turn is the next one's.
-static uint16_t take_turn(const struct local_ports *ports, uint32_t worker, struct bank *bank,
-                          uint32_t number)
-{
-    bank->next = number + 1 < ports->words * WORD_BITS ? number + 1 : 0;
-    return (uint16_t)(LOCAL_PORTS_FIRST + number * ports->workers + worker);
-}
-
 bool local_ports_take(struct local_ports *ports, uint32_t worker, uint16_t endpoint, uint16_t *port)
 {
     struct bank *bank = bank_of(ports, worker, endpoint);
@@ -113,14 +105,9 @@ bool local_ports_take(struct local_ports *ports, uint32_t worker, uint16_t endpo
     if (used[at] == ~0ull)
         full[at / WORD_BITS] |= 1ull << at % WORD_BITS;
     bank->used++;
-    *port = take_turn(ports, worker, bank, number);
+    bank->next = number + 1 < ports->words * WORD_BITS ? number + 1 : 0;
+    *port = (uint16_t)(LOCAL_PORTS_FIRST + number * ports->workers + worker);
     return true;
-}
-
-uint16_t local_ports_turn(struct local_ports *ports, uint32_t worker, uint16_t endpoint)
-{
-    struct bank *bank = bank_of(ports, worker, endpoint);
-    return take_turn(ports, worker, bank, bank->next);
 }
 
 void local_ports_give_back(struct local_ports *ports, uint32_t worker, uint16_t endpoint,

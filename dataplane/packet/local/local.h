@@ -38,10 +38,6 @@ void local_ports_release(struct local_ports *ports); // NULL is allowed
 bool local_ports_take(struct local_ports *ports, uint32_t worker, uint16_t endpoint,
                       uint16_t *port);
 
-// The port whose turn it is, in use or not: where all are, the one that was given out first. The
-// turn goes on to the next.
-uint16_t local_ports_turn(struct local_ports *ports, uint32_t worker, uint16_t endpoint);
-
 // A port that was taken.
 void local_ports_give_back(struct local_ports *ports, uint32_t worker, uint16_t endpoint,
                            uint16_t port);

@@ -24,12 +24,6 @@ static struct admission admission_drop(enum drop_reason reason)
     return (struct admission){.verdict = VERDICT_DROP, .reason = (uint8_t)reason};
 }
 
-static struct admission admission_send(uint32_t member, bool uncertain)
-{
-    return (struct admission){
-        .verdict = VERDICT_SEND, .member = (uint16_t)member, .uncertain = uncertain};
-}
-
 bool admit_is_owned(const struct stage *stage, const struct newcomer *newcomer)
 {
     return newcomer->endpoint >= ENDPOINT_NUMBER_MEMBERS ||
@@ -46,13 +40,19 @@ bool admit_belongs_elsewhere(const struct stage *stage, const struct newcomer *n
     return admission->owner != stage->worker;
 }
 
-// Both directions of a flow to a NAT member; state and time are still to be filled, and of FullNAT
-// whom the member answers.
-static struct flow_pair pair_of(const struct stage *stage, const struct newcomer *newcomer,
-                                uint16_t member_slot)
+static uint16_t member_endpoint(const struct tables *tables, uint16_t member_slot,
+                                uint16_t service_slot)
 {
-    const struct tables_member *member = &stage->tables->members[member_slot];
-    const struct tables_service *service = &stage->tables->services[newcomer->endpoint];
+    const struct tables_member *member = &tables->members[member_slot];
+    const struct tables_service *service = &tables->services[service_slot];
+    return endpoint_number(tables->endpoints, ENDPOINT_MEMBER, &member->address,
+                           member->port ? member->port : service->port, service->protocol);
+}
+
+// Both directions of a two-way flow to a member; state and time are still to be filled, and of
+// FullNAT whom the member answers.
+static struct flow_pair pair_of(const struct newcomer *newcomer, const struct admission *admission)
+{
     struct flow_key key = newcomer_key(newcomer);
     return (struct flow_pair){
         .client = key.peer,
@@ -60,10 +60,8 @@ static struct flow_pair pair_of(const struct stage *stage, const struct newcomer
         .client_port = key.port,
         .answered_port = key.port,
         .service = key.endpoint,
-        .member_endpoint =
-            endpoint_number(stage->tables->endpoints, ENDPOINT_MEMBER, &member->address,
-                            member->port ? member->port : service->port, service->protocol),
-        .member = member_slot,
+        .member_endpoint = admission->member_endpoint,
+        .member = admission->member,
     };
 }
 
@@ -99,16 +97,16 @@ static enum drop_reason begin_fullnat(struct stage *stage, const struct newcomer
 }
 
 static enum drop_reason begin_two_way(struct stage *stage, const struct newcomer *newcomer,
-                                      uint16_t member, enum flow_state state, uint32_t expires_ms,
-                                      struct flow **flow)
+                                      enum flow_state state, uint32_t expires_ms,
+                                      struct admission *admission)
 {
-    struct flow_pair pair = pair_of(stage, newcomer, member);
+    struct flow_pair pair = pair_of(newcomer, admission);
     DCHECK(pair.member_endpoint != 0);
     pair.expires_ms = expires_ms;
     pair.state = (uint8_t)state;
-    return stage->tables->members[member].forward == CONFIG_FORWARD_FULLNAT
-               ? begin_fullnat(stage, newcomer, &pair, flow)
-               : begin_nat(stage, newcomer, &pair, flow);
+    return stage->tables->members[admission->member].forward == CONFIG_FORWARD_FULLNAT
+               ? begin_fullnat(stage, newcomer, &pair, &admission->flow)
+               : begin_nat(stage, newcomer, &pair, &admission->flow);
 }
 
 static bool is_two_way(const struct stage *stage, uint16_t member)
@@ -116,41 +114,58 @@ static bool is_two_way(const struct stage *stage, uint16_t member)
     return config_forward_two_way((enum config_forward)stage->tables->members[member].forward);
 }
 
-// Before a TCP flow begins: another that has not completed its handshake may have to go for it.
-static void begin_probation(struct stage *stage, const struct newcomer *newcomer,
-                            uint32_t expires_ms)
+// What a flow of a newcomer begins with.
+static struct flow first_value(const struct stage *stage, const struct newcomer *newcomer,
+                               uint16_t member)
 {
-    struct flow_key key = newcomer_key(newcomer);
-    if (probation_enter(stage->probation, stage->flows, &key, newcomer->hash, stage->now_ms,
-                        expires_ms))
-        stats_add(stage->counters.probation_evictions, 1);
+    enum flow_state state =
+        newcomer->protocol == IPPROTO_TCP ? tcp_first_state(newcomer->tcp_flags) : FLOW_UDP;
+    return (struct flow){.expires_ms = stage->now_ms + stage->tables->timeouts_ms[state],
+                         .member = member,
+                         .state = (uint8_t)state};
+}
+
+// Before a TCP flow begins it has a slot in the set of those on probation. Another may have to go
+// for it.
+static bool enter_probation(struct stage *stage, const struct newcomer *newcomer, struct flow value,
+                            struct probation_leaver *leaver)
+{
+    return !flow_is_earned((enum flow_state)value.state) &&
+           probation_enter(stage->probation, newcomer->hash, newcomer->v4, stage->now_ms,
+                           value.expires_ms, leaver);
+}
+
+static void evict(struct stage *stage, const struct probation_leaver *leavers, uint32_t count)
+{
+    uint32_t live = probation_evict(stage->probation, stage->flows, leavers, count, stage->now_ms);
+    stats_add(stage->counters.probation_evictions, live);
 }
 
 // Begins a flow. Its end is counted by the stage's flow_ended().
 static enum drop_reason begin_flow(struct stage *stage, const struct newcomer *newcomer,
-                                   uint16_t member, struct flow **flow)
+                                   struct admission *admission)
 {
-    enum flow_state state =
-        newcomer->protocol == IPPROTO_TCP ? tcp_first_state(newcomer->tcp_flags) : FLOW_UDP;
-    uint32_t expires_ms = stage->now_ms + stage->tables->timeouts_ms[state];
-    struct flow value = {.expires_ms = expires_ms, .member = member, .state = (uint8_t)state};
-    if (state != FLOW_UDP)
-        begin_probation(stage, newcomer, expires_ms);
+    uint16_t member = admission->member;
+    struct flow value = first_value(stage, newcomer, member);
+    struct probation_leaver leaver;
+    if (enter_probation(stage, newcomer, value, &leaver))
+        evict(stage, &leaver, 1);
     enum drop_reason reason = DROP_NONE;
     enum error error = ERROR_NONE;
     if (is_two_way(stage, member))
-        reason = begin_two_way(stage, newcomer, member, state, expires_ms, flow);
+        reason = begin_two_way(stage, newcomer, (enum flow_state)value.state, value.expires_ms,
+                               admission);
     else if (newcomer->v4)
         error = flow_insert_v4(stage->flows, newcomer->words[0], newcomer->hash, stage->now_ms,
-                               value, flow);
+                               value, &admission->flow);
     else
         error = flow_insert_v6(stage->flows, newcomer->words, newcomer->hash, stage->now_ms, value,
-                               flow);
+                               &admission->flow);
     if (error)
         reason = refusal(error);
     if (reason != DROP_NONE)
         return reason;
-    if (state == FLOW_TCP_OPENING)
+    if (value.state == FLOW_TCP_OPENING)
         handshakes_begin(&stage->handshakes, newcomer->hash, stage->now_ticks);
     struct tally *vip = &stage->counters.vips[newcomer->endpoint];
     struct tally *of_member = &stage->counters.members[member];
@@ -199,11 +214,16 @@ static struct admission choose_of_service(struct stage *stage, const struct newc
     uint16_t member = choose_member(stage, newcomer, pool);
     if (member == CHOOSE_NONE)
         return admission_drop(DROP_NO_MEMBER);
+    struct admission admission = {.verdict = VERDICT_SEND, .member = member};
+    admission.uncertain = chances_wanted(newcomer, pool);
+    if (!is_two_way(stage, member))
+        return admission;
+    admission.member_endpoint = member_endpoint(stage->tables, member, newcomer->endpoint);
     if (stage->tables->members[member].forward == CONFIG_FORWARD_NAT) {
-        struct flow_pair pair = pair_of(stage, newcomer, member);
+        struct flow_pair pair = pair_of(newcomer, &admission);
         flow_prefetch_member(stage->flows, &pair);
     }
-    return admission_send(member, chances_wanted(newcomer, pool));
+    return admission;
 }
 
 struct admission admit_choose(struct stage *stage, const struct newcomer *newcomer)
@@ -214,6 +234,21 @@ struct admission admit_choose(struct stage *stage, const struct newcomer *newcom
     if (admit_belongs_elsewhere(stage, newcomer, &elsewhere))
         return elsewhere;
     return admission_drop(DROP_NO_FLOW); // a reply nobody asked for, or one too late
+}
+
+void admit_make_room(struct stage *stage, const struct newcomer *newcomer,
+                     const struct admission *admission, struct leavers *leavers)
+{
+    if (admission->verdict != VERDICT_SEND || admission->uncertain || ends_connection(newcomer))
+        return;
+    struct flow value = first_value(stage, newcomer, admission->member);
+    leavers->count += enter_probation(stage, newcomer, value, &leavers->of[leavers->count]);
+}
+
+void admit_room_made(struct stage *stage, const struct leavers *leavers)
+{
+    if (leavers->count)
+        evict(stage, leavers->of, leavers->count);
 }
 
 // Without room, direct return and tunnels pass by the choice alone, as their members know the
@@ -228,7 +263,7 @@ void admit_begin(struct stage *stage, const struct newcomer *newcomer, struct ad
             *admission = admission_drop(DROP_NO_FLOW);
         return;
     }
-    enum drop_reason reason = begin_flow(stage, newcomer, admission->member, &admission->flow);
+    enum drop_reason reason = begin_flow(stage, newcomer, admission);
     if (reason == DROP_NONE)
         return;
     if (two_way)

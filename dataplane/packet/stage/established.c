@@ -23,10 +23,13 @@ bool flow_reopens(const struct stage *stage, const struct flow *flow, uint8_t tc
                        silent_ms(stage, flow, state));
 }
 
-static void end_probation(struct stage *stage, struct flow *flow)
+static void end_probation(struct stage *stage, struct flow *flow, uint64_t hash)
 {
-    struct flow_key key = flow_client_key(stage->flows, flow);
-    probation_leave(stage->probation, &key, flow_hash(stage->flows, &key));
+    if (flow->flags & FLOW_IS_REPLY) {
+        struct flow_key client = flow_client_key(stage->flows, flow);
+        hash = flow_hash(stage->flows, &client);
+    }
+    probation_leave(stage->probation, hash);
 }
 
 void flow_follow(struct stage *stage, struct flow *flow, uint8_t tcp_flags, uint64_t hash)
@@ -38,8 +41,8 @@ void flow_follow(struct stage *stage, struct flow *flow, uint8_t tcp_flags, uint
                                silent_ms(stage, flow, before));
     if (after == FLOW_TCP_ESTABLISHED && before != after && !tcp_on_trial(before))
         handshakes_end(&stage->handshakes, hash, flow->member, stage->now_ticks);
-    if (tcp_is_earned(after) && !tcp_is_earned(before))
-        end_probation(stage, flow);
+    if (flow_is_earned(after) && !flow_is_earned(before))
+        end_probation(stage, flow, hash);
     if (after != before || !tcp_on_trial(after))
         flow_set(stage->flows, flow, after, stage->now_ms + stage->tables->timeouts_ms[after]);
 }

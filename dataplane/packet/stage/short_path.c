@@ -182,19 +182,33 @@ static inline struct newcomer newcomer_of(const struct plain *plain, bool handed
     };
 }
 
-// Decides where packets of no flow go, which fetches what their flows will need. Not where each
-// choice has to know of those before it: these wait until their turn in begin().
+// Decides where packets of no flow go, and makes room for their flows, which fetches what these
+// will need. Not where each choice has to know of those before it: these wait until their turn in
+// begin().
 static __attribute__((noinline)) void choose(const struct short_burst *burst, struct plain *plain,
                                              uint32_t count)
 {
+    struct stage *stage = burst->stage;
+    struct leavers leavers;
+    leavers.count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (plain[i].kind == KIND_FLOW && !plain[i].found)
+            probation_prefetch(stage->probation, plain[i].hash);
+    }
     for (uint32_t i = 0; i < count; i++) {
         if (plain[i].kind != KIND_FLOW || plain[i].found)
             continue;
         struct newcomer newcomer = newcomer_of(&plain[i], burst->handed);
-        plain[i].chosen = choose_ahead(burst->stage, &newcomer);
+        plain[i].chosen = choose_ahead(stage, &newcomer);
         if (plain[i].chosen)
-            plain[i].admission = admit_choose(burst->stage, &newcomer);
+            plain[i].admission = admit_choose(stage, &newcomer);
     }
+    for (uint32_t i = 0; i < count; i++) {
+        struct newcomer newcomer = newcomer_of(&plain[i], burst->handed);
+        if (plain[i].chosen)
+            admit_make_room(stage, &newcomer, &plain[i].admission, &leavers);
+    }
+    admit_room_made(stage, &leavers);
 }
 
 // The packet's live flow now: what was found may be gone or moved since, or begun.

@@ -134,8 +134,9 @@ struct admission {
     uint8_t reason;  // enum drop_reason
     uint16_t owner;
     uint16_t member;
-    struct flow *flow; // that began, or NULL
-    bool uncertain;    // VERDICT_SEND: others may know its connection; no flow begins
+    uint16_t member_endpoint; // of a two-way member: the number of where it answers
+    struct flow *flow;        // that began, or NULL
+    bool uncertain;           // VERDICT_SEND: others may know its connection; no flow begins
 };
 // The decision, in two steps, so that memory is fetched in between: choose() finds out where it
 // goes, begin() begins the flow of what goes to a member.
@@ -143,6 +144,18 @@ struct admission {
 bool admit_may_begin(struct stage *stage, const struct newcomer *newcomer);
 struct admission admit_choose(struct stage *stage, const struct newcomer *newcomer);
 void admit_begin(struct stage *stage, const struct newcomer *newcomer, struct admission *admission);
+
+// Between the two, for a burst: admit_begin() gives each newcomer a place among those on probation,
+// if need be another's, whom it evicts. Where that is done for all of them ahead, what it touches
+// is fetched for all of them ahead.
+struct leavers {
+    uint32_t count;
+    struct probation_leaver of[PROBATION_LEAVERS_MAX];
+};
+_Static_assert(PROBATION_LEAVERS_MAX >= STAGE_BURST, "each packet of a burst may evict one");
+void admit_make_room(struct stage *stage, const struct newcomer *newcomer,
+                     const struct admission *admission, struct leavers *leavers);
+void admit_room_made(struct stage *stage, const struct leavers *leavers);
 
 // Whether flows at its endpoint are at the worker that owns them; and, where they are, whether this
 // one's is another's, which `admission` names then.

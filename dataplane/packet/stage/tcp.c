@@ -72,12 +72,6 @@ bool tcp_on_trial(enum flow_state state)
     return state == FLOW_TCP_PICKED_UP || state == FLOW_TCP_RESET;
 }
 
-bool tcp_is_earned(enum flow_state state)
-{
-    return state == FLOW_TCP_ESTABLISHED || state == FLOW_TCP_CLIENT_CLOSED ||
-           state == FLOW_TCP_MEMBER_CLOSED;
-}
-
 bool tcp_reopens(enum flow_state state, enum flow_direction direction, uint8_t flags, bool both,
                  int32_t silent_ms)
 {

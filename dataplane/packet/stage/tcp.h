@@ -20,10 +20,6 @@ enum flow_state tcp_next_state(enum flow_state state, enum flow_direction direct
 // its timeout from then on, whatever it speaks, unless it comes to another state.
 bool tcp_on_trial(enum flow_state state);
 
-// A state that both ends have earned, as far as both are heard, and that is kept for long. Until
-// then a flow is on probation (dataplane/packet/flow/probation.h).
-bool tcp_is_earned(enum flow_state state);
-
 // Whether a segment of the client opens a new connection with the ports of one that both ends have
 // closed: it gets a new choice, so that a drained member is not given connections for ever.
 // `silent_ms`: since the last segment.

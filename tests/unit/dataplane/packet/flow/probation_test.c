@@ -24,15 +24,32 @@ static int tear_down(void **state)
     return 0;
 }
 
-// A one-way flow begins. True: another went for it.
-static bool begin(uint32_t number, uint32_t now_ms)
+// True: it takes the slot of who has to leave.
+static bool enter(uint32_t number, uint32_t now_ms, struct probation_leaver *leaver)
 {
     struct flow_key key = key_of(number);
     uint64_t hash = flow_hash(table, &key);
+    probation_prefetch(probation, hash);
+    return probation_enter(probation, hash, ip_is_v4(&key.peer), now_ms, now_ms + TIMEOUT_MS,
+                           leaver);
+}
+
+static void insert(uint32_t number, uint32_t now_ms)
+{
+    struct flow_key key = key_of(number);
     struct flow value = {.expires_ms = now_ms + TIMEOUT_MS, .member = 1};
     struct flow *flow;
-    bool evicted = probation_enter(probation, table, &key, hash, now_ms, now_ms + TIMEOUT_MS);
-    assert_int_equal(flow_insert(table, &key, hash, now_ms, value, &flow), ERROR_NONE);
+    assert_int_equal(flow_insert(table, &key, flow_hash(table, &key), now_ms, value, &flow),
+                     ERROR_NONE);
+}
+
+// A one-way flow begins. True: another went for it.
+static bool begin(uint32_t number, uint32_t now_ms)
+{
+    struct probation_leaver leaver;
+    bool evicted = enter(number, now_ms, &leaver) &&
+                   probation_evict(probation, table, &leaver, 1, now_ms) == 1;
+    insert(number, now_ms);
     return evicted;
 }
 
@@ -45,7 +62,7 @@ static struct flow *look(uint32_t number, uint32_t now_ms)
 static void earn(uint32_t number)
 {
     struct flow_key key = key_of(number);
-    probation_leave(probation, &key, flow_hash(table, &key));
+    probation_leave(probation, flow_hash(table, &key));
 }
 
 static void has_whole_buckets_and_at_least_one(void **state)
@@ -117,12 +134,56 @@ static void a_two_way_flow_goes_whole(void **state)
         struct flow_key key = key_of(i);
         struct flow *flow;
         uint64_t hash = flow_hash(table, &key);
-        probation_enter(probation, table, &key, hash, 0, TIMEOUT_MS);
+        struct probation_leaver leaver;
+        if (enter(i, 0, &leaver))
+            assert_int_equal(probation_evict(probation, table, &leaver, 1, 0), 1);
         assert_int_equal(flow_insert_pair(table, &pair, hash, 0, &flow), ERROR_NONE);
         struct flow_key client = flow_client_key(table, look(100000 + i, 0));
         assert_memory_equal(&client, &key, sizeof(key));
     }
     assert_int_equal(flow_table_used(table), 2 * SLOTS);
+}
+
+static void many_leave_at_once(void **state)
+{
+    struct probation_leaver leavers[PROBATION_LEAVERS_MAX];
+    for (uint32_t i = 0; i < 40000;) {
+        uint32_t count = 0, first = i;
+        for (; i < first + PROBATION_LEAVERS_MAX; i++)
+            count += enter(i, 0, &leavers[count]);
+        probation_evict(probation, table, leavers, count, 0);
+        for (uint32_t n = first; n < i; n++) {
+            struct probation_leaver again;
+            if (enter(n, 0, &again)) // one that came with it has its slot
+                probation_evict(probation, table, &again, 1, 0);
+            struct flow_key key = key_of(n);
+            struct flow_pair pair = pair_of(n, 100000 + n, TIMEOUT_MS);
+            struct flow *flow;
+            if (n % 3)
+                insert(n, 0);
+            else
+                assert_int_equal(flow_insert_pair(table, &pair, flow_hash(table, &key), 0, &flow),
+                                 ERROR_NONE);
+        }
+        assert_true(flow_table_used(table) - flow_table_two_way(table) <= SLOTS);
+    }
+    assert_int_equal(flow_table_used(table) - flow_table_two_way(table), SLOTS);
+    assert_in_range(flow_table_two_way(table), SLOTS / 4, SLOTS / 2);
+}
+
+// Two flows may share a hash, and a slot with it, once in 2^64.
+static void an_earned_flow_is_not_removed_by_a_slot(void **state)
+{
+    static const enum flow_state earned[] = {FLOW_TCP_ESTABLISHED, FLOW_TCP_CLIENT_CLOSED,
+                                             FLOW_TCP_MEMBER_CLOSED, FLOW_UDP};
+    for (uint32_t i = 0; i < 400; i++) {
+        begin(i, 0);
+        flow_set(table, look(i, 0), earned[i / 100], TIMEOUT_MS);
+    }
+    for (uint32_t i = 1000; i < 101000; i++)
+        begin(i, 0);
+    for (uint32_t i = 0; i < 400; i++)
+        assert_non_null(look(i, 0));
 }
 
 // Half of a bucket's flows at random go for as many as the bucket has slots: nobody can tell whose
@@ -164,6 +225,8 @@ int main(void)
         WITH_TABLE(a_flow_that_begins_again_has_one_slot),
         WITH_TABLE(one_whose_time_has_passed_goes_first),
         WITH_TABLE(a_two_way_flow_goes_whole),
+        WITH_TABLE(many_leave_at_once),
+        WITH_TABLE(an_earned_flow_is_not_removed_by_a_slot),
         WITH_TABLE(who_goes_is_random),
         WITH_TABLE(is_pressed_for_a_while_after_one_had_to_go),
     };

@@ -55,28 +55,6 @@ static void test_workers_share_all_ports_and_never_one(void **state)
     }
 }
 
-// Where all are in use, the turn is that of the one that was given out first, and goes round.
-static void test_the_turn_goes_round(void **state)
-{
-    struct local_ports *ports = ports_for(3);
-    uint32_t all = local_ports_of_worker(ports);
-    uint16_t first[2], port;
-    for (uint32_t i = 0; i < all; i++)
-        assert_true(local_ports_take(ports, 2, ENDPOINT, i < 2 ? &first[i] : &port));
-    for (int round = 0; round < 2; round++) {
-        for (uint32_t i = 0; i < all; i++) {
-            uint16_t turn = local_ports_turn(ports, 2, ENDPOINT);
-            assert_true(i >= 2 || turn == first[i]);
-            assert_int_equal(local_ports_owner(ports, turn), 2);
-        }
-    }
-    // What is given back behind the turn is found all the same.
-    local_ports_give_back(ports, 2, ENDPOINT, first[1]);
-    assert_true(local_ports_take(ports, 2, ENDPOINT, &port));
-    assert_int_equal(port, first[1]);
-    local_ports_release(ports);
-}
-
 static void test_a_port_serves_endpoints_of_other_banks_too(void **state)
 {
     static uint8_t taken[UINT16_MAX + 1];
@@ -202,7 +180,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_workers_share_all_ports_and_never_one),
-        cmocka_unit_test(test_the_turn_goes_round),
         cmocka_unit_test(test_a_port_serves_endpoints_of_other_banks_too),
         cmocka_unit_test(test_a_port_rests_as_long_as_there_are_others),
         cmocka_unit_test(test_the_last_free_port_is_found),
