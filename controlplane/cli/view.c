@@ -282,7 +282,8 @@ enum error view_status(const json_t *result, bool all, FILE *out, FILE *notes)
     return error;
 }
 
-// Two tables, since one would be too wide to read: what passes, then what the port is.
+// Three tables, since one would be too wide to read: what passes, what the port is, and how packets
+// come to their workers.
 enum error view_ports(const json_t *result, bool all, FILE *out, FILE *notes)
 {
     static const struct view traffic = {
@@ -321,11 +322,25 @@ enum error view_ports(const json_t *result, bool all, FILE *out, FILE *notes)
                 {"ADDRESSES", "addresses", VIEW_TEXTS, NULL},
             },
     };
+    static const struct view steering = {
+        .rows = "ports",
+        .column_count = 3,
+        .columns =
+            {
+                {"NAME", "name", VIEW_TEXT, NULL},
+                {"STEERING", "steering", VIEW_TEXT, NULL},
+                {"WHY", "steering_why", VIEW_TEXT, NULL},
+            },
+    };
     enum error error = print_view(&traffic, result, all, out, notes);
     if (error || json_array_size(json_object_get(result, "ports")) == 0)
         return error;
     fputc('\n', out);
-    return print_view(&device, result, all, out, notes);
+    error = print_view(&device, result, all, out, notes);
+    if (error)
+        return error;
+    fputc('\n', out);
+    return print_view(&steering, result, all, out, notes);
 }
 
 enum error view_vips(const json_t *result, bool all, FILE *out, FILE *notes)

@@ -111,6 +111,7 @@ static enum error open_ports(struct plane *plane, char *why)
                         LOG_STRING("remedy", "plug it in; packets pass once the link is up"));
         }
     }
+    plane_choose_steering(plane);
     return ERROR_NONE;
 }
 

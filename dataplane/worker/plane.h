@@ -49,6 +49,8 @@ struct plane_port_view {
     uint32_t speed_mbps;
     uint8_t mac[6];
     uint16_t rx_queues, tx_queues;
+    const char *steering;     // "rss", "handoff", "single"
+    const char *steering_why; // why none better; "": it is the best
     bool punts;
     bool rx_checksum, tx_checksum;
     uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;

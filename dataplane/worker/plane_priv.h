@@ -3,6 +3,7 @@
 
 #include "base/stats.h"
 #include "dataplane/packet/stage/registry.h"
+#include "dataplane/packet/steer/steer.h"
 #include "dataplane/worker/drains.h"
 #include "dataplane/worker/plane.h"
 #include "dataplane/worker/worker.h"
@@ -38,6 +39,9 @@ struct plane {
     uint64_t graces_asked;  // tokens retired to learn that all workers passed a quiescent state
     uint64_t graces_passed; // those that came back
 
+    struct steer steer; // where `steers`: a device spreads packets by a hash of ours
+    bool steers;        //
+
     struct stats *stats;
     struct stats_reader *reader;
     struct counters counters; // the main thread's own slots
@@ -58,6 +62,9 @@ enum error plane_publish(struct plane *plane, const struct config *config, uint6
 // publish.c: members and vips that left the configuration go once their last flow has ended, and
 // members that warm up get more. No revision of its own: nothing that was asked for changes.
 void plane_follow_time(struct plane *plane, uint64_t now_ns);
+
+// steering.c: once all ports have started.
+void plane_choose_steering(struct plane *plane);
 
 // view.c
 const char *plane_flow_state_text(enum flow_state state);

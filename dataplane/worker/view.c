@@ -67,6 +67,8 @@ void plane_port_view(struct plane *plane, uint32_t index, struct plane_port_view
         .driver = port->driver,
         .rx_queues = port->rx_queues,
         .tx_queues = port->tx_queues,
+        .steering = port_steering_text(port->steering),
+        .steering_why = port->steering_why,
         .punts = port->punts,
         .rx_checksum = port->rx_checks_ipv4,
         .tx_checksum = port->tx_ipv4_checksum,

@@ -186,8 +186,7 @@ static void choose_offloads(const struct opening *opening, struct rte_eth_conf *
         conf->rxmode.offloads |= l4;
     if (port->tx_ipv4_checksum)
         conf->txmode.offloads |= RTE_ETH_TX_OFFLOAD_IPV4_CKSUM;
-    uint64_t hash =
-        opening->info.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
+    uint64_t hash = opening->info.flow_type_rss_offloads & PORT_RSS_HASHED;
     if (port->rx_queues > 1 && hash != 0) {
         conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
         conf->rx_adv_conf.rss_conf.rss_hf = hash;

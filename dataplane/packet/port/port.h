@@ -28,6 +28,14 @@ void port_system_stop(void);
 // as much to spare at the start: it would swap, or kill, when they fill.
 enum error port_system_reserve(uint64_t bytes, const char *what, char *why);
 
+// How packets come to the worker that owns their flow.
+enum port_steering {
+    PORT_STEERING_SINGLE,  // there is one worker
+    PORT_STEERING_RSS,     // the device hashes, with a key and a table of ours
+    PORT_STEERING_HANDOFF, // the worker to which they come hands them over
+};
+#define PORT_STEERING_WHY_SIZE 128
+
 struct port {
     char name[CONFIG_NAME_SIZE];
     uint16_t id;        // DPDK's
@@ -45,7 +53,9 @@ struct port {
     uint16_t punt_queues;        // worker i uses queue i; with fewer, others hand over
     uint32_t kernel_interface;   // index of the kernel interface below the device, 0 without one
     char driver[32];             // net_af_xdp
-    struct rte_mempool *buffers; // mbufs, owned
+    enum port_steering steering; // by port_spread_entries() and port_spread()
+    char steering_why[PORT_STEERING_WHY_SIZE]; // why not a better one; "": it is the best
+    struct rte_mempool *buffers;               // mbufs, owned
 };
 
 // Opens the device of config->ports[index] with queues for `workers`, its mbuf pool on the device's
@@ -70,6 +80,16 @@ void port_stop(struct port *port);
 // Frees the pool and the port. Only after port_stop() of all ports, and when nobody will touch an
 // mbuf of it any more.
 void port_close(struct port *port);
+
+// How many entries the table has by which a started device chooses a queue, if it may spread
+// packets over `workers` queues by a Toeplitz hash with key and table of ours: TCP and UDP of both
+// IP versions by their ports. 0: it may not, and port->steering_why says why.
+uint32_t port_spread_entries(struct port *port, uint32_t workers);
+// Has it do so: the n-th entry is queue n % entries % workers, where `entries`, a power of two, is
+// at most its table's size. False: key or table are not what they were set to.
+#define PORT_RSS_KEY_BYTES 52u // of which devices take the first 40, or all
+bool port_spread(struct port *port, const uint8_t *key, uint32_t entries, uint32_t workers);
+const char *port_steering_text(enum port_steering steering);
 
 // Whether the device has a link, and its speed: 0 where the device does not know.
 bool port_link_up(const struct port *port, uint32_t *speed_mbps);

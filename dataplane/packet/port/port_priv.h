@@ -25,6 +25,20 @@ void port_device_detach(uint16_t id);
 #define PORT_PCI_ADDRESS_SIZE 16
 bool port_device_pci_address(const char *device, char *address);
 
+// What may be hashed, as far as a device can.
+#define PORT_RSS_HASHED (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP)
+
+// spread.c: whether a device that describes itself so may spread packets by a hash of ours; false:
+// `why` (PORT_STEERING_WHY_SIZE) says what it lacks.
+bool port_can_spread(const struct rte_eth_dev_info *info, uint32_t queues, uint32_t workers,
+                     char *why);
+// Sets the device's table of `size` entries, and reads it back. 0, or what DPDK said; -EBADMSG: it
+// is not what it was set to.
+#define PORT_RSS_ENTRIES_MAX 4096u
+#define PORT_RSS_GROUPS      (PORT_RSS_ENTRIES_MAX / RTE_ETH_RETA_GROUP_SIZE)
+int port_rss_table_set(uint16_t id, uint32_t size, uint32_t entries, uint32_t workers);
+int port_rss_table_check(uint16_t id, uint32_t size, uint32_t entries, uint32_t workers);
+
 // xdp_sockets.c: after the queues of a device are set up, and after the device is closed.
 void port_xdp_sockets_note(uint16_t id);
 void port_xdp_sockets_close(uint16_t id);

@@ -95,13 +95,15 @@ static void shows_ports_as_traffic_and_devices(void **state)
                 "\"rx_queues\":2,\"tx_queues\":2,\"addresses\":[\"192.0.2.1/24\",\"2001:db8::1/"
                 "64\"],\"punt\":\"weir-punt0\",\"rx_checksum\":true,\"tx_checksum\":true,"
                 "\"rx_packets\":123456,\"rx_bytes\":98765432,\"tx_packets\":7,\"tx_bytes\":512,"
-                "\"rx_missed\":1,\"rx_errors\":2,\"tx_errors\":3,\"rx_no_buffer\":4},"
+                "\"rx_missed\":1,\"rx_errors\":2,\"tx_errors\":3,\"rx_no_buffer\":4,"
+                "\"steering\":\"rss\",\"steering_why\":\"\"},"
                 "{\"name\":\"lan\",\"device\":\"net_null0\",\"driver\":\"net_null\",\"link\":"
                 "\"down\",\"speed_mbps\":0,\"mac\":\"02:00:00:00:00:02\",\"mtu\":9000,"
                 "\"rx_queues\":1,\"tx_queues\":1,\"addresses\":[],\"punt\":null,\"rx_checksum\":"
                 "false,\"tx_checksum\":false,\"rx_packets\":0,\"rx_bytes\":0,\"tx_packets\":0,"
                 "\"tx_bytes\":0,\"rx_missed\":0,\"rx_errors\":0,\"tx_errors\":0,"
-                "\"rx_no_buffer\":0}]}",
+                "\"rx_no_buffer\":0,\"steering\":\"handoff\","
+                "\"steering_why\":\"fewer receive queues (1) than workers (2)\"}]}",
             .out = "NAME  LINK  SPEED  RX-PACKETS  RX-BYTES  TX-PACKETS  TX-BYTES  RX-MISSED  "
                    "RX-NO-BUFFER  RX-ERRORS  TX-ERRORS\n"
                    "wan   up      25G      123456  94.2 MiB           7     512 B          1  "
@@ -114,7 +116,11 @@ static void shows_ports_as_traffic_and_devices(void **state)
                    "wan   0000:01:00.0  net_ice   02:00:00:00:00:01  1500    2    2  rx+tx      "
                    "weir-punt0  192.0.2.1/24,2001:db8::1/64\n"
                    "lan   net_null0     net_null  02:00:00:00:00:02  9000    1    1  software   "
-                   "-           -\n",
+                   "-           -\n"
+                   "\n"
+                   "NAME  STEERING  WHY\n"
+                   "wan   rss       -\n"
+                   "lan   handoff   fewer receive queues (1) than workers (2)\n",
             .notes = "",
         },
         {.json = "{\"ports\":[]}", .out = "", .notes = "no ports\n"},
