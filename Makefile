@@ -8,7 +8,7 @@ help:
 	@echo 'make run    build, and show Weir balancing real connections (root; Ctrl-C ends it)'
 	@echo 'make test   build, and run every test (root: the smoke tests make network namespaces)'
 	@echo 'make lint   the house rules, and clang-tidy'
-	@echo 'make bench  an optimized build, and its benchmarks'
+	@echo 'make bench  an optimized build, its benchmarks, and packets through it beside testpmd'
 	@echo 'make clean  remove what was built'
 	@echo
 	@echo 'The first four install the Debian packages of packages.txt that are missing.'
@@ -30,6 +30,7 @@ bench: packages build-bench/build.ninja
 	@find build-bench/results -name '*.json' ! -name '*.previous.json' -exec \
 		sh -c 'mv "$$1" "$${1%.json}.previous.json"' - {} \;
 	@meson test --benchmark --verbose -C build-bench
+	@bench/end-to-end build-bench --json build-bench/results/end_to_end.json
 	@bench/compare
 
 clean:
