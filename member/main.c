@@ -7,14 +7,13 @@
 #include <getopt.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
-#include <netinet/in.h>
-#include <netinet/udp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,11 +21,10 @@
 #include "base/random.h"
 #include "member/decide.h"
 #include "member/hops.h"
+#include "member/privileges.h"
 #include "member/sockets.h"
+#include "member/udp.h"
 
-#define BURST            32
-#define DATAGRAM_BYTES   65536u
-#define CONTROL_BYTES    64u
 #define NO_TRAFFIC_CLASS 0
 
 // X(field, words): what is told when it ends, and on SIGUSR1.
@@ -42,13 +40,15 @@
 
 struct options {
     const char *interface;
+    const char *user;
     uint32_t udp_flows;
     uint32_t udp_timeout_s;
 };
 
 struct member {
     int tun;
-    int sockets[2]; // IPv4, IPv6
+    int signals;
+    struct udp_sockets sockets;
     int diag;
     struct decide decide;
     struct hops hops;
@@ -56,20 +56,6 @@ struct member {
     COUNTS(COUNT_FIELD)
 #undef COUNT_FIELD
 };
-
-// One burst's memory.
-static uint8_t datagrams[BURST][DATAGRAM_BYTES];
-static _Alignas(struct cmsghdr) uint8_t controls[BURST][CONTROL_BYTES];
-
-static volatile sig_atomic_t ending, telling;
-
-static void on_signal(int number)
-{
-    if (number == SIGUSR1)
-        telling = 1;
-    else
-        ending = 1;
-}
 
 static int fail(const char *what)
 {
@@ -94,39 +80,6 @@ static int open_tun(const char *name)
     return tun;
 }
 
-static int open_socket(bool v4)
-{
-    int made = socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (made < 0)
-        return fail("a UDP socket");
-    const int on = 1;
-    struct sockaddr_in any4 = {.sin_family = AF_INET, .sin_port = htons(GUE_PORT)};
-    struct sockaddr_in6 any6 = {.sin6_family = AF_INET6, .sin6_port = htons(GUE_PORT)};
-    if (v4) {
-        setsockopt(made, IPPROTO_IP, IP_RECVTOS, &on, sizeof(on));
-    } else {
-        setsockopt(made, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-        setsockopt(made, IPPROTO_IPV6, IPV6_RECVTCLASS, &on, sizeof(on));
-        // RFC 6935: an appliance's checksum is zero where the packet inside has none either.
-        setsockopt(made, IPPROTO_UDP, UDP_NO_CHECK6_RX, &on, sizeof(on));
-    }
-    if (bind(made, v4 ? (struct sockaddr *)&any4 : (struct sockaddr *)&any6,
-             v4 ? sizeof(any4) : sizeof(any6)) < 0)
-        return fail("UDP port 6080");
-    return made;
-}
-
-static uint8_t traffic_class_of(struct msghdr *message)
-{
-    for (struct cmsghdr *each = CMSG_FIRSTHDR(message); each; each = CMSG_NXTHDR(message, each)) {
-        // An IPv4 one is a byte, an IPv6 one an int: the low byte comes first in both.
-        if ((each->cmsg_level == IPPROTO_IP && each->cmsg_type == IP_TOS) ||
-            (each->cmsg_level == IPPROTO_IPV6 && each->cmsg_type == IPV6_TCLASS))
-            return *CMSG_DATA(each);
-    }
-    return 0;
-}
-
 static void deliver(struct member *member, const struct gue *gue, uint8_t traffic_class)
 {
     uint8_t *packet = (uint8_t *)gue->inner.data; // in a buffer of ours
@@ -138,84 +91,55 @@ static void deliver(struct member *member, const struct gue *gue, uint8_t traffi
         member->delivered++;
 }
 
-// To another member's port. False: it was not sent.
-static bool send_to(const struct member *member, struct span datagram, const struct ip_address *hop,
-                    uint8_t traffic_class)
+static void send_probe(const struct member *member, const struct ip_address *own,
+                       const struct ip_address *hop, enum gue_probe probe)
 {
-    bool v4 = ip_is_v4(hop);
-    struct sockaddr_in to4 = {.sin_family = AF_INET, .sin_port = htons(GUE_PORT)};
-    struct sockaddr_in6 to6 = {.sin6_family = AF_INET6, .sin6_port = htons(GUE_PORT)};
-    memcpy(&to4.sin_addr, hop->bytes + 12, 4);
-    memcpy(&to6.sin6_addr, hop->bytes, 16);
-    struct iovec bytes = {.iov_base = (void *)datagram.data, .iov_len = datagram.size};
-    _Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(int))] = {0};
-    struct msghdr message = {.msg_name = v4 ? (void *)&to4 : (void *)&to6,
-                             .msg_namelen = v4 ? sizeof(to4) : sizeof(to6),
-                             .msg_iov = &bytes,
-                             .msg_iovlen = 1,
-                             .msg_control = control,
-                             .msg_controllen = sizeof(control)};
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = v4 ? IPPROTO_IP : IPPROTO_IPV6;
-    header->cmsg_type = v4 ? IP_TOS : IPV6_TCLASS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    int value = traffic_class;
-    memcpy(CMSG_DATA(header), &value, sizeof(value));
-    return sendmsg(member->sockets[v4 ? 0 : 1], &message, MSG_DONTWAIT) >= 0;
+    uint8_t bytes[GUE_SIZE];
+    gue_probe_write(bytes, probe);
+    udp_send(&member->sockets, span_of(bytes, sizeof(bytes)), own, hop, NO_TRAFFIC_CLASS);
 }
 
-static void send_probe(const struct member *member, const struct ip_address *hop,
-                       enum gue_probe probe)
-{
-    uint8_t datagram[GUE_SIZE];
-    gue_probe_write(datagram, probe);
-    send_to(member, span_of(datagram, sizeof(datagram)), hop, NO_TRAFFIC_CLASS);
-}
-
-// Whether a packet may be sent on to a hop.
-static bool is_there(struct member *member, const struct ip_address *hop, uint32_t now_ms)
+// Whether a packet that came to `own` may be sent on to a hop.
+static bool is_there(struct member *member, const struct ip_address *own,
+                     const struct ip_address *hop, uint32_t now_ms)
 {
     bool ask;
     bool there = hops_use(&member->hops, hop, now_ms, &ask);
     if (ask)
-        send_probe(member, hop, GUE_PROBE_QUESTION);
+        send_probe(member, own, hop, GUE_PROBE_QUESTION);
     return there;
 }
 
 // A member's question or answer.
-static bool take_probe(struct member *member, struct span datagram,
-                       const struct sockaddr_storage *from)
+static bool take_probe(struct member *member, const struct udp_datagram *datagram)
 {
-    enum gue_probe probe = gue_probe_read(datagram);
+    enum gue_probe probe = gue_probe_read(span_of(datagram->bytes, datagram->size));
     if (probe == GUE_PROBE_NONE)
         return false;
-    const struct sockaddr_in *from4 = (const struct sockaddr_in *)from;
-    const struct sockaddr_in6 *from6 = (const struct sockaddr_in6 *)from;
-    struct ip_address address =
-        from->ss_family == AF_INET ? ip_from_v4(&from4->sin_addr) : ip_from_v6(&from6->sin6_addr);
     if (probe == GUE_PROBE_QUESTION)
-        send_probe(member, &address, GUE_PROBE_ANSWER);
+        send_probe(member, &datagram->to, &datagram->from, GUE_PROBE_ANSWER);
     else
-        hops_answered(&member->hops, &address);
+        hops_answered(&member->hops, &datagram->from);
     return true;
 }
 
-static void take(struct member *member, uint8_t *datagram, size_t size, uint8_t traffic_class,
-                 uint32_t now_ms)
+static void take(struct member *member, const struct udp_datagram *datagram, uint32_t now_ms)
 {
-    struct decided decided = decide(&member->decide, span_of(datagram, size), now_ms);
-    while (decided.decision == DECISION_PASS_ON && !is_there(member, &decided.hop, now_ms)) {
+    struct span bytes = span_of(datagram->bytes, datagram->size);
+    struct decided decided = decide(&member->decide, bytes, now_ms);
+    while (decided.decision == DECISION_PASS_ON &&
+           !is_there(member, &datagram->to, &decided.hop, now_ms)) {
         member->passed_over++;
-        gue_advance(datagram);
-        decided = decide(&member->decide, span_of(datagram, size), now_ms);
+        gue_advance(datagram->bytes);
+        decided = decide(&member->decide, bytes, now_ms);
     }
     switch (decided.decision) {
     case DECISION_DELIVER:
-        deliver(member, &decided.gue, traffic_class);
+        deliver(member, &decided.gue, datagram->traffic_class);
         return;
     case DECISION_PASS_ON:
-        gue_advance(datagram);
-        if (send_to(member, span_of(datagram, size), &decided.hop, traffic_class))
+        gue_advance(datagram->bytes);
+        if (udp_send(&member->sockets, bytes, &datagram->to, &decided.hop, datagram->traffic_class))
             member->passed_on++;
         else
             member->unsent++;
@@ -228,26 +152,14 @@ static void take(struct member *member, uint8_t *datagram, size_t size, uint8_t 
     }
 }
 
-static void receive(struct member *member, int socket)
+static void receive(struct member *member, bool v4)
 {
-    struct mmsghdr messages[BURST];
-    struct iovec pieces[BURST];
-    struct sockaddr_storage from[BURST];
-    for (int i = 0; i < BURST; i++) {
-        pieces[i] = (struct iovec){.iov_base = datagrams[i], .iov_len = DATAGRAM_BYTES};
-        messages[i].msg_hdr = (struct msghdr){.msg_name = &from[i],
-                                              .msg_namelen = sizeof(from[i]),
-                                              .msg_iov = &pieces[i],
-                                              .msg_iovlen = 1,
-                                              .msg_control = controls[i],
-                                              .msg_controllen = CONTROL_BYTES};
-    }
-    int count = recvmmsg(socket, messages, BURST, MSG_DONTWAIT, NULL);
+    struct udp_datagram datagrams[UDP_BURST];
+    uint32_t count = udp_receive(&member->sockets, v4, datagrams);
     uint32_t now_ms = (uint32_t)(clock_monotonic_ns() / NANOSECONDS_PER_MILLISECOND);
-    for (int i = 0; i < count; i++) {
-        if (!take_probe(member, span_of(datagrams[i], messages[i].msg_len), &from[i]))
-            take(member, datagrams[i], messages[i].msg_len, traffic_class_of(&messages[i].msg_hdr),
-                 now_ms);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!take_probe(member, &datagrams[i]))
+            take(member, &datagrams[i], now_ms);
     }
 }
 
@@ -257,42 +169,65 @@ static void tell(const struct member *member)
 #define COUNT_WORDS(field, words) printf(" %llu %s,", (unsigned long long)member->field, words);
     COUNTS(COUNT_WORDS)
 #undef COUNT_WORDS
-    printf(" %llu UDP flows forgotten for want of room\n",
+    const uint64_t *missed = member->sockets.missed;
+    printf(" %llu missed, %llu UDP flows forgotten for want of room\n",
+           (unsigned long long)(missed[0] + missed[1]),
            (unsigned long long)flows_forgotten(member->decide.udp));
     fflush(stdout);
+}
+
+// Whether a signal asks it to end.
+static bool take_signals(const struct member *member)
+{
+    struct signalfd_siginfo taken;
+    while (read(member->signals, &taken, sizeof(taken)) == sizeof(taken)) {
+        if (taken.ssi_signo != SIGUSR1)
+            return true;
+        tell(member);
+    }
+    return false;
 }
 
 // Until it is told to end. False: the interface is gone.
 static bool run(struct member *member)
 {
-    struct pollfd waits[] = {{.fd = member->sockets[0], .events = POLLIN},
-                             {.fd = member->sockets[1], .events = POLLIN},
-                             {.fd = member->tun, .events = POLLIN}};
-    sigset_t none;
-    sigemptyset(&none);
-    while (!ending) {
-        if (telling) {
-            telling = 0;
-            tell(member);
-        }
-        if (ppoll(waits, 3, NULL, &none) <= 0)
+    struct pollfd waits[] = {{.fd = member->sockets.v4, .events = POLLIN},
+                             {.fd = member->sockets.v6, .events = POLLIN},
+                             {.fd = member->tun, .events = POLLIN},
+                             {.fd = member->signals, .events = POLLIN}};
+    for (;;) {
+        if (poll(waits, 4, -1) <= 0)
             continue;
         for (int i = 0; i < 2; i++) {
             if (waits[i].revents)
-                receive(member, waits[i].fd);
+                receive(member, i == 0);
         }
         // Nothing is sent by way of the interface; what the kernel says there unasked is read away.
-        if (waits[2].revents && read(member->tun, datagrams[0], DATAGRAM_BYTES) < 0 &&
-            errno != EAGAIN)
+        uint8_t unasked[1];
+        if (waits[2].revents && read(member->tun, unasked, sizeof(unasked)) < 0 && errno != EAGAIN)
             return false;
+        if (waits[3].revents && take_signals(member))
+            return true;
     }
-    return true;
 }
 
 static bool knows_tcp(void *context, const struct connection *connection)
 {
     const struct member *member = context;
     return sockets_know(member->diag, connection);
+}
+
+// Signals are read like all else: a flood, behind which it never waits, does not keep them out.
+static int open_signals(void)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    int made = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    return made < 0 ? fail("signals") : made;
 }
 
 static bool open_all(struct member *member, const struct options *options)
@@ -310,23 +245,36 @@ static bool open_all(struct member *member, const struct options *options)
                         "modules inet_diag and tcp_diag\n");
         return false;
     }
+    member->signals = open_signals();
+    if (member->signals < 0)
+        return false;
     member->tun = open_tun(options->interface);
     if (member->tun < 0)
         return false;
-    for (int i = 0; i < 2; i++) {
-        member->sockets[i] = open_socket(i == 0);
-        if (member->sockets[i] < 0)
-            return false;
-    }
+    const char *what;
+    if (!udp_open(&member->sockets, GUE_PORT, &what))
+        return fail(what) == 0;
     return true;
+}
+
+static bool drop_privileges(const char *user)
+{
+    const char *what;
+    if (privileges_drop(user, &what))
+        return true;
+    fprintf(stderr, "weir-member: %s: %s: name a user of this host, not root, by --user\n", what,
+            errno ? strerror(errno) : "there is no such user");
+    return false;
 }
 
 static int usage(FILE *out, int code)
 {
-    fprintf(out, "usage: weir-member [--interface NAME] [--udp-flows N] [--udp-timeout SECONDS]\n"
+    fprintf(out, "usage: weir-member [--interface NAME] [--user NAME] [--udp-flows N]\n"
+                 "                   [--udp-timeout SECONDS]\n"
                  "\n"
                  "Takes packets out of GUE (UDP port 6080) into the interface NAME [weir0], which\n"
                  "it makes, and sends on those of connections that only another member knows.\n"
+                 "  --user NAME            who it is once all is open, if it was root [nobody]\n"
                  "  --udp-flows N          UDP flows to remember [262144]\n"
                  "  --udp-timeout SECONDS  how long, without a packet [120]\n"
                  "SIGUSR1 prints what it did so far.\n");
@@ -353,16 +301,20 @@ static bool is_interface_name(const char *name)
 int main(int argc, char **argv)
 {
     static const struct option names[] = {{"interface", required_argument, NULL, 'i'},
+                                          {"user", required_argument, NULL, 'u'},
                                           {"udp-flows", required_argument, NULL, 'f'},
                                           {"udp-timeout", required_argument, NULL, 't'},
                                           {"help", no_argument, NULL, 'h'},
                                           {0}};
-    struct options options = {.interface = "weir0", .udp_flows = 262144, .udp_timeout_s = 120};
+    struct options options = {
+        .interface = "weir0", .user = "nobody", .udp_flows = 262144, .udp_timeout_s = 120};
     for (int option; (option = getopt_long(argc, argv, "h", names, NULL)) != -1;) {
         if (option == 'h')
             return usage(stdout, 0);
         if (option == 'i')
             options.interface = optarg;
+        else if (option == 'u')
+            options.user = optarg;
         else if ((option == 'f' && read_number(optarg, 1u << 27, &options.udp_flows)) ||
                  (option == 't' && read_number(optarg, 86400, &options.udp_timeout_s)))
             continue;
@@ -379,18 +331,8 @@ int main(int argc, char **argv)
         return 2;
     }
     static struct member member;
-    if (!open_all(&member, &options))
+    if (!open_all(&member, &options) || !drop_privileges(options.user))
         return 1;
-    // Signals come while it waits, and only then.
-    const struct sigaction action = {.sa_handler = on_signal};
-    const int signals[] = {SIGTERM, SIGINT, SIGUSR1};
-    sigset_t blocked;
-    sigemptyset(&blocked);
-    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
-        sigaddset(&blocked, signals[i]);
-        sigaction(signals[i], &action, NULL);
-    }
-    sigprocmask(SIG_BLOCK, &blocked, NULL);
     printf("weir-member: ready on %s\n", options.interface);
     fflush(stdout);
     bool told_to = run(&member);
