@@ -597,7 +597,7 @@ enum error view_workers(const json_t *result, bool all, FILE *out, FILE *notes)
     static const struct view view = {
         .rows = "workers",
         .none = "no workers",
-        .column_count = 14,
+        .column_count = 15,
         .columns =
             {
                 {"WORKER", "worker", VIEW_COUNT, NULL},
@@ -611,6 +611,7 @@ enum error view_workers(const json_t *result, bool all, FILE *out, FILE *notes)
                 {"FLOW-BYTES", "flow_bytes", VIEW_COUNT, NULL},
                 {"PROBATION-EVICTIONS", "probation_evictions", VIEW_COUNT, NULL},
                 {"HANDOFFS", "handoffs", VIEW_COUNT, NULL},
+                {"FULLNAT-HANDOFFS", "fullnat_handoffs", VIEW_COUNT, NULL},
                 {"TURNS", "turns", VIEW_COUNT, NULL},
                 {"EMPTY-TURNS", "empty_turns", VIEW_COUNT, NULL},
                 {"SLEEPS", "sleeps", VIEW_COUNT, NULL},

@@ -354,7 +354,7 @@ void show_workers(void *context, const json_t *arguments, struct ipc_reply *repl
         uint64_t packets = of_worker(daemon, "weir_worker_packets_total", w);
         json_array_append_new(
             workers,
-            json_pack("{s:i, s:i, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+            json_pack("{s:i, s:i, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
                       "worker", (int)w, "core", (int)view.core, "busy_percent",
                       cycles ? 100.0 * (double)busy / (double)cycles : 0.0, "busy_now_percent",
                       100.0 * view.busy_share, "turns",
@@ -365,6 +365,8 @@ void show_workers(void *context, const json_t *arguments, struct ipc_reply *repl
                       "flows", number(of_worker(daemon, "weir_worker_flows", w)), "flow_capacity",
                       number(view.flow_capacity), "flow_bytes", number(view.flow_bytes), "handoffs",
                       number(of_worker(daemon, "weir_worker_handoffs_total", w)),
+                      "fullnat_handoffs",
+                      number(of_worker(daemon, "weir_worker_fullnat_handoffs_total", w)),
                       "probation_evictions",
                       number(of_worker(daemon, "weir_probation_evictions_total", w))));
     }

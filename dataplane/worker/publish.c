@@ -197,6 +197,7 @@ enum error plane_publish(struct plane *plane, const struct config *config, uint6
         .locals = plane->locals,
         .neighbours = plane->neighbours,
         .actions = &plane->actions,
+        .steer = plane->steers ? &plane->steer : NULL,
         .now_ns = clock_monotonic_ns(),
         .drained = drained,
         .member_flows = member_flows,

@@ -140,14 +140,13 @@ void plane_walk_locals(const struct plane *plane,
     for (uint32_t slot = 1; slot < tables->local_limit; slot++) {
         const struct tables_local *local = &tables->locals[slot];
         if (local->used)
-            visit(context,
-                  &(struct plane_local_view){
-                      .slot = slot,
-                      .port = local->out_port,
-                      .address = local->address,
-                      .removed = local->removed,
-                      .ports_per_member = local_ports_of_worker(local->ports) * plane->worker_count,
-                  });
+            visit(context, &(struct plane_local_view){
+                               .slot = slot,
+                               .port = local->out_port,
+                               .address = local->address,
+                               .removed = local->removed,
+                               .ports_per_member = local_ports_all(local->ports),
+                           });
     }
 }
 

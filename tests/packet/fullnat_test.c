@@ -426,7 +426,7 @@ static void replies_are_handed_to_whom_their_port_belongs(void **state)
 static void running_out_of_ports_is_told_and_ends(void **state)
 {
     reopen(four_workers);
-    uint32_t all = local_ports_of_worker(rig.tables->locals[1].ports);
+    uint32_t all = local_ports_of_worker(rig.tables->locals[1].ports, 0);
     for (uint32_t i = 0; i < all; i++) {
         struct frame_spec request = request_of(&ways[1], (uint16_t)(1024 + i), SYN);
         assert_int_equal(hand(FRONT, request).kind, OUTCOME_SENT);

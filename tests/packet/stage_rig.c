@@ -75,6 +75,7 @@ static enum error try_compile(struct stage_rig *rig, const struct config *config
         .locals = rig->locals,
         .neighbours = rig->neighbours,
         .actions = &rig->actions,
+        .steer = rig->steer,
         .now_ns = rig->now_ns,
         .drained = is_drained,
         .member_flows = member_flows,
@@ -111,8 +112,16 @@ static struct config *read_config(const char *yaml)
 
 void rig_open(struct stage_rig *rig, const char *yaml)
 {
+    rig_open_worker(rig, yaml, 0, NULL);
+}
+
+void rig_open_worker(struct stage_rig *rig, const char *yaml, uint32_t worker,
+                     const struct steer *steer)
+{
     rig_start_dpdk();
     memset(rig, 0, sizeof(*rig));
+    rig->steer = steer;
+    rig->stage.worker = worker;
     rig->now_ns = NANOSECONDS_PER_SECOND;
     rig->config = read_config(yaml);
     rig->actions =
@@ -154,8 +163,11 @@ void rig_open(struct stage_rig *rig, const char *yaml)
     CHECK(affinity_create(1024, &stage->affinities) == ERROR_NONE);
     CHECK(mailbox_create(64, sizeof(struct news_message), &stage->news) == ERROR_NONE);
     CHECK(mailbox_create(64, sizeof(struct hold_message), &stage->held) == ERROR_NONE);
-    for (uint32_t w = 1; w < workers; w++)
+    for (uint32_t w = 0; w < workers; w++) {
+        if (w == worker)
+            continue;
         CHECK(mailbox_create(64, sizeof(struct handoff_message), &rig->handoff[w]) == ERROR_NONE);
+    }
     static const uint64_t secrets[FOLD_SECRETS] = {0x243f6a8885a308d3u, 0x13198a2e03707344u,
                                                    0xa4093822299f31d0u, 0x082efa98ec4e6c89u};
     CHECK(flow_table_create(rig->config->node.flows.per_worker, secrets, &stage->flows) ==
@@ -263,9 +275,9 @@ static uint32_t collect_messages(struct stage_rig *rig, struct outcome *outcome)
         keep_frame(outcome, outcome->held.packet);
         found++;
     }
-    for (uint32_t w = 1; rig->handoff[w]; w++) {
+    for (uint32_t w = 0; w < RTE_DIM(rig->handoff); w++) {
         struct handoff_message handed;
-        while (mailbox_receive(rig->handoff[w], &handed)) {
+        while (rig->handoff[w] && mailbox_receive(rig->handoff[w], &handed)) {
             if (!handed.packet)
                 continue;
             outcome->kind = OUTCOME_HANDED;

@@ -16,7 +16,8 @@ struct stage_rig {
     struct stats *stats;
     struct port ports[CONFIG_PORTS_MAX];
     struct port *port_list[CONFIG_PORTS_MAX];
-    struct mailbox *handoff[8]; // the last ones stay NULL
+    struct mailbox *handoff[8]; // NULL: this worker, and those that are none
+    const struct steer *steer;
     struct rte_mempool *pool;
     struct stage stage;
     uint32_t waiting;    // fragments, before this packet
@@ -51,6 +52,9 @@ void rig_start_dpdk(void);
 // A rig for a configuration. Every configured port has MAC 02:00:00:00:00:0N, N the port's index;
 // fails the test on any error.
 void rig_open(struct stage_rig *rig, const char *yaml);
+// The same as another worker than the first, or with devices that spread packets by a hash of ours.
+void rig_open_worker(struct stage_rig *rig, const char *yaml, uint32_t worker,
+                     const struct steer *steer);
 void rig_close(struct stage_rig *rig);
 
 // Changes to another configuration, as a reload does.

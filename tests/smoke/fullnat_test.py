@@ -56,6 +56,8 @@ class FullNat(harness.LabTest):
             self.assertEqual(0, local["refused"], local)
         self.assertEqual({}, {reason: count for reason, count in plane.drops().items()
                               if reason.startswith(("no-", "local", "flow"))})
+        self.assertEqual({"single"}, {port["steering"]
+                                      for port in plane.ask("show", "ports")["ports"]})
 
     def test_two_workers_hand_replies_to_whose_port_it_is(self):
         self.start_servers()
@@ -66,7 +68,10 @@ class FullNat(harness.LabTest):
         self.assert_served()
         workers = plane.ask("show", "workers")["workers"]
         self.assertTrue(all(worker["flows"] > 0 for worker in workers), workers)
-        self.assertGreater(sum(worker["handoffs"] for worker in workers), 0, workers)
+        self.assertGreater(sum(worker["fullnat_handoffs"] for worker in workers), 0, workers)
+        for port in plane.ask("show", "ports")["ports"]:
+            self.assertEqual("handoff", port["steering"], port)
+            self.assertIn("hash table of 0 entries", port["steering_why"])
 
     def test_downloads_live_on_while_local_addresses_change(self):
         self.start_servers()

@@ -104,7 +104,7 @@ struct flow_pair {
     uint8_t own;                // the caller's
     uint16_t local;             // the caller's: which local address `answered` is
     uint32_t sequence_added;    // the caller's: what was added to the client's sequence numbers
-    uint32_t unused;
+    uint32_t local_number;      // the caller's: which of its worker's ports there it has
 };
 _Static_assert(sizeof(struct flow_pair) == 64, "a record is one cache line");
 

@@ -3,20 +3,49 @@
 #include "dataplane/packet/stage/stage_priv.h"
 #include "dataplane/packet/stage/tcp.h"
 
-// Both directions of a flow need one worker, and a device hashes them apart: with NAT the worker
-// that owns a flow follows from the client's side alone, which both directions have. A reply to a
-// local address tells it by the port.
-static uint16_t owner_of(const struct stage *stage, const struct newcomer *newcomer)
+// The worker to which a device brings a client's packet by the hash.
+static uint16_t steered_to(const struct stage *stage, const struct flow_key *key)
 {
+    const struct steer *steer = stage->tables->steer;
+    const struct tables_service *service = &stage->tables->services[key->endpoint];
+    return (uint16_t)steer_worker_of_entry(
+        steer, steer_source(steer, &key->peer, key->port) ^
+                   steer_destination(steer, &service->address, service->port));
+}
+
+static bool is_fullnat_service(const struct tables_service *service)
+{
+    return service->pool && service->pool->forward == CONFIG_FORWARD_FULLNAT;
+}
+
+struct owner {
+    uint16_t worker;
+    bool fullnat;
+};
+
+// Both directions of a flow need one worker, and a device hashes them apart: with NAT the worker
+// that owns a flow follows from the client's side alone, which both directions have. With FullNAT a
+// reply to a local address tells it, and it is the one to which the client's packets come.
+static struct owner owner_of(const struct stage *stage, const struct newcomer *newcomer)
+{
+    const struct tables *tables = stage->tables;
     struct flow_key key = newcomer_key(newcomer);
-    uint16_t owner;
-    if (newcomer->endpoint >= ENDPOINT_NUMBER_MEMBERS && fullnat_owner(stage, &key, &owner))
+    struct owner owner = {.fullnat = true};
+    if (newcomer->endpoint >= ENDPOINT_NUMBER_MEMBERS) {
+        if (fullnat_owner(stage, &key, &owner.worker))
+            return owner;
+    } else if (tables->services[key.endpoint].steered) {
+        owner.worker = steered_to(stage, &key);
         return owner;
+    }
     uint64_t words[3];
     memcpy(words, key.peer.bytes, 16);
     words[2] = (uint64_t)key.port << 8 | newcomer->protocol;
     uint64_t hash = siphash13_words(stage->owner_key, words, 3) >> 32;
-    return (uint16_t)(hash * stage->tables->workers >> 32);
+    owner.worker = (uint16_t)(hash * tables->workers >> 32);
+    owner.fullnat = newcomer->endpoint < ENDPOINT_NUMBER_MEMBERS &&
+                    is_fullnat_service(&tables->services[key.endpoint]);
+    return owner;
 }
 
 static struct admission admission_drop(enum drop_reason reason)
@@ -35,9 +64,14 @@ bool admit_belongs_elsewhere(const struct stage *stage, const struct newcomer *n
 {
     if (stage->tables->workers == 1 || newcomer->handed)
         return false;
+    struct owner owner = owner_of(stage, newcomer);
+    if (owner.worker == stage->worker)
+        return false;
     admission->verdict = VERDICT_HANDOFF;
-    admission->owner = owner_of(stage, newcomer);
-    return admission->owner != stage->worker;
+    admission->owner = owner.worker;
+    if (owner.fullnat)
+        stats_add(stage->counters.fullnat_handoffs, 1);
+    return true;
 }
 
 static uint16_t member_endpoint(const struct tables *tables, uint16_t member_slot,

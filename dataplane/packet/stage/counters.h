@@ -95,6 +95,8 @@
       "Such packets whose list could not hold all drained members before theirs.")                \
     X(COUNTER_HANDOFFS, handoffs, "weir_worker_handoffs_total", STATS_COUNTER, 1,                 \
       "Packets given to the worker that owns their flow or a queue.")                             \
+    X(COUNTER_FULLNAT_HANDOFFS, fullnat_handoffs, "weir_worker_fullnat_handoffs_total",           \
+      STATS_COUNTER, 1, "Packets of FullNAT that came to another worker than their flow's.")      \
     X(COUNTER_TURNS, turns, "weir_worker_turns_total", STATS_COUNTER, 1,                          \
       "Turns of a worker's loop.")                                                                \
     X(COUNTER_EMPTY_TURNS, empty_turns, "weir_worker_empty_turns_total", STATS_COUNTER, 1,        \

@@ -1,6 +1,7 @@
 // FullNAT: a flow's packets reach its member from a local address of ours and a port there, to
-// which the member answers, wherever it is. Ports are each worker's own, so that a flow's port
-// tells which worker owns the flow (docs/decisions/0014-local-ports-belong-to-workers.md).
+// which the member answers, wherever it is. Ports are each worker's own, so that a reply tells
+// which worker owns its flow (docs/decisions/0014-local-ports-belong-to-workers.md): by its hash,
+// where devices spread packets so, and else by the port.
 #include "base/byteorder.h"
 #include "dataplane/packet/stage/stage_priv.h"
 
@@ -8,17 +9,35 @@
 // at so many.
 #define RECLAIM_FLOWS 256u
 
+// What a packet from a member's endpoint gives to its hash.
+static uint32_t hash_of_member(const struct tables *tables, uint16_t endpoint)
+{
+    return tables->endpoint_hashes[endpoint - ENDPOINT_NUMBER_MEMBERS];
+}
+
+static uint16_t port_of_number(const struct stage *stage, const struct tables_local *local,
+                               uint16_t endpoint, uint32_t number)
+{
+    const struct tables *tables = stage->tables;
+    if (!tables->steer)
+        return local_ports_in_turn(local->ports, stage->worker, number);
+    return steer_port(tables->steer, ip_is_v4(&local->address),
+                      hash_of_member(tables, endpoint) ^ local->hash, stage->worker, number);
+}
+
 static bool borrow_from(struct stage *stage, uint16_t slot, struct flow_pair *pair)
 {
     const struct tables_local *local = &stage->tables->locals[slot];
-    uint16_t port;
-    if (!local_ports_take(local->ports, stage->worker, pair->member_endpoint, &port)) {
+    uint32_t number;
+    if (!local_ports_take(local->ports, stage->worker, pair->member_endpoint, &number)) {
         stats_add(&stage->counters.local_refusals[slot], 1);
         return false;
     }
     stats_add(&stage->counters.local_ports[slot], 1);
     pair->answered = local->address;
-    pair->answered_port = __builtin_bswap16(port);
+    pair->answered_port =
+        __builtin_bswap16(port_of_number(stage, local, pair->member_endpoint, number));
+    pair->local_number = number;
     pair->local = slot;
     return true;
 }
@@ -53,16 +72,22 @@ void fullnat_give_back(struct stage *stage, const struct flow_pair *pair)
 {
     DCHECK(pair->local < stage->tables->local_limit && stage->tables->locals[pair->local].used);
     local_ports_give_back(stage->tables->locals[pair->local].ports, stage->worker,
-                          pair->member_endpoint, __builtin_bswap16(pair->answered_port));
+                          pair->member_endpoint, pair->local_number);
     stats_add(&stage->counters.local_ports[pair->local], UINT64_MAX);
 }
 
 bool fullnat_owner(const struct stage *stage, const struct flow_key *key, uint16_t *owner)
 {
-    uint16_t slot = endpoint_number(stage->tables->endpoints, ENDPOINT_LOCAL, &key->peer, 0, 0);
+    const struct tables *tables = stage->tables;
+    uint16_t slot = endpoint_number(tables->endpoints, ENDPOINT_LOCAL, &key->peer, 0, 0);
     if (slot == 0)
         return false;
-    *owner = (uint16_t)local_ports_owner(stage->tables->locals[slot].ports,
-                                         __builtin_bswap16(key->port));
+    if (tables->steer)
+        *owner = (uint16_t)steer_worker_of_entry(
+            tables->steer, hash_of_member(tables, key->endpoint) ^
+                               steer_destination(tables->steer, &key->peer, key->port));
+    else
+        *owner = (uint16_t)local_ports_owner_in_turn(tables->locals[slot].ports,
+                                                     __builtin_bswap16(key->port));
     return true;
 }

@@ -218,7 +218,11 @@ enum error tables_compile(const struct config *config, const struct tables_conte
     created->members = aligned_alloc(64, member_room * sizeof(struct tables_member));
     created->services = calloc(service_room, sizeof(struct tables_service));
     created->endpoint_numbers = calloc((UINT16_MAX + 1) / 64, sizeof(uint64_t));
-    if (!created->members || !created->services || !created->endpoint_numbers) {
+    created->steer = context->steer;
+    if (created->steer)
+        created->endpoint_hashes = calloc(ENDPOINT_NUMBERS, sizeof(uint32_t));
+    if (!created->members || !created->services || !created->endpoint_numbers ||
+        (created->steer && !created->endpoint_hashes)) {
         error = tables_out_of_memory(&compiler);
         goto failed;
     }
@@ -264,6 +268,7 @@ void tables_destroy(void *thing)
     free(tables->members);
     free(tables->services);
     free(tables->endpoint_numbers);
+    free(tables->endpoint_hashes);
     rules_release(tables->rules);
     free(tables);
 }

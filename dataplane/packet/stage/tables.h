@@ -15,6 +15,7 @@
 #include "dataplane/packet/route/route.h"
 #include "dataplane/packet/stage/endpoint.h"
 #include "dataplane/packet/stage/rules.h"
+#include "dataplane/packet/steer/steer.h"
 #include "dataplane/packet/wire/rewrite.h"
 #include "dataplane/packet/wire/tunnel.h"
 
@@ -68,6 +69,7 @@ struct tables_service {
     // With several workers, its flows are at the worker that owns them: they are two-way, or were
     // of late.
     bool owned;
+    bool steered; // and that is the worker to which clients' packets come by the hash
     const struct tables_pool *pool; // NULL once removed
     char name[CONFIG_NAME_SIZE];
 };
@@ -84,6 +86,7 @@ struct tables_local {
     bool removed;      // no longer configured; its flows go on
     uint16_t out_port; // index of the port that answers for it
     struct ip_address address;
+    uint32_t hash;             // what it gives to the hash of a packet to it
     struct local_ports *ports; // snapshots that have it refer to it; each worker touches its own
 };
 
@@ -111,7 +114,9 @@ struct tables {
     uint32_t timeouts_ms[FLOW_STATES]; //
     struct endpoint_set *endpoints;    // owned, as all below
     uint64_t *endpoint_numbers;        // members' that this snapshot uses, as a bit set
-    struct route *route_list;          // what `routes` was built from
+    const struct steer *steer;         // borrowed; NULL: no port spreads packets by our hash
+    uint32_t *endpoint_hashes; // with `steer`: what members' endpoints give to the hash of replies
+    struct route *route_list;  // what `routes` was built from
     uint32_t route_count;
     struct tables_hop *hops; // gateways and members' next hops, each at least once
     uint32_t hop_count;
@@ -142,6 +147,7 @@ struct tables_context {
     struct registry *endpoints;         // numbers of members' endpoints, ENDPOINT_NUMBERS of them
     struct neighbour_table *neighbours; // next hops are pinned there
     const struct neighbour_actions *actions;
+    const struct steer *steer; // or NULL; the same for all snapshots
     uint64_t now_ns;
     // Whether a member is to get nothing new although its configuration is active (an operator's
     // `drain`).

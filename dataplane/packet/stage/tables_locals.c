@@ -18,6 +18,17 @@ static uint32_t configured_locals(const struct config *config)
     return count;
 }
 
+// Where replies come back by the hash, workers have as many ports as it leads to them.
+static enum error create_ports(struct compiler *compiler, struct local_ports **ports)
+{
+    const struct tables *tables = compiler->tables;
+    uint32_t counts[LOCAL_WORKERS_MAX];
+    for (uint32_t worker = 0; tables->steer && worker < tables->workers; worker++)
+        counts[worker] = steer_ports(tables->steer, worker);
+    enum error error = local_ports_create(tables->workers, tables->steer ? counts : NULL, ports);
+    return error ? tables_out_of_memory(compiler) : ERROR_NONE;
+}
+
 // The ports of an address that the previous snapshot has, or new ones.
 static enum error refer_to_ports(struct compiler *compiler, uint32_t slot)
 {
@@ -28,8 +39,7 @@ static enum error refer_to_ports(struct compiler *compiler, uint32_t slot)
         local_ports_acquire(local->ports);
         return ERROR_NONE;
     }
-    enum error error = local_ports_create(compiler->tables->workers, &local->ports);
-    return error ? tables_out_of_memory(compiler) : ERROR_NONE;
+    return create_ports(compiler, &local->ports);
 }
 
 static enum error compile_local(struct compiler *compiler, uint32_t port,
@@ -49,6 +59,8 @@ static enum error compile_local(struct compiler *compiler, uint32_t port,
         tables->local_limit = slot + 1;
     tables->locals[slot] =
         (struct tables_local){.used = true, .out_port = (uint16_t)port, .address = *address};
+    if (tables->steer)
+        tables->locals[slot].hash = steer_destination(tables->steer, address, 0);
     error = refer_to_ports(compiler, slot);
     if (error)
         return error;

@@ -48,10 +48,15 @@ void tables_keep_services(struct compiler *compiler)
     }
 }
 
-static void use_number(struct tables *tables, uint16_t number)
+static void use_number(struct tables *tables, const struct endpoint *endpoint)
 {
-    if (number >= ENDPOINT_NUMBER_MEMBERS)
-        tables->endpoint_numbers[number / 64] |= 1ull << number % 64;
+    uint16_t number = endpoint->number;
+    if (number < ENDPOINT_NUMBER_MEMBERS)
+        return;
+    tables->endpoint_numbers[number / 64] |= 1ull << number % 64;
+    if (tables->steer)
+        tables->endpoint_hashes[number - ENDPOINT_NUMBER_MEMBERS] =
+            steer_source(tables->steer, &endpoint->address, endpoint->port);
 }
 
 bool tables_uses_number(const struct tables *tables, uint32_t number)
@@ -114,7 +119,7 @@ static enum error keep_endpoints(struct compiler *compiler, const struct endpoin
         if (!is_kept(compiler, &item) || is_configured(configured, &item))
             continue;
         item.kept = true;
-        use_number(compiler->tables, item.number);
+        use_number(compiler->tables, &item);
         enum error error = tables_add_endpoint(compiler, item);
         if (error)
             return error;
@@ -168,7 +173,7 @@ static enum error number_endpoint(struct compiler *compiler, const struct tables
         return error;
     }
     endpoint->number = (uint16_t)(ENDPOINT_NUMBER_MEMBERS + slot - 1);
-    use_number(compiler->tables, endpoint->number);
+    use_number(compiler->tables, endpoint);
     return ERROR_NONE;
 }
 
@@ -219,13 +224,25 @@ static enum error add_service_endpoints(struct compiler *compiler, const struct 
     return add_member_endpoints(compiler, vip, compiler->tables->services[slot].pool);
 }
 
-// Whether flows of a vip that are no longer two-way may still be at their owners.
-static bool was_owned(const struct compiler *compiler, uint32_t slot)
+// The vip as the previous snapshot has it, if its flows are at their owners: these go on to be
+// theirs, whatever becomes of the vip. Else NULL.
+static const struct tables_service *owned_before(const struct compiler *compiler, uint32_t slot)
 {
     const struct tables_context *context = compiler->context;
     const struct tables *previous = context->previous;
-    return previous && slot < previous->service_limit && previous->services[slot].used &&
-           previous->services[slot].owned && context->service_flows(context->context, slot) > 0;
+    if (!previous || slot >= previous->service_limit || !previous->services[slot].used ||
+        !previous->services[slot].owned || context->service_flows(context->context, slot) == 0)
+        return NULL;
+    return &previous->services[slot];
+}
+
+// Flows of a FullNAT vip are at the worker to which the hash leads, but not as long as there are
+// some from before that are not. With NAT there is no choice: docs/decisions/0004.
+static bool is_steered(const struct compiler *compiler, const struct tables_pool *pool,
+                       const struct tables_service *before)
+{
+    return compiler->tables->steer && pool->forward == CONFIG_FORWARD_FULLNAT &&
+           (!before || before->steered);
 }
 
 enum error tables_compile_services(struct compiler *compiler)
@@ -247,14 +264,16 @@ enum error tables_compile_services(struct compiler *compiler)
         if (slot >= tables->service_limit)
             tables->service_limit = slot + 1;
         struct tables_service *service = &tables->services[slot];
+        const struct tables_pool *pool = tables->pools[vip->pool];
+        const struct tables_service *before = owned_before(compiler, slot);
         *service = (struct tables_service){
             .used = true,
             .address = vip->address,
             .port = network_port(vip->port),
             .protocol = protocol_number(vip->protocol),
-            .pool = tables->pools[vip->pool],
-            .owned = config_forward_two_way(tables->pools[vip->pool]->forward) ||
-                     was_owned(compiler, slot),
+            .pool = pool,
+            .owned = config_forward_two_way(pool->forward) || before,
+            .steered = is_steered(compiler, pool, before),
         };
         memcpy(service->name, vip->name, sizeof(service->name));
         error = add_service_endpoints(compiler, vip, slot);

@@ -18,7 +18,7 @@
 static struct local_ports *ports_for(uint32_t workers)
 {
     struct local_ports *ports;
-    assert_int_equal(local_ports_create(workers, &ports), ERROR_NONE);
+    assert_int_equal(local_ports_create(workers, NULL, &ports), ERROR_NONE);
     return ports;
 }
 
@@ -26,11 +26,11 @@ static struct local_ports *ports_for(uint32_t workers)
 static uint32_t take_all(struct local_ports *ports, uint32_t worker, uint16_t endpoint,
                          uint8_t *taken)
 {
-    uint16_t port;
-    uint32_t count = 0;
-    for (; local_ports_take(ports, worker, endpoint, &port); count++) {
+    uint32_t count = 0, number;
+    for (; local_ports_take(ports, worker, endpoint, &number); count++) {
+        uint16_t port = local_ports_in_turn(ports, worker, number);
         assert_true(port >= LOCAL_PORTS_FIRST);
-        assert_int_equal(local_ports_owner(ports, port), worker);
+        assert_int_equal(local_ports_owner_in_turn(ports, port), worker);
         assert_int_equal(taken[port], 0);
         taken[port] = 1;
     }
@@ -46,13 +46,41 @@ static void test_workers_share_all_ports_and_never_one(void **state)
         uint32_t all = 0;
         for (uint32_t worker = 0; worker < workers; worker++) {
             uint32_t count = take_all(ports, worker, ENDPOINT, taken);
-            assert_int_equal(count, local_ports_of_worker(ports));
+            assert_int_equal(count, local_ports_of_worker(ports, worker));
             all += count;
         }
+        assert_int_equal(all, local_ports_all(ports));
         // What the header promises.
         assert_true(workers == 1 ? all == 64448 : all >= 54656);
         local_ports_release(ports);
     }
+}
+
+// Of a table of `entries` some are the workers' before others: these have an entry more. Where all
+// have many there is not room for all ports, and where they have few it is not even.
+static void test_workers_have_as_many_as_they_are_said_to(void **state)
+{
+    uint32_t least = UINT32_MAX;
+    for (uint32_t workers = 2; workers <= LOCAL_WORKERS_MAX; workers++) {
+        for (uint32_t entries = 2; entries <= 512; entries *= 2) {
+            if (entries < workers)
+                continue;
+            uint32_t counts[LOCAL_WORKERS_MAX];
+            for (uint32_t worker = 0; worker < workers; worker++)
+                counts[worker] = 64512 / entries * ((entries - worker - 1) / workers + 1);
+            struct local_ports *ports;
+            assert_int_equal(local_ports_create(workers, counts, &ports), ERROR_NONE);
+            for (uint32_t worker = 0; worker < workers; worker++) {
+                uint32_t number, taken = 0;
+                for (; local_ports_take(ports, worker, ENDPOINT, &number); taken++)
+                    assert_true(number < counts[worker]);
+                assert_int_equal(taken, local_ports_of_worker(ports, worker));
+            }
+            least = local_ports_all(ports) < least ? local_ports_all(ports) : least;
+            local_ports_release(ports);
+        }
+    }
+    assert_int_equal(least, 49280); // what the header promises
 }
 
 static void test_a_port_serves_endpoints_of_other_banks_too(void **state)
@@ -60,12 +88,11 @@ static void test_a_port_serves_endpoints_of_other_banks_too(void **state)
     static uint8_t taken[UINT16_MAX + 1];
     struct local_ports *ports = ports_for(2);
     memset(taken, 0, sizeof(taken));
-    uint32_t count = take_all(ports, 1, ENDPOINT, taken);
-    uint16_t port;
-    assert_false(local_ports_take(ports, 1, SAME_BANK, &port));
+    uint32_t count = take_all(ports, 1, ENDPOINT, taken), number;
+    assert_false(local_ports_take(ports, 1, SAME_BANK, &number));
     memset(taken, 0, sizeof(taken));
     assert_int_equal(take_all(ports, 1, OTHER_BANK, taken), count);
-    assert_true(local_ports_take(ports, 0, ENDPOINT, &port)); // the other worker's are free
+    assert_true(local_ports_take(ports, 0, ENDPOINT, &number)); // the other worker's are free
     local_ports_release(ports);
 }
 
@@ -74,13 +101,13 @@ static void test_a_port_rests_as_long_as_there_are_others(void **state)
     struct local_ports *ports = ports_for(1);
     static bool seen[UINT16_MAX + 1];
     memset(seen, 0, sizeof(seen));
-    uint32_t all = local_ports_of_worker(ports);
+    uint32_t all = local_ports_of_worker(ports, 0);
     for (uint32_t i = 0; i < all; i++) {
-        uint16_t port;
-        assert_true(local_ports_take(ports, 0, ENDPOINT, &port));
-        assert_false(seen[port]);
-        seen[port] = true;
-        local_ports_give_back(ports, 0, ENDPOINT, port);
+        uint32_t number;
+        assert_true(local_ports_take(ports, 0, ENDPOINT, &number));
+        assert_false(seen[number]);
+        seen[number] = true;
+        local_ports_give_back(ports, 0, ENDPOINT, number);
     }
     local_ports_release(ports);
 }
@@ -94,10 +121,10 @@ static void test_the_last_free_port_is_found(void **state)
     memset(taken, 0, sizeof(taken));
     uint32_t all = take_all(ports, 2, ENDPOINT, taken);
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-        uint16_t port = (uint16_t)(LOCAL_PORTS_FIRST + numbers[i] % all * 3 + 2), found;
-        local_ports_give_back(ports, 2, ENDPOINT, port);
+        uint32_t number = numbers[i] % all, found;
+        local_ports_give_back(ports, 2, ENDPOINT, number);
         assert_true(local_ports_take(ports, 2, SAME_BANK, &found));
-        assert_int_equal(found, port);
+        assert_int_equal(found, number);
         assert_false(local_ports_take(ports, 2, ENDPOINT, &found));
     }
     local_ports_release(ports);
@@ -108,8 +135,8 @@ static void test_it_is_freed_with_the_last_who_refers_to_it(void **state)
     struct local_ports *ports = ports_for(1);
     local_ports_acquire(ports);
     local_ports_release(ports);
-    uint16_t port;
-    assert_true(local_ports_take(ports, 0, ENDPOINT, &port));
+    uint32_t number;
+    assert_true(local_ports_take(ports, 0, ENDPOINT, &number));
     local_ports_release(ports);
     local_ports_release(NULL);
 }
@@ -117,7 +144,7 @@ static void test_it_is_freed_with_the_last_who_refers_to_it(void **state)
 // What the model knows: who has a port, by bank.
 struct held {
     uint16_t endpoint;
-    uint16_t port;
+    uint32_t number;
 };
 
 struct model {
@@ -132,23 +159,23 @@ struct model {
 static void model_take(struct model *model, uint16_t endpoint)
 {
     uint32_t bank = endpoint % LOCAL_BANKS;
-    uint16_t port;
-    bool taken = local_ports_take(model->ports, model->worker, endpoint, &port);
-    assert_int_equal(taken, model->used_count[bank] < local_ports_of_worker(model->ports));
+    uint32_t number;
+    bool taken = local_ports_take(model->ports, model->worker, endpoint, &number);
+    assert_int_equal(taken,
+                     model->used_count[bank] < local_ports_of_worker(model->ports, model->worker));
     if (!taken)
         return;
-    assert_int_equal(local_ports_owner(model->ports, port), model->worker);
-    assert_int_equal(model->used[bank][port]++, 0);
+    assert_int_equal(model->used[bank][number]++, 0);
     model->used_count[bank]++;
-    model->held[model->held_count++] = (struct held){endpoint, port};
+    model->held[model->held_count++] = (struct held){endpoint, number};
 }
 
 static void model_give_back(struct model *model, uint32_t index)
 {
     struct held held = model->held[index];
     uint32_t bank = held.endpoint % LOCAL_BANKS;
-    local_ports_give_back(model->ports, model->worker, held.endpoint, held.port);
-    model->used[bank][held.port] = 0;
+    local_ports_give_back(model->ports, model->worker, held.endpoint, held.number);
+    model->used[bank][held.number] = 0;
     model->used_count[bank]--;
     model->held[index] = model->held[--model->held_count];
 }
@@ -180,6 +207,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_workers_share_all_ports_and_never_one),
+        cmocka_unit_test(test_workers_have_as_many_as_they_are_said_to),
         cmocka_unit_test(test_a_port_serves_endpoints_of_other_banks_too),
         cmocka_unit_test(test_a_port_rests_as_long_as_there_are_others),
         cmocka_unit_test(test_the_last_free_port_is_found),
