@@ -79,6 +79,7 @@ struct config_punt {
 struct config_port {
     char name[CONFIG_NAME_SIZE];
     char *device;                // "0000:01:00.0" or a DPDK device string "net_af_xdp0,iface=x"
+    uint32_t vlan;               // of its frames, which bear its tag; 0: they bear none
     uint32_t queues;             // receive queues; 0: one a worker
     uint32_t descriptors;        // of each queue
     uint32_t mtu;                // bytes of an IP packet

@@ -4,6 +4,7 @@
 #define INTERFACE_NAME_MAX 15 // IFNAMSIZ with its terminator is 16
 #define DEVICE_TEXT_MAX    255
 #define PUNT_RATE_MAX      10000000
+#define VLAN_MAX           4094 // IEEE 802.1Q, table 9-2: 4095 is reserved
 
 static const struct schema_field route_fields[] = {
     {.key = "to",
@@ -62,8 +63,18 @@ static const struct schema_field port_fields[] = {
      .required = true,
      .most = DEVICE_TEXT_MAX,
      .restart = true,
-     .help = "A PCI address (`0000:01:00.0`) or a DPDK device string "
-             "(`net_af_xdp0,iface=eth1`)."},
+     .help = "A PCI address (`0000:01:00.0`) or a DPDK device string (`net_af_xdp0,iface=eth1`). "
+             "Several ports may have one device, each with a `vlan` of its own."},
+    {.key = "vlan",
+     .type = SCHEMA_COUNT,
+     AT(config_port, vlan),
+     .least = 1,
+     .most = VLAN_MAX,
+     .absent = "frames without a tag",
+     .restart = true,
+     .help = "The VLAN of this port on its device: its frames come and go with that tag. Other "
+             "ports of the device, at most one of them without `vlan`, have the same `queues` and "
+             "`descriptors`. What comes for a VLAN of no port is dropped as `vlan-unknown`."},
     {.key = "queues",
      .type = SCHEMA_COUNT,
      AT(config_port, queues),

@@ -23,25 +23,77 @@ static size_t device_interface(const char *device, char out[static 256])
     return device_name(at ? at + strlen(key) : "", out);
 }
 
+// Two ports on one device: their VLANs tell them apart, and all else of it is the same for both.
+// Whether that is so; else it was told.
+static bool may_share(struct reader *reader, const struct config_port *port,
+                      const struct config_port *earlier)
+{
+    const struct tree_node *node = validate_node_of(reader, &port->device, port);
+    uint32_t line = validate_node_of(reader, &earlier->device, earlier)->line;
+    if (strcmp(port->device, earlier->device) != 0 && port->vlan != earlier->vlan)
+        complain(reader, node,
+                 "the device of line %u with other arguments\nports that share a device write it "
+                 "alike",
+                 line);
+    else if (port->vlan == earlier->vlan && port->vlan > 0)
+        complain(reader, validate_node_of(reader, &port->vlan, port),
+                 "a VLAN that another port has on this device, at line %u\neach port of a device "
+                 "needs a VLAN of its own",
+                 validate_node_of(reader, &earlier->vlan, earlier)->line);
+    else if (port->vlan == earlier->vlan)
+        complain(reader, node,
+                 "a device given twice, as at line %u\neach port needs a device of its own "
+                 "(net_af_xdp0, net_af_xdp1, ...), or a `vlan` of its own on it",
+                 line);
+    else if (port->queues != earlier->queues || port->descriptors != earlier->descriptors)
+        complain(reader, node,
+                 "the device of line %u with other queues\nports that share a device have the same "
+                 "`queues` and `descriptors`",
+                 line);
+    else
+        return true;
+    return false;
+}
+
+// Whether an earlier port has the port's device.
+static bool shares_device(struct reader *reader, uint32_t index)
+{
+    const struct config_port *port = &reader->config->ports[index];
+    char name[256], other_name[256];
+    device_name(port->device, name);
+    bool shares = false;
+    for (uint32_t i = 0; i < index; i++) {
+        const struct config_port *earlier = &reader->config->ports[i];
+        if (validate_is_bad(reader, &earlier->device))
+            continue;
+        device_name(earlier->device, other_name);
+        if (strcmp(name, other_name) != 0)
+            continue;
+        shares = true;
+        if (validate_is_bad(reader, &port->vlan) || validate_is_bad(reader, &earlier->vlan) ||
+            !may_share(reader, port, earlier))
+            break;
+    }
+    return shares;
+}
+
 static void check_port_identities(struct reader *reader)
 {
     const struct config *config = reader->config;
-    struct named names[CONFIG_PORTS_MAX], devices[CONFIG_PORTS_MAX], interfaces[CONFIG_PORTS_MAX];
+    struct named names[CONFIG_PORTS_MAX], interfaces[CONFIG_PORTS_MAX];
     struct named carriers[CONFIG_PORTS_MAX];
-    char device_names[CONFIG_PORTS_MAX][256], carrier_names[CONFIG_PORTS_MAX][256];
-    uint32_t name_count = 0, device_count = 0, interface_count = 0, carrier_count = 0;
+    char carrier_names[CONFIG_PORTS_MAX][256];
+    uint32_t name_count = 0, interface_count = 0, carrier_count = 0;
     for (uint32_t i = 0; i < config->port_count; i++) {
         const struct config_port *port = &config->ports[i];
         if (!validate_is_bad(reader, port->name))
             names[name_count++] = (struct named){port->name, sizeof(port->name),
                                                  validate_node_of(reader, port->name, port)};
-        if (!validate_is_bad(reader, &port->device)) {
-            size_t size = device_name(port->device, device_names[i]);
-            const struct tree_node *node = validate_node_of(reader, &port->device, port);
-            devices[device_count++] = (struct named){device_names[i], size, node};
-            size = device_interface(port->device, carrier_names[i]);
+        if (!validate_is_bad(reader, &port->device) && !shares_device(reader, i)) {
+            size_t size = device_interface(port->device, carrier_names[i]);
             if (carrier_names[i][0])
-                carriers[carrier_count++] = (struct named){carrier_names[i], size, node};
+                carriers[carrier_count++] = (struct named){
+                    carrier_names[i], size, validate_node_of(reader, &port->device, port)};
         }
         if (port->punt.interface[0])
             interfaces[interface_count++] =
@@ -50,8 +102,6 @@ static void check_port_identities(struct reader *reader)
     }
     validate_refuse_twice(reader, names, name_count, "a name given twice",
                           "ports need names of their own");
-    validate_refuse_twice(reader, devices, device_count, "a device given twice",
-                          "each port needs a device of its own (net_af_xdp0, net_af_xdp1, ...)");
     validate_refuse_twice(reader, carriers, carrier_count, "the interface of another port's device",
                           "each port needs an interface of its own behind `iface=`");
     validate_refuse_twice(reader, interfaces, interface_count, "an interface given twice",

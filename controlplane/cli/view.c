@@ -307,11 +307,12 @@ enum error view_ports(const json_t *result, bool all, FILE *out, FILE *notes)
     };
     static const struct view device = {
         .rows = "ports",
-        .column_count = 10,
+        .column_count = 11,
         .columns =
             {
                 {"NAME", "name", VIEW_TEXT, NULL},
                 {"DEVICE", "device", VIEW_TEXT, NULL},
+                {"VLAN", "vlan", VIEW_COUNT, NULL},
                 {"DRIVER", "driver", VIEW_TEXT, NULL},
                 {"MAC", "mac", VIEW_TEXT, NULL},
                 {"MTU", "mtu", VIEW_COUNT, NULL},

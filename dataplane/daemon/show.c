@@ -74,6 +74,7 @@ void show_ports(void *context, const json_t *arguments, struct ipc_reply *reply)
                       "tx_checksum", view.tx_checksum);
         json_object_set_new(item, "steering", json_string(view.steering));
         json_object_set_new(item, "steering_why", json_string(view.steering_why));
+        json_object_set_new(item, "vlan", port->vlan > 0 ? json_integer(port->vlan) : json_null());
         json_object_set_new(item, "rx_packets", number(view.rx_packets));
         json_object_set_new(item, "rx_bytes", number(view.rx_bytes));
         json_object_set_new(item, "tx_packets", number(view.tx_packets));

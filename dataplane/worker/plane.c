@@ -92,8 +92,10 @@ static enum error open_ports(struct plane *plane, char *why)
     const struct config *config = plane->config;
     for (uint32_t p = 0; p < config->port_count; p++) {
         struct port *port;
+        uint32_t carrier = port_carrier_of(config, p), workers = plane->worker_count;
         enum error error =
-            port_open(config, p, plane->worker_count, count_extra_buffers(plane), &port, why);
+            carrier == p ? port_open(config, p, workers, count_extra_buffers(plane), &port, why)
+                         : port_share(config, p, workers, plane->shared.ports[carrier], &port, why);
         if (error)
             return error;
         plane->shared.ports[plane->shared.port_count++] = port;

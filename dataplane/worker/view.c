@@ -81,6 +81,13 @@ void plane_port_view(struct plane *plane, uint32_t index, struct plane_port_view
         .tx_errors = counters.tx_errors,
         .rx_no_buffer = counters.rx_no_buffer,
     };
+    // Of ports that share a device each has its own traffic.
+    if (port->carrier || port->vlans) {
+        view->rx_packets = stats_reader_sum(plane->reader, COUNTER_PORT_RX_PACKETS, index);
+        view->rx_bytes = stats_reader_sum(plane->reader, COUNTER_PORT_RX_BYTES, index);
+        view->tx_packets = stats_reader_sum(plane->reader, COUNTER_PORT_TX_PACKETS, index);
+        view->tx_bytes = stats_reader_sum(plane->reader, COUNTER_PORT_TX_BYTES, index);
+    }
     memcpy(view->mac, port->mac.addr_bytes, sizeof(view->mac));
     view->link_up = plane_look_at_link(plane, index, &view->speed_mbps);
 }

@@ -16,12 +16,14 @@
 static uint32_t receive_port(struct worker *worker, uint16_t index)
 {
     const struct port *port = worker->shared->ports[index];
-    if (worker->index >= port->rx_queues)
+    if (port->carrier || worker->index >= port->rx_queues)
         return 0;
     struct rte_mbuf *packets[STAGE_BURST];
     uint16_t count = rte_eth_rx_burst(port->id, (uint16_t)worker->index, packets, STAGE_BURST);
     meter_lap(&worker->stage.meter, METER_RX, 1, count);
-    if (count)
+    if (count && port->vlans)
+        stage_receive_tagged(&worker->stage, port->vlans, packets, count);
+    else if (count)
         stage_receive(&worker->stage, index, packets, count);
     return count;
 }

@@ -341,6 +341,17 @@ void rig_packet(struct stage_rig *rig, uint16_t port, const struct frame *frame,
     collect(rig, before, outcome);
 }
 
+void rig_tagged(struct stage_rig *rig, const struct port_vlans *vlans, const struct frame *frame,
+                struct outcome *outcome)
+{
+    uint64_t before[DROP_REASONS];
+    memcpy(before, rig->stage.counters.drops, sizeof(before));
+    memset(outcome, 0, sizeof(*outcome));
+    struct rte_mbuf *mbuf = mbuf_of(rig, frame);
+    stage_receive_tagged(&rig->stage, vlans, &mbuf, 1);
+    collect(rig, before, outcome);
+}
+
 void rig_pieces(struct stage_rig *rig, uint16_t port, const struct frame *frame, size_t piece,
                 struct outcome *outcome)
 {

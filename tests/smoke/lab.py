@@ -194,6 +194,21 @@ class Namespace:
             nodad = ["nodad"] if ":" in prefix else []
             self.ip("address", "add", prefix, "dev", interface, *nodad)
 
+    def join_vlan(self, interface, vlan):
+        """The interface's frames are tagged from now on: by a VLAN device that takes its name, or
+        where the kernel has none by programs/vlan.py. Before it gets addresses."""
+        trunk = f"{interface}-trunk"[:15]
+        self.ip("link", "set", interface, "down")
+        self.ip("link", "set", interface, "name", trunk)
+        made = self.ip("link", "add", "link", trunk, "name", interface, "type", "vlan", "id",
+                       str(vlan), check=False)
+        if made.returncode == 0:
+            self.ip("link", "set", trunk, "up")
+        else:
+            self.ip("link", "set", trunk, "name", interface)
+            self.python("vlan", "vlan.py", interface, str(vlan)).wait_for_words("ready")
+        self.ip("link", "set", interface, "up")
+
     def gateway(self, *routers):
         for router in routers:
             self.ip("-6" if ":" in router else "-4", "route", "add", "default", "via", router)
@@ -239,13 +254,15 @@ class Lab:
         """A veth pair between two namespaces, both ends up.
 
         Offloads are off: veth would hand over packets with unfinished checksums and super-frames,
-        which a kernel forgives and a packet plane does not see through.
+        which a kernel forgives and a packet plane does not see through, and VLAN tags beside the
+        frame instead of in it.
         """
         count = ("numrxqueues", str(queues), "numtxqueues", str(queues))
         run(["ip", "link", "add", one_name, "netns", one.name, *count, "type", "veth",
              "peer", "name", other_name, "netns", other.name, *count])
         for end, name in ((one, one_name), (other, other_name)):
-            end.run("ethtool", "-K", name, "tx", "off", "tso", "off", "gso", "off", "gro", "off")
+            end.run("ethtool", "-K", name, "tx", "off", "tso", "off", "gso", "off", "gro", "off",
+                    "txvlan", "off")
             end.ip("link", "set", name, "up")
 
     def segment(self, short):

@@ -10,6 +10,11 @@ themselves.
 
     client .10, appliance .1, members .11 .12 ...: all on 10.3.0.0/24, fd00:3::/64
 
+Trunk, the same networks as VLANs 5 and 6 of one device.
+
+    client .10 ---- front, VLAN 5 --+== .1 appliance, one wire
+    members .11 ... back, VLAN 6 ---+
+
 Far, two ports, for FullNAT: members' router is their own, and knows no way to the clients.
 
     client .10 -- front 10.1.0.0/24 -- .1 appliance .1 -- back 10.2.0.0/24 -- .254 router .1 --
@@ -44,9 +49,12 @@ class Network:
         for index in range(members):
             name = f"s{index + 1}"
             member = lab.namespace(name)
-            lab.plug(self.lan, member, "eth0")
+            self.plug(member, "eth0", back)
             member.address("eth0", *prefixes(back, FIRST_MEMBER + index))
             self.members[name] = member
+
+    def plug(self, namespace, interface, _network):
+        self.lab.plug(self.lan, namespace, interface)
 
     def member_address(self, name, version=4):
         host = FIRST_MEMBER + list(self.members).index(name)
@@ -90,6 +98,32 @@ class Routed(Network):
         return [{"name": "front", "device": device(driver, 0, FRONT),
                  "addresses": list(prefixes(1, 1)), **more},
                 {"name": "back", "device": device(driver, 1, BACK),
+                 "addresses": list(prefixes(2, 1))}]
+
+
+class Trunk(Network):
+    vip = Routed.vip
+    vlan = {1: 5, 2: 6}  # by network
+
+    def __init__(self, lab, members=2):
+        super().__init__(lab, members, back=2)
+        self.wires = [FRONT]
+        self.plug(self.client, "eth0", 1)
+        self.client.address("eth0", *prefixes(1, 10))
+        lab.plug(self.lan, self.plane, FRONT)
+        self.client.gateway(address(1, 1), address(1, 1, 6))
+        for member in self.members.values():
+            member.gateway(address(2, 1), address(2, 1, 6))
+
+    def plug(self, namespace, interface, network):
+        super().plug(namespace, interface, network)
+        namespace.join_vlan(interface, self.vlan[network])
+
+    def ports(self, driver, **more):
+        trunk = device(driver, 0, FRONT)
+        return [{"name": "front", "device": trunk, "vlan": self.vlan[1],
+                 "addresses": list(prefixes(1, 1)), **more},
+                {"name": "back", "device": trunk, "vlan": self.vlan[2],
                  "addresses": list(prefixes(2, 1))}]
 
 

@@ -1,12 +1,15 @@
-"""What ports can do beyond the ordinary: jumbo frames."""
+"""What ports can do beyond the ordinary: jumbo frames, VLANs."""
 
 import harness
-from networks import BACK, FRONT, Routed, address
-from plane import AF_XDP, best_driver
-from servers import Nginx, sample_file
+from lab import wait_until
+from networks import BACK, FRONT, Routed, Trunk, address
+from plane import AF_XDP, TAP, best_driver
+from servers import Nginx, sample_file, start_echo
 
 JUMBO = 3000  # AF_XDP keeps a frame in one page
 FILE_BYTES = 20_000_000
+ETHERNET = 1500
+PUNT = "weir-punt0"
 IPV4, IPV6, ICMP = 20, 40, 8
 
 
@@ -42,6 +45,47 @@ class Ports(harness.LabTest):
         self.assertEqual({}, plane.drops())
         back = {port["name"]: port for port in plane.ask("show", "ports")["ports"]}["back"]
         self.assertGreater(back["rx_bytes"] / back["rx_packets"], 1500, back)
+
+    def test_vlans_share_a_device(self):
+        """NAT between two VLANs of one wire, whole frames and pings; what the kernel has of a port;
+        and a station of a VLAN that is none of ours."""
+        self.vlans_share_a_device(best_driver())
+
+    def test_vlans_share_a_tap_device(self):
+        self.vlans_share_a_device(TAP)
+
+    def vlans_share_a_device(self, driver):
+        network = Trunk(self.lab)
+        content, digest = sample_file(FILE_BYTES, seed=23)
+        for name, member in network.members.items():
+            Nginx(member, name, {"sample": content})
+        config = network.configuration(driver, port={"punt": {"interface": PUNT}})
+        plane = self.plane(network, network.serve(config, "web", 80), driver)
+        start_echo(network.plane, "plane", "tcp", 22)
+        for version, header in ((4, IPV4), (6, IPV6)):
+            network.client.run("ping", "-c", "2", "-i", "0.2", "-W", "2", "-M", "do", "-s",
+                               str(ETHERNET - header - ICMP), address(1, 1, version))
+            network.client.run("ping", "-c", "2", "-i", "0.2", "-W", "2", "-s", "4000",
+                               address(1, 1, version))
+            report = self.client(network.client, "downloads", 2, network.vip[version], 80,
+                                 "/files/sample")
+            self.assert_downloads(report, 2, digest)
+            held = harness.Hold(self, network.client, 2, address(1, 1, version), 22)
+            held.round()
+            self.assertEqual([], held.end()["failed"])
+        # The bridge that a TAP device stands behind speaks without a tag when it likes.
+        untagged = plane.drops().get("vlan-unknown", 0) if driver == TAP else 0
+        self.assertEqual({"vlan-unknown": untagged} if untagged else {}, plane.drops())
+        self.assertEqual([5, 6], [port["vlan"] for port in plane.ask("show", "ports")["ports"]])
+
+        stranger = self.lab.namespace("stranger")
+        self.lab.plug(network.lan, stranger, "eth0")
+        stranger.join_vlan("eth0", 7)
+        stranger.address("eth0", "10.1.0.66/24")
+        stranger.run("ping", "-c", "1", "-W", "1", address(1, 1), check=False)
+        wait_until(lambda: plane.drops().get("vlan-unknown", 0) > untagged, 10,
+                   "a stranger's frames")
+        self.assertEqual({"vlan-unknown"}, set(plane.drops()))
 
 
 if __name__ == "__main__":

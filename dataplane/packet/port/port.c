@@ -34,6 +34,7 @@ struct opening {
     uint32_t workers;
     uint32_t extra_buffers;
     struct rte_eth_dev_info info;
+    uint32_t device_mtu; // what the device is told: the largest of the ports that share it
     struct port *port;
     char *why;
 };
@@ -64,13 +65,18 @@ static void choose_queues(const struct opening *opening)
     port->tx_queues = (uint16_t)tx;
 }
 
+// What the driver has around an IP packet in its largest frame.
+static uint32_t frame_overhead(const struct rte_eth_dev_info *info)
+{
+    bool told = info->max_mtu != UINT16_MAX && info->max_rx_pktlen > info->max_mtu;
+    return told ? info->max_rx_pktlen - info->max_mtu : RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
+}
+
 // DPDK holds the frame against the device's limit, not the MTU alone, and some drivers (net_tap)
 // tell only that one truly.
 static uint32_t mtu_max(const struct rte_eth_dev_info *info)
 {
-    uint32_t overhead = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
-    if (info->max_mtu != UINT16_MAX && info->max_rx_pktlen > info->max_mtu)
-        overhead = info->max_rx_pktlen - info->max_mtu;
+    uint32_t overhead = frame_overhead(info);
     uint32_t fits = info->max_rx_pktlen > overhead ? info->max_rx_pktlen - overhead : 0;
     return RTE_MIN(info->max_mtu, fits);
 }
@@ -80,6 +86,44 @@ static const char *mtu_remedy(const char *driver)
     return strcmp(driver, "net_af_xdp") == 0
                ? "AF_XDP keeps a frame in one page; lower the mtu, or use DPDK's own driver"
                : "set the port's mtu within that";
+}
+
+// An MTU is that of IP packets, and most drivers allow for tags in the frame around one. Where one
+// does not, the packet has to be so much smaller than what it takes; but for a kernel's interface
+// that has tags beside its frames.
+static uint32_t tag_size(const struct opening *opening)
+{
+    const struct rte_eth_dev_info *info = &opening->info;
+    bool beside = info->if_index != 0 && (info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_VLAN_STRIP) &&
+                  (info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_VLAN_INSERT);
+    uint32_t needed = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN + RTE_VLAN_HLEN;
+    bool lacks = opening->port->vlans && !beside && frame_overhead(info) < needed;
+    return lacks ? RTE_VLAN_HLEN : 0;
+}
+
+// The kernel's interfaces have frames of their MTU with a tag without being told.
+static enum error choose_mtu(struct opening *opening)
+{
+    const struct config *config = opening->config;
+    const struct rte_eth_dev_info *info = &opening->info;
+    uint32_t tag = tag_size(opening), carrier = (uint32_t)(opening->want - config->ports);
+    for (uint32_t i = carrier; i < config->port_count; i++) {
+        const struct config_port *want = &config->ports[i];
+        if (port_carrier_of(config, i) != carrier)
+            continue;
+        if (want->mtu < info->min_mtu || want->mtu + tag > mtu_max(info)) {
+            snprintf(opening->why, PORT_WHY_SIZE,
+                     "port %s (%s): mtu %" PRIu32
+                     " is not possible: the device takes %u to %" PRIu32 ": %s",
+                     want->name, want->device, want->mtu, info->min_mtu, mtu_max(info) - tag,
+                     mtu_remedy(opening->port->driver));
+            return ERROR_UNSUPPORTED;
+        }
+        uint32_t needed = want->mtu + (info->if_index == 0 ? tag : 0);
+        opening->device_mtu = RTE_MAX(opening->device_mtu, needed);
+    }
+    opening->port->mtu = (uint16_t)opening->want->mtu;
+    return ERROR_NONE;
 }
 
 static enum error describe(struct opening *opening)
@@ -97,30 +141,25 @@ static enum error describe(struct opening *opening)
                  port->rx_queues == 0 ? "receive" : "send");
         return ERROR_DEVICE;
     }
-    uint32_t mtu = opening->want->mtu;
-    if (mtu < opening->info.min_mtu || mtu > mtu_max(&opening->info)) {
-        snprintf(opening->why, PORT_WHY_SIZE,
-                 "port %s (%s): mtu %" PRIu32 " is not possible: the device takes %u to %" PRIu32
-                 ": %s",
-                 opening->want->name, opening->want->device, mtu, opening->info.min_mtu,
-                 mtu_max(&opening->info), mtu_remedy(port->driver));
-        return ERROR_UNSUPPORTED;
-    }
-    port->mtu = (uint16_t)mtu;
-    return ERROR_NONE;
+    return choose_mtu(opening);
 }
 
 // A packet received here may wait in the transmit queue of any port, so each pool is good for all
 // of them.
 static uint32_t count_buffers(const struct opening *opening)
 {
-    uint32_t workers = opening->workers;
+    const struct config *config = opening->config;
+    uint32_t workers = opening->workers, carrier = (uint32_t)(opening->want - config->ports);
     uint32_t own = RTE_MAX(opening->want->descriptors, QUEUE_BUFFERS_MIN);
     uint32_t buffers = opening->port->rx_queues * own;
-    for (uint32_t i = 0; i < opening->config->port_count; i++)
-        buffers += workers * RTE_MAX(opening->config->ports[i].descriptors, QUEUE_BUFFERS_MIN);
-    if (opening->want->punt.interface[0] != '\0')
-        buffers += workers * PORT_PUNT_DESCRIPTORS;
+    for (uint32_t i = 0; i < config->port_count; i++) {
+        const struct config_port *other = &config->ports[i];
+        uint32_t their_carrier = port_carrier_of(config, i);
+        if (their_carrier == i)
+            buffers += workers * RTE_MAX(other->descriptors, QUEUE_BUFFERS_MIN);
+        if (their_carrier == carrier && other->punt.interface[0] != '\0')
+            buffers += workers * PORT_PUNT_DESCRIPTORS;
+    }
     buffers += opening->extra_buffers;
     buffers += (workers + 1) * (CACHE_BUFFERS + CACHE_BUFFERS / 2);
     return buffers;
@@ -136,10 +175,10 @@ static uint64_t buffer_bytes(uint32_t room)
 
 // The default headroom suits the outer headers of IPIP. The kernel keeps a headroom of its own in
 // an AF_XDP frame, which must lie, with the mbuf, within one page.
-static uint32_t buffer_room(const struct port *port)
+static uint32_t buffer_room(const struct opening *opening)
 {
-    bool xdp = strcmp(port->driver, "net_af_xdp") == 0;
-    uint32_t room = RTE_PKTMBUF_HEADROOM + port->mtu + FRAME_OVERHEAD;
+    bool xdp = strcmp(opening->port->driver, "net_af_xdp") == 0;
+    uint32_t room = RTE_PKTMBUF_HEADROOM + opening->device_mtu + FRAME_OVERHEAD;
     if (xdp)
         room += XDP_PACKET_HEADROOM;
     room = RTE_MAX(RTE_ALIGN_CEIL(room, RTE_CACHE_LINE_SIZE), (uint32_t)RTE_MBUF_DEFAULT_BUF_SIZE);
@@ -152,7 +191,7 @@ static enum error create_buffers(const struct opening *opening)
 {
     struct port *port = opening->port;
     uint32_t count = count_buffers(opening);
-    uint32_t room = buffer_room(port);
+    uint32_t room = buffer_room(opening);
     char name[RTE_MEMPOOL_NAMESIZE];
     snprintf(name, sizeof(name), "port%u", port->id);
     port->buffers = rte_pktmbuf_pool_create(name, count, CACHE_BUFFERS, 0, (uint16_t)room,
@@ -168,8 +207,21 @@ static enum error create_buffers(const struct opening *opening)
     return ERROR_NO_MEMORY;
 }
 
-// Only offloads that tell about frames or fill in what we ask for; none that merges, splits or
-// strips. RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE is not for us: it promises that all mbufs of a queue
+// Of tags, where a port of the device has one. A device that has no part in it leaves it to
+// stage/vlan.c.
+static void choose_vlan_offloads(const struct opening *opening, struct rte_eth_conf *conf)
+{
+    struct port *port = opening->port;
+    uint64_t rx = opening->info.rx_offload_capa;
+    port->tx_inserts_vlan = (opening->info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_VLAN_INSERT) != 0;
+    if (port->tx_inserts_vlan)
+        conf->txmode.offloads |= RTE_ETH_TX_OFFLOAD_VLAN_INSERT;
+    conf->rxmode.offloads |= rx & (RTE_ETH_RX_OFFLOAD_VLAN_STRIP | RTE_ETH_RX_OFFLOAD_VLAN_FILTER);
+    port->rx_filters_vlans = (rx & RTE_ETH_RX_OFFLOAD_VLAN_FILTER) != 0;
+}
+
+// Only offloads that tell about frames or fill in what we ask for; none that merges or splits.
+// RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE is not for us: it promises that all mbufs of a queue
 // come from one pool, and we send those of other ports.
 static void choose_offloads(const struct opening *opening, struct rte_eth_conf *conf)
 {
@@ -196,8 +248,10 @@ static void choose_offloads(const struct opening *opening, struct rte_eth_conf *
 static enum error configure(const struct opening *opening)
 {
     struct port *port = opening->port;
-    struct rte_eth_conf conf = {.rxmode.mtu = port->mtu};
+    struct rte_eth_conf conf = {.rxmode.mtu = opening->device_mtu};
     choose_offloads(opening, &conf);
+    if (port->vlans)
+        choose_vlan_offloads(opening, &conf);
     int result = rte_eth_dev_configure(port->id, port->rx_queues, port->tx_queues, &conf);
     if (result < 0)
         return fail(opening, "its configuration is refused", result);
@@ -219,7 +273,7 @@ static enum error configure(const struct opening *opening)
         return fail(opening, "its queues are refused", result);
 
     // Devices without an MTU of their own take what comes.
-    result = rte_eth_dev_set_mtu(port->id, port->mtu);
+    result = rte_eth_dev_set_mtu(port->id, (uint16_t)opening->device_mtu);
     if (result < 0 && result != -ENOTSUP)
         return fail(opening, "its MTU is refused", result);
     result = rte_eth_macaddr_get(port->id, &port->mac);
@@ -240,6 +294,8 @@ enum error port_open(const struct config *config, uint32_t index, uint32_t worke
                               .why = why};
     CHECK(opening.port);
     snprintf(opening.port->name, sizeof(opening.port->name), "%s", opening.want->name);
+    opening.port->vlan = (uint16_t)opening.want->vlan;
+    opening.port->vlans = port_vlans_create(config, index);
 
     char said[PORT_WHY_SIZE];
     enum error error = port_device_attach(opening.want->device, &opening.port->id, said);
@@ -264,12 +320,15 @@ detach:
     port_device_detach(opening.port->id);
     rte_mempool_free(opening.port->buffers);
 free_port:
+    free(opening.port->vlans);
     free(opening.port);
     return error;
 }
 
 enum error port_start(struct port *port, char *why)
 {
+    if (port->carrier)
+        return ERROR_NONE;
     port_eal_log_forget();
     int result = rte_eth_dev_start(port->id);
     if (result < 0) {
@@ -284,6 +343,8 @@ enum error port_start(struct port *port, char *why)
     if (result < 0 && result != -ENOTSUP)
         log_warning("no multicast, so no IPv6 neighbours may be heard",
                     LOG_STRING("port", port->name), LOG_STRING("why", rte_strerror(-result)));
+    if (port->rx_filters_vlans)
+        port_vlans_pass(port);
     return ERROR_NONE;
 }
 
@@ -291,14 +352,17 @@ void port_stop(struct port *port)
 {
     CHECK(!port->stopped);
     port_punt_close(port);
-    port_device_detach(port->id);
+    if (!port->carrier)
+        port_device_detach(port->id);
     port->stopped = true;
 }
 
 void port_close(struct port *port)
 {
     CHECK(port->stopped);
-    rte_mempool_free(port->buffers);
+    if (!port->carrier)
+        rte_mempool_free(port->buffers);
+    free(port->vlans);
     free(port);
 }
 

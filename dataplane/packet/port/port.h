@@ -36,6 +36,16 @@ enum port_steering {
 };
 #define PORT_STEERING_WHY_SIZE 128
 
+// Which port of a device has a VLAN: an index of the configuration's ports, by the VLAN's number; 0
+// stands for frames without a tag.
+#define PORT_VLANS     4096
+#define PORT_VLAN_NONE UINT8_MAX
+_Static_assert(CONFIG_PORTS_MAX <= PORT_VLAN_NONE, "a VLAN's port lies in 8 bits");
+
+struct port_vlans {
+    uint8_t ports[PORT_VLANS];
+};
+
 struct port {
     char name[CONFIG_NAME_SIZE];
     uint16_t id;        // DPDK's
@@ -46,6 +56,13 @@ struct port {
     bool rx_checks_ipv4; // the device marks IPv4 header checksums good or bad
     bool rx_checks_l4;
     bool tx_ipv4_checksum; // the device can fill in IPv4 header checksums
+    // Ports may share a device, each with its VLAN. The first of them opens it, polls it and has
+    // its map of VLANs.
+    const struct port *carrier; // that one, where it is another one; borrowed
+    uint16_t vlan;              // tag of what is sent, 0: none
+    bool tx_inserts_vlan;       // the device puts the tag in
+    bool rx_filters_vlans;      // the device must be told which VLANs to let through
+    struct port_vlans *vlans;   // NULL: the device is one port's alone and has no tags; owned
     bool punts;
     bool stopped;
     uint16_t punt_id;            // DPDK port of the TAP interface
@@ -68,6 +85,11 @@ struct port {
 // that somebody has, ERROR_DEVICE with what DPDK said.
 enum error port_open(const struct config *config, uint32_t index, uint32_t workers,
                      uint32_t extra_buffers, struct port **port, char *why);
+// The first port that has the device of config->ports[index]: itself, or one to share it with.
+uint32_t port_carrier_of(const struct config *config, uint32_t index);
+// The same as port_open() for a port that shares the device of `carrier`, which is open.
+enum error port_share(const struct config *config, uint32_t index, uint32_t workers,
+                      const struct port *carrier, struct port **port, char *why);
 enum error port_start(struct port *port, char *why);
 // Gives the punt interface the addresses that `to` has and `from` has not, and takes those away
 // that only `from` has. Without one it does nothing. On an error nothing has changed.
@@ -75,7 +97,7 @@ enum error port_change_addresses(struct port *port, const struct config_port *fr
                                  const struct config_port *to, char *why);
 // Stops, closes and unplugs the device, started or not, and the punt interface: leaves no TAP
 // interface and no XDP program, and no queue of this port holds an mbuf of any pool. No worker may
-// use the port. Only port_close() may follow.
+// use the port, nor another one that shares its device. Only port_close() may follow.
 void port_stop(struct port *port);
 // Frees the pool and the port. Only after port_stop() of all ports, and when nobody will touch an
 // mbuf of it any more.

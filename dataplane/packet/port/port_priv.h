@@ -39,6 +39,12 @@ bool port_can_spread(const struct rte_eth_dev_info *info, uint32_t queues, uint3
 int port_rss_table_set(uint16_t id, uint32_t size, uint32_t entries, uint32_t workers);
 int port_rss_table_check(uint16_t id, uint32_t size, uint32_t entries, uint32_t workers);
 
+// vlans.c: the map of the VLANs that ports have on the device of config->ports[index]; NULL where
+// none of them has one.
+struct port_vlans *port_vlans_create(const struct config *config, uint32_t index);
+// Lets their frames through the device's own filter, once the device has started.
+void port_vlans_pass(const struct port *port);
+
 // xdp_sockets.c: after the queues of a device are set up, and after the device is closed.
 void port_xdp_sockets_note(uint16_t id);
 void port_xdp_sockets_close(uint16_t id);

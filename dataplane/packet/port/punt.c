@@ -120,8 +120,8 @@ enum error port_punt_open(const struct config_port *config, uint32_t workers, st
     ignore_overflow_signal();
     const uint8_t *mac = port->mac.addr_bytes;
     char device[96];
-    snprintf(device, sizeof(device), "net_tap_weir%u,iface=%s,mac=%02x:%02x:%02x:%02x:%02x:%02x",
-             port->id, interface, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+    snprintf(device, sizeof(device), "net_tap_weir%u_%u,iface=%s,mac=%02x:%02x:%02x:%02x:%02x:%02x",
+             port->id, port->vlan, interface, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
     char said[PORT_WHY_SIZE];
     enum error error = port_device_attach(device, &port->punt_id, said);
     if (error) {

@@ -108,7 +108,8 @@ static void add_devices(const struct config *config, struct system_args *args)
     char address[PORT_PCI_ADDRESS_SIZE];
     bool pci = false;
     for (uint32_t i = 0; i < config->port_count; i++) {
-        if (!port_device_pci_address(config->ports[i].device, address))
+        if (!port_device_pci_address(config->ports[i].device, address) ||
+            port_carrier_of(config, i) != i)
             continue;
         args_add(args, "-a");
         args_add(args, config->ports[i].device);

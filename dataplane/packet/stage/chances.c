@@ -4,6 +4,7 @@
 // which follows from the configuration alone; a member that does not know the connection sends the
 // packet on. Such flows are not remembered here, since only their members know whose they are.
 #include "dataplane/packet/stage/stage_priv.h"
+#include "dataplane/packet/wire/vlan.h"
 
 bool chances_wanted(const struct newcomer *newcomer, const struct tables_pool *pool)
 {
@@ -57,7 +58,7 @@ uint8_t *chances_wrap(const struct stage *stage, struct rte_mbuf *mbuf, uint8_t 
                       const struct chances *chances)
 {
     uint32_t list_size = gue_hops_size(chances->count, ip_is_v4(&member->address));
-    inner = make_room(mbuf, inner, WIRE_TUNNEL_ROOM + list_size);
+    inner = make_room(mbuf, inner, WIRE_VLAN_TAG_SIZE + WIRE_TUNNEL_ROOM + list_size);
     if (!inner)
         return NULL;
     bool device_sums = stage->ports[member->out_port]->tx_ipv4_checksum;

@@ -72,16 +72,23 @@ static enum drop_reason make_whole(struct rte_mbuf *mbuf)
     return rte_pktmbuf_linearize(mbuf) == 0 ? DROP_NONE : DROP_ETHERNET_PIECES;
 }
 
+static enum drop_reason parse(struct packet *packet)
+{
+    const struct rte_mbuf *mbuf = packet->mbuf;
+    return wire_parse(span_of(packet->frame, rte_pktmbuf_data_len(mbuf)), rte_pktmbuf_pkt_len(mbuf),
+                      known_from_device(mbuf), &packet->wire);
+}
+
 static void classify_packet(const struct stage *stage, struct packet *packet)
 {
     struct rte_mbuf *mbuf = packet->mbuf;
     enum drop_reason reason = device_found_fault(mbuf);
     if (reason == DROP_NONE && mbuf->nb_segs > 1)
         reason = make_whole(mbuf);
-    struct span headers = span_of(packet->frame, rte_pktmbuf_data_len(mbuf));
     if (reason == DROP_NONE)
-        reason =
-            wire_parse(headers, rte_pktmbuf_pkt_len(mbuf), known_from_device(mbuf), &packet->wire);
+        reason = parse(packet);
+    if (reason == DROP_NONE && packet->wire.kind == WIRE_OTHER && vlan_untag_priority(packet))
+        reason = parse(packet);
     if (reason == DROP_NONE && !frame_is_ours(stage, packet))
         reason = DROP_ETHERNET_FOREIGN;
     if (reason != DROP_NONE)

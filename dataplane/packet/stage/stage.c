@@ -110,11 +110,12 @@ void stage_flush_port(struct stage *stage, uint16_t index)
         hand_over_box(stage, box, index, port->tx_queues, HANDOFF_TRANSMIT);
         return;
     }
-    // Sent packets are the device's: their bytes are counted before.
+    uint32_t tag_size = port->vlan ? vlan_tag(stage, port, box) : 0;
+    // Sent packets are the device's: their bytes are counted before, and tags not at all.
     uint64_t bytes = bytes_of(box->packets, box->count);
     uint32_t sent =
         rte_eth_tx_burst(port->id, (uint16_t)stage->worker, box->packets, (uint16_t)box->count);
-    bytes -= bytes_of(box->packets + sent, box->count - sent);
+    bytes -= bytes_of(box->packets + sent, box->count - sent) + (uint64_t)sent * tag_size;
     stats_add(&stage->counters.port_tx_packets[index], sent);
     stats_add(&stage->counters.port_tx_bytes[index], bytes);
     for (uint32_t i = sent; i < box->count; i++)

@@ -129,6 +129,11 @@ void stage_expire(struct stage *stage);
 // mbufs.
 void stage_receive(struct stage *stage, uint16_t port, struct rte_mbuf **packets, uint32_t count);
 
+// The same for packets of a device that ports share, or whose frames are tagged: each goes to the
+// port that has its VLAN, without its tag.
+void stage_receive_tagged(struct stage *stage, const struct port_vlans *vlans,
+                          struct rte_mbuf **packets, uint32_t count);
+
 // The same for packets that another worker handed over: each has its own port.
 void stage_receive_handed(struct stage *stage, const struct handoff_message *messages,
                           uint32_t count);

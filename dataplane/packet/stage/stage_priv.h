@@ -87,6 +87,14 @@ void observe_stage_ended(struct stage *stage, struct burst *burst, enum meter_st
 void observe_leaving(struct stage *stage, struct burst *burst, uint32_t index);
 void observe_left(struct stage *stage, struct burst *burst, uint32_t index);
 
+// vlan.c: puts the port's tag on what is about to be sent, and drops what has no room for it.
+// Returns by how many bytes each packet grew: none where the device puts the tag in.
+uint32_t vlan_tag(struct stage *stage, const struct port *port, struct outbox *box);
+
+// Of a frame with a tag that names no VLAN, but a priority alone, makes one without. False: it is
+// not such a frame.
+bool vlan_untag_priority(struct packet *packet);
+
 // stage.c: a packet without a verdict.
 void packet_init(struct packet *packet, struct rte_mbuf *mbuf, uint16_t port, bool handed);
 // stage.c: a packet for stage_walk().

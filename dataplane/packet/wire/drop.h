@@ -9,6 +9,8 @@
     X(DROP_ETHERNET_OVERSIZE, "ethernet-oversize", "longer than 65535 bytes")                      \
     X(DROP_ETHERNET_PIECES, "ethernet-pieces", "in several buffers, and more than the MTU's room") \
     X(DROP_ETHERNET_FOREIGN, "ethernet-foreign", "sent to another station's MAC address")          \
+    X(DROP_VLAN_UNKNOWN, "vlan-unknown",                                                           \
+      "of a VLAN, or without one, that no port of its device has")                                 \
     X(DROP_ARP_MALFORMED, "arp-malformed", "ARP that is cut short or not for IPv4 over Ethernet")  \
     X(DROP_IPV4_TRUNCATED, "ipv4-truncated", "fewer bytes than the IPv4 header says")              \
     X(DROP_IPV4_MALFORMED, "ipv4-malformed", "IPv4 header impossible, or source routed")           \

@@ -144,6 +144,7 @@ static const struct edit edits[] = {
     {"device: net_null0", "device: net_null9", "ports.a.device: net_null0 -> net_null9\n"},
     {"queues: 1, ", "", "ports.a.queues: 1 -> (none)\n"},
     {"descriptors: 512", "descriptors: 1024", "ports.a.descriptors: 512 -> 1024\n"},
+    {"queues: 1, ", "queues: 1, vlan: 7, ", "ports.a.vlan: (none) -> 7\n"},
     {"mtu: 2000", "mtu: 1500", "ports.a.mtu: 2000 -> 1500\n"},
     {"interface: t0", "interface: t1", "ports.a.punt.interface: t0 -> t1\n"},
     {", punt: {interface: t0, rate: 5/s}", "", "ports.a.punt.interface: t0 -> (none)\n"},

@@ -133,6 +133,21 @@ static const struct relation relations[] = {
      "4:12 a name given twice, as at line 3: `a`\n"
      "4:24 a device given twice, as at line 3: `net_tap0,iface=y`\n"
      "4:61 an interface given twice, as at line 3: `t`"},
+    {"node: {name: n, cores: 0}\nports:\n  - {name: a, device: 'net_tap0,iface=x', vlan: 5}\n"
+     "  - {name: b, device: 'net_tap0,iface=x', vlan: 6}\n"
+     "  - {name: c, device: 'net_tap0,iface=x'}\n"
+     "  - {name: d, device: 'net_tap0,iface=x', vlan: 6}\n"
+     "  - {name: e, device: net_tap0, vlan: 7}\n"
+     "  - {name: f, device: 'net_tap0,iface=x', vlan: 8, queues: 1}\n"
+     "  - {name: g, device: 'net_tap0,iface=x', vlan: 9, descriptors: 64}\n"
+     "  - {name: h, device: 'net_tap0,iface=x'}\n"
+     "  - {name: i, device: 'net_tap1,iface=x', vlan: 5}\n",
+     "6:49 a VLAN that another port has on this device, at line 4: `6`\n"
+     "7:23 the device of line 3 with other arguments: `net_tap0`\n"
+     "8:24 the device of line 3 with other queues: `net_tap0,iface=x`\n"
+     "9:24 the device of line 3 with other queues: `net_tap0,iface=x`\n"
+     "10:24 a device given twice, as at line 5: `net_tap0,iface=x`\n"
+     "11:24 the interface of another port's device, as at line 3: `net_tap1,iface=x`"},
     {"node: {name: n, cores: 0}\nports:\n  - {name: a, device: x, addresses: [10.0.0.1/24, "
      "10.0.0.2/24, 10.0.0.1/24]}\n  - {name: b, device: y, addresses: 10.9.0.3/8}\n",
      "3:64 an address given twice, as at line 3: `10.0.0.1/24`\n"
