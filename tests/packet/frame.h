@@ -39,6 +39,10 @@ struct frame_spec {
     uint16_t source_port;
     uint16_t destination_port;
     uint8_t tcp_flags; // 0: ACK
+    bool tcp_numbers;  // the next two count; else they are what they may be
+    uint32_t tcp_sequence;
+    uint32_t tcp_acknowledged;
+    uint16_t tcp_window; // 0: 0xffff
     bool udp_without_checksum;
     uint8_t icmp_type;
     uint8_t icmp_code;

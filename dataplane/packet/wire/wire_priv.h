@@ -25,9 +25,13 @@ enum {
     IPV6_NEXT_HEADER = 6,
     IPV6_HOP_LIMIT = 7,
 
+    TCP_SEQUENCE = 4,
+    TCP_ACKNOWLEDGED = 8,
     TCP_DATA_OFFSET = 12,
     TCP_FLAGS = 13,
+    TCP_WINDOW = 14,
     TCP_CHECKSUM = 16,
+    TCP_URGENT = 18,
 
     UDP_LENGTH = 4,
     UDP_CHECKSUM = 6,
