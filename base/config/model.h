@@ -140,6 +140,12 @@ static inline bool config_forward_tunnels(enum config_forward forward)
            forward == CONFIG_FORWARD_GUE;
 }
 
+// How a FullNAT member learns the client's address.
+enum config_client_address {
+    CONFIG_CLIENT_ADDRESS_NONE,     // it sees the local address alone
+    CONFIG_CLIENT_ADDRESS_PROXY_V2, // from a header in front of the connection's first byte
+};
+
 enum config_member_state {
     CONFIG_MEMBER_ACTIVE,
     CONFIG_MEMBER_DRAIN, // keeps its established flows, gets no new ones
@@ -164,6 +170,7 @@ struct config_pool {
     char name[CONFIG_NAME_SIZE];
     enum config_balancer balancer;
     enum config_forward forward;
+    enum config_client_address client_address;
     uint64_t slow_start_ns; // until a member that returns gets its whole share; 0: at once
     struct config_affinity affinity;
     uint32_t second_chance; // members besides a flow's own that may know it; 0: none are asked

@@ -14,6 +14,7 @@ const char *const schema_words_balancer[] = {"maglev",
                                              "failover",
                                              NULL};
 const char *const schema_words_forward[] = {"nat", "direct", "ipip", "gre", "gue", "fullnat", NULL};
+const char *const schema_words_client_address[] = {"none", "proxy-v2", NULL};
 const char *const schema_words_member_state[] = {"active", "drain", NULL};
 
 static const struct schema_field member_fields[] = {
@@ -121,6 +122,16 @@ static const struct schema_field pool_fields[] = {
              "of the member's IP version that the member takes off: `ipip` (20 bytes over IPv4, 40 "
              "over IPv6), `gre` (4 more) and `gue` (UDP to port 6080, 12 more: spreads over the "
              "member's queues, and passes networks that route only UDP and TCP)."},
+    {.key = "client-address",
+     .type = SCHEMA_WORD,
+     AT(config_pool, client_address),
+     .words = schema_words_client_address,
+     .initial = "none",
+     .help = "Only with `forward: fullnat`, whose members see a local address: how they learn the "
+             "client's. `proxy-v2`: the first bytes of each TCP connection are a header of the "
+             "PROXY protocol, version 2, which the server must expect. Members are told before "
+             "the client's first byte, also where the server speaks first; Fast Open and "
+             "Multipath TCP are not offered to clients. A change counts for new connections."},
     {.key = "slow-start",
      .type = SCHEMA_DURATION,
      AT(config_pool, slow_start_ns),

@@ -372,6 +372,31 @@ static void check_second_chance(struct reader *reader, const struct config_pool 
     check_second_chance_members(reader, pool);
 }
 
+// What telling members the client's address asks of a pool and its vips.
+static void check_client_address(struct reader *reader, uint32_t pool_index)
+{
+    const struct config *config = reader->config;
+    const struct config_pool *pool = &config->pools[pool_index];
+    if (pool->client_address == CONFIG_CLIENT_ADDRESS_NONE ||
+        validate_is_bad(reader, &pool->client_address))
+        return;
+    if (pool->forward != CONFIG_FORWARD_FULLNAT && !validate_is_bad(reader, &pool->forward))
+        complain(reader, validate_node_of(reader, &pool->client_address, pool),
+                 "told to members that see it themselves: `forward: %s` keeps the client's "
+                 "address\nleave it out, or use `forward: fullnat`",
+                 config_forward_text(pool->forward));
+    for (uint32_t i = 0; i < config->vip_count; i++) {
+        const struct config_vip *vip = &config->vips[i];
+        if (vip->pool == pool_index && vip->protocol != CONFIG_PROTOCOL_TCP &&
+            !validate_is_bad(reader, &vip->protocol))
+            complain(reader, validate_node_of(reader, &vip->pool, vip),
+                     "a pool whose members are told the client's address in TCP connections (line "
+                     "%u)\nuse another pool for `protocol: %s`, without `client-address`",
+                     validate_node_of(reader, &pool->client_address, pool)->line,
+                     config_protocol_text(vip->protocol));
+    }
+}
+
 static void check_pool(struct reader *reader, uint32_t pool_index, bool networks_known)
 {
     const struct config *config = reader->config;
@@ -379,6 +404,7 @@ static void check_pool(struct reader *reader, uint32_t pool_index, bool networks
     check_member_identities(reader, pool);
     check_balancer(reader, pool);
     check_second_chance(reader, pool);
+    check_client_address(reader, pool_index);
     for (uint32_t i = 0; i < pool->member_count; i++) {
         const struct config_member *member = &pool->members[i];
         check_member_port(reader, pool_index, member);

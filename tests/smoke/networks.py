@@ -152,7 +152,7 @@ class Far(Network):
         lab.wire(self.client, "eth0", self.plane, FRONT, queues)
         self.client.address("eth0", *prefixes(1, 10))
         self.near = lab.segment("near")
-        lab.plug(self.near, self.plane, BACK)
+        self.join_back()
         self.router = lab.namespace("router")
         lab.plug(self.near, self.router, "eth0")
         lab.plug(self.lan, self.router, "eth1")
@@ -162,6 +162,9 @@ class Far(Network):
         for member in self.members.values():
             member.gateway(address(4, 1), address(4, 1, 6))
 
+    def join_back(self):
+        self.lab.plug(self.near, self.plane, BACK)
+
     def ports(self, driver, **more):
         return [{"name": "front", "device": device(driver, 0, FRONT),
                  "addresses": list(prefixes(1, 1)), **more},
@@ -169,3 +172,19 @@ class Far(Network):
                  "addresses": list(prefixes(2, 1)),
                  "gateway": [address(2, 254), address(2, 254, 6)],
                  "local-addresses": list(self.local.values())}]
+
+
+class Lossy(Far):
+    """The same, with a wire that loses frames between the appliance and the members' router."""
+
+    def __init__(self, lab, percent, seed):
+        self.percent, self.seed = percent, seed
+        super().__init__(lab)
+
+    def join_back(self):
+        wire = self.lab.namespace("wire")
+        self.lab.wire(wire, "one", self.plane, BACK)
+        self.lab.plug(self.near, wire, "other")
+        self.loss = wire.python("lossy", "lossy.py", "one", "other", str(self.percent),
+                                str(self.seed))
+        self.loss.wait_for_words("ready")

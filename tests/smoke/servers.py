@@ -17,7 +17,8 @@ pid {folder}/nginx.pid;
 error_log stderr warn;
 events {{ worker_connections 4096; }}
 http {{
-    access_log off;
+    log_format clients "$proxy_protocol_addr $proxy_protocol_port $remote_addr";
+    access_log {log};
     default_type application/octet-stream;
     server_tokens off;
     client_body_temp_path {folder}/body;
@@ -26,8 +27,8 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     server {{
-        listen {port} backlog=1024;
-        listen [::]:{port} backlog=1024;
+        listen {port} backlog=1024{listens};
+        listen [::]:{port} backlog=1024{listens};
         add_header X-Served-By {name} always;
         root {folder}/files;
         location = / {{ default_type text/plain; return 200 "{name}\\n"; }}
@@ -40,21 +41,30 @@ http {{
 
 class Nginx:
     """nginx in a namespace: `/` says its name, `/files/NAME` gives a file as fast as it goes,
-    `/slow/NAME` gives it at `slow_rate` bytes a second."""
+    `/slow/NAME` gives it at `slow_rate` bytes a second. `told`: connections begin with a header of
+    the PROXY protocol, and clients() is what they said."""
 
-    def __init__(self, namespace, name, files=None, port=80, slow_rate="256k"):
+    def __init__(self, namespace, name, files=None, port=80, slow_rate="256k", told=False):
         self.folder = namespace.lab.path(f"nginx-{name}")
         os.makedirs(os.path.join(self.folder, "files"))
         for file_name, content in (files or {}).items():
             with open(os.path.join(self.folder, "files", file_name), "wb") as file:
                 file.write(content)
         configuration = os.path.join(self.folder, "nginx.conf")
+        self.log = os.path.join(self.folder, "clients.log")
         with open(configuration, "w", encoding="ascii") as file:
             file.write(NGINX_CONFIGURATION.format(folder=self.folder, name=name, port=port,
-                                                  slow_rate=slow_rate))
+                                                  slow_rate=slow_rate,
+                                                  log=f"{self.log} clients" if told else "off",
+                                                  listens=" proxy_protocol" if told else ""))
         self.process = namespace.start("nginx", find_program("nginx"), "-e", "stderr",
                                        "-p", self.folder, "-c", configuration)
         wait_for_listener(namespace, self.process, port)
+
+    def clients(self):
+        """Of each request: [the client's address, its port, who sent it]."""
+        with open(self.log, encoding="ascii") as file:
+            return [line.split() for line in file]
 
 
 def wait_for_listener(namespace, process, port, protocol="tcp"):

@@ -120,6 +120,7 @@ static enum drop_reason begin_fullnat(struct stage *stage, const struct newcomer
                                       struct flow_pair *pair, struct flow **flow)
 {
     const struct tables_member *member = &stage->tables->members[pair->member];
+    pair->introduction = (uint8_t)introduction_of(member, newcomer->protocol);
     enum drop_reason reason = fullnat_borrow(stage, member, newcomer->hash, pair);
     if (reason != DROP_NONE)
         return reason;

@@ -65,6 +65,8 @@
       "Ports of a local address that flows have.")                                                \
     X(COUNTER_LOCAL_REFUSALS, local_refusals, "weir_local_refusals_total", STATS_COUNTER,         \
       TABLES_LOCAL_SLOTS, "Times a new flow found no free port at a local address.")              \
+    X(COUNTER_INTRODUCTIONS, introductions, "weir_introductions_total", STATS_COUNTER, 1,         \
+      "Headers of the PROXY protocol sent to members, repeated ones included.")                   \
     X(COUNTER_AFFINITIES_EVICTED, affinities_evicted, "weir_affinity_evictions_total",            \
       STATS_COUNTER, 1, "Clients whose member was forgotten early, for want of room.")            \
     X(COUNTER_UNTRACKED, untracked, "weir_untracked_packets_total", STATS_COUNTER, 1,             \

@@ -9,9 +9,8 @@ static uint32_t ip_size(const struct packet *packet)
     return (uint32_t)packet->wire.end - packet->wire.l3_offset;
 }
 
-// The last step of every forwarding: fits the port, and the next hop's MAC.
-static void send_to(struct stage *stage, struct packet *packet, uint16_t out_port,
-                    struct neighbour_view next_hop)
+void forward_send(struct stage *stage, struct packet *packet, uint16_t out_port,
+                  struct neighbour_view next_hop)
 {
     const struct port *port = stage->ports[out_port];
     packet->out_port = out_port;
@@ -120,9 +119,11 @@ static void translate_to_member(struct packet *packet, const struct ip_address *
 // NAT towards a client. An error may come from any router on the members' side, whose address means
 // nothing to a client (RFC 5508 section 4.2.2): it comes from the service as all else does.
 static void translate_to_client(struct packet *packet, const struct tables_service *service,
-                                const struct flow_pair *pair)
+                                struct flow_pair *pair)
 {
     if (!packet->about) {
+        if (pair->introduction)
+            introduction_answered(packet, pair);
         wire_rewrite_source(packet->frame, &packet->wire, &service->address, service->port);
         if (!is_fullnat(pair))
             return;
@@ -134,9 +135,14 @@ static void translate_to_client(struct packet *packet, const struct tables_servi
     struct icmp_error_change change = {.source = &service->address,
                                        .quoted_destination = &service->address,
                                        .quoted_destination_port = service->port};
+    struct wire_addition addition;
     if (is_fullnat(pair)) {
         change.destination = change.quoted_source = &pair->client;
         change.quoted_source_port = pair->client_port;
+    }
+    if (pair->introduction > INTRODUCTION_AWAITED) {
+        addition = introduction_addition(pair);
+        change.quoted_addition = &addition;
     }
     icmp_error_translate(packet->frame, &packet->wire, packet->about, &change);
 }
@@ -154,7 +160,7 @@ static bool prepare_for_member(struct stage *stage, struct packet *packet,
     if (!route_through(stage, packet, member->ip_size_max))
         return false;
     translate_to_member(packet, &member->address, member->port ? member->port : service->port);
-    return true;
+    return !packet->pair->introduction || packet->about || introduce(stage, packet, packet->pair);
 }
 
 // What is to be split gets its outer headers afterwards.
@@ -169,7 +175,7 @@ static void go_out(struct stage *stage, struct packet *packet, uint16_t out_port
         return;
     }
     if (!tunnel || encapsulate(stage, packet, &stage->tables->members[tunnel]))
-        send_to(stage, packet, out_port, hop);
+        forward_send(stage, packet, out_port, hop);
 }
 
 void forward_piece(struct stage *stage, struct packet *piece)
@@ -189,10 +195,10 @@ void forward_to_member(struct stage *stage, struct packet *packet, uint32_t memb
     packet->service = (uint16_t)service_slot;
     packet->member = (uint16_t)member_slot;
 
+    packet->next_hop = member->next_hop;
     uint32_t bytes = rte_pktmbuf_pkt_len(packet->mbuf);
     if (!prepare_for_member(stage, packet, member, service))
         return;
-    packet->next_hop = member->next_hop;
     go_out(stage, packet, member->out_port, neighbour_view(stage->neighbours, member->neighbour),
            config_forward_tunnels((enum config_forward)member->forward) ? (uint16_t)member_slot
                                                                         : 0);

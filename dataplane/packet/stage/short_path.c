@@ -243,6 +243,23 @@ static inline void send_to(struct stage *stage, struct rte_mbuf *mbuf, uint8_t *
     outbox_add(stage, out_port, mbuf);
 }
 
+// What an introduction that is complete asks of a plain packet, of either side. False: it is not
+// complete, or the packet is about another connection.
+static __attribute__((noinline)) bool go_on_introduced(const struct plain *plain, uint8_t *frame,
+                                                       const struct flow_pair *pair, bool reply)
+{
+    const struct wire_addition addition = introduction_addition(pair);
+    if (!addition.taken || plain->wire.tcp_flags & WIRE_TCP_SYN)
+        return false;
+    uint8_t *tcp = frame + (plain->wire.v4 ? WIRE_SHORT_V4_L4 : WIRE_SHORT_V6_L4);
+    uint32_t ip_header_size = plain->wire.v4 ? WIRE_IPV4_SIZE : WIRE_IPV6_SIZE;
+    if (!reply)
+        wire_stream_shift(tcp, addition.size);
+    else if (plain->wire.tcp_flags & WIRE_TCP_ACK)
+        wire_stream_unshift(tcp, plain->wire.ip_size - ip_header_size, &addition);
+    return true;
+}
+
 // A client's packet to a member, of a flow where there is one. False: it needs more than the short
 // way.
 static inline bool send_to_member(struct stage *stage, struct rte_mbuf *mbuf,
@@ -268,6 +285,8 @@ static inline bool send_to_member(struct stage *stage, struct rte_mbuf *mbuf,
         if (UNLIKELY(plain->wire.ttl <= 1))
             return false;
         const struct flow_pair *pair = flow_pair_of(stage->flows, flow);
+        if (UNLIKELY(pair->introduction) && !go_on_introduced(plain, frame, pair, false))
+            return false;
         const struct wire_sides sides = {
             .source = &pair->answered,
             .source_port = pair->answered_port,
@@ -310,6 +329,8 @@ static inline bool send_to_client(struct stage *stage, struct rte_mbuf *mbuf,
     const struct tables_service *service = &stage->tables->services[pair->service];
     uint8_t *frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
     if (is_fullnat(pair)) {
+        if (UNLIKELY(pair->introduction) && !go_on_introduced(plain, frame, pair, true))
+            return false;
         const struct wire_sides sides = {
             .source = &service->address,
             .source_port = service->port,

@@ -5,6 +5,7 @@
 #include "dataplane/packet/stage/stage.h"
 #include "dataplane/packet/wire/fragment.h"
 #include "dataplane/packet/wire/icmp_error.h"
+#include "dataplane/packet/wire/stream.h"
 
 enum verdict {
     VERDICT_NONE,           // no stage has decided yet
@@ -40,7 +41,7 @@ struct packet {
     struct neighbour_view hop;      // of VERDICT_SPLIT: who next_hop is
     uint16_t tunnel;                // of VERDICT_SPLIT: the member whose it is, 0: none
     uint16_t size_max;              // 0: it fits
-    const struct flow_pair *pair;   // while it is forwarded: of a two-way flow its record
+    struct flow_pair *pair;         // while it is forwarded: of a two-way flow its record
     uint16_t local;                 // FullNAT: slot of the local address
     struct ip_address far_side;     // FullNAT: what took the sender's, or the receiver's, place
     const struct icmp_error *about; // while an ICMP error is forwarded: what it is about
@@ -202,6 +203,11 @@ uint8_t *chances_wrap(const struct stage *stage, struct rte_mbuf *mbuf, uint8_t 
                       uint32_t inner_size, const struct tables_member *member,
                       const struct chances *chances);
 
+// forward.c: the last step of every forwarding: fits the port, and the next hop's MAC. What is held
+// needs packet->next_hop.
+void forward_send(struct stage *stage, struct packet *packet, uint16_t out_port,
+                  struct neighbour_view next_hop);
+
 // forward.c: one packet to a member, or a member's reply to a client. Of an ICMP error (`about`)
 // the packet that it quotes was sent the other way. To a FullNAT member packet->pair is needed.
 void forward_to_member(struct stage *stage, struct packet *packet, uint32_t member_slot,
@@ -220,6 +226,25 @@ static inline bool is_fullnat(const struct flow_pair *pair)
 {
     return pair->local != 0;
 }
+
+// introduce.c: how far a member has been told who the client is. What is not 0 is more than the
+// rewriting of addresses and ports.
+enum introduction {
+    INTRODUCTION_NONE,     // it is not told, or has nothing to be told
+    INTRODUCTION_AWAITED,  // the header: its SYN-ACK was not seen
+    INTRODUCTION_DUE,      // nothing was sent behind the SYN
+    INTRODUCTION_SENT,     // but nothing of the client's behind it
+    INTRODUCTION_FOLLOWED, //
+    INTRODUCTION_TAKEN,    // the member has acknowledged it
+};
+enum introduction introduction_of(const struct tables_member *member, uint8_t protocol);
+// What was put in front of the client's stream, once the member's SYN-ACK was seen.
+struct wire_addition introduction_addition(const struct flow_pair *pair);
+// A client's packet of a flow with an introduction, its addresses already rewritten. False: it has
+// been dropped.
+bool introduce(struct stage *stage, struct packet *packet, struct flow_pair *pair);
+// The same of a member's.
+void introduction_answered(const struct packet *packet, struct flow_pair *pair);
 
 // A piece of a packet with VERDICT_SPLIT: it gets a verdict of its own.
 void forward_piece(struct stage *stage, struct packet *piece);

@@ -36,6 +36,7 @@ struct tables_member {
     uint16_t weight;            // as configured
     uint8_t held_back;          // of its weight, in BALANCE_STEPS
     uint8_t list_size;          // bytes kept free on the way for a second chance's hops
+    uint8_t client_address;     // enum config_client_address
     uint32_t pool;              // slot of its pool
     uint64_t returned_ns;       // when it began to get flows, while it warms up; 0: it is warm
     struct ip_address next_hop; // whose slot `neighbour` is

@@ -141,6 +141,7 @@ static enum error compile_member(struct compiler *compiler, const struct config_
         .address = from->address,
         .port = network_port(from->port),
         .forward = (uint8_t)pool->forward,
+        .client_address = (uint8_t)pool->client_address,
         .pool = into->slot,
     };
     memcpy(member->name, from->name, sizeof(member->name));

@@ -253,6 +253,12 @@ static uint64_t translate_quoted(uint8_t *frame, bool v4, const struct icmp_erro
         replace_address(ip, v4, false, change->quoted_destination, &addresses, &message);
         replace(l4 + 2, &change->quoted_destination_port, 2, &ports, &message);
     }
+    if (change->quoted_addition && error->protocol == IPPROTO_TCP) {
+        uint8_t sequence[4];
+        store_be32(sequence,
+                   wire_stream_unshifted(wire_stream_sequence(l4), change->quoted_addition));
+        replace(l4 + TCP_SEQUENCE, sequence, sizeof(sequence), &ports, &message);
+    }
     if (v4)
         change_field(ip + IPV4_CHECKSUM, addresses, false, &message);
     bool udp = error->protocol == IPPROTO_UDP;

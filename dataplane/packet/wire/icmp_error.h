@@ -4,7 +4,7 @@
 // is read through the cursor, and its checksums are changed by difference where they are quoted.
 #pragma once
 
-#include "dataplane/packet/wire/parse.h"
+#include "dataplane/packet/wire/stream.h"
 
 // The packet that an error is about, of TCP or UDP.
 struct icmp_error {
@@ -38,6 +38,7 @@ struct icmp_error_change {
     const struct ip_address *quoted_destination;
     uint16_t quoted_source_port;
     uint16_t quoted_destination_port;
+    const struct wire_addition *quoted_addition; // of a TCP segment; NULL: nothing was added
 };
 
 // An error of our own.

@@ -13,6 +13,9 @@
         "failed"}
     client.py upload BYTES HOST PORT
         so many bytes to an echo server, all of which must come back: {"back"}
+    client.py greet COUNT HOST PORT BYTES
+        COUNT connections at once to a greeter, so many bytes over each: {"right", "failed"}. Right
+        is who is greeted with its own address and port, and HOST and PORT, and told what it sent.
     client.py trickle 0 HOST PORT
         a few requests a second until it is ended: nothing is printed
     client.py hold COUNT HOST PORT FILE [udp]
@@ -148,6 +151,43 @@ def upload(size, host, port):
     return {"back": back}
 
 
+def line_of(connection):
+    line = b""
+    while not line.endswith(b"\n"):
+        more = connection.recv(4096)
+        if not more:
+            raise OSError(f"closed after {line!r}")
+        line += more
+    return line.decode().split()
+
+
+def greeted(host, port, size, results, index):
+    try:
+        with socket.create_connection((host, port), TIMEOUT_SECONDS) as connection:
+            connection.settimeout(TIMEOUT_SECONDS)
+            address, own_port = connection.getsockname()[:2]
+            greeting, expected = line_of(connection), [address, str(own_port), host, str(port)]
+            data = os.urandom(size)
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+            told, sent = line_of(connection), [str(size), hashlib.sha256(data).hexdigest()]
+            if greeting != expected or told != sent:
+                raise OSError(f"greeted {greeting}, told {told}, not {expected}, {sent}")
+    except OSError as error:
+        results[index] = f"{type(error).__name__}: {error}"
+
+
+def greet(count, host, port, size):
+    results = [None] * count
+    threads = [threading.Thread(target=greeted, args=(host, port, int(size), results, index))
+               for index in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return {"right": results.count(None), "failed": [result for result in results if result]}
+
+
 def trickle(_, host, port):
     while True:
         fetch(host, port, "/", [None], 0)
@@ -200,7 +240,8 @@ def hold(count, host, port, path, protocol="tcp"):
 def main():
     what, count, host, port = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
     actions = {"downloads": downloads, "udp": udp, "path_mtu": path_mtu, "spray": spray,
-               "connect": connect, "trickle": trickle, "hold": hold, "upload": upload}
+               "connect": connect, "trickle": trickle, "hold": hold, "upload": upload,
+               "greet": greet}
     print(json.dumps(actions[what](count, host, port, *sys.argv[5:])))
 
 

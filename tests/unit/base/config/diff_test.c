@@ -74,6 +74,7 @@ static const struct change changes[] = {
      "pools.other.name: (none) -> other\n"
      "pools.other.balancer: (none) -> maglev\n"
      "pools.other.forward: (none) -> nat\n"
+     "pools.other.client-address: (none) -> none\n"
      "pools.web.balancer: maglev -> round-robin\n"
      "pools.web.members.s1.weight: 1 -> 9\n"
      "pools.web.members.s2.name: s2 -> (none)\n"

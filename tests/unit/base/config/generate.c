@@ -91,7 +91,10 @@ static void generate_pool(struct generator *g, uint32_t pool)
               1 + below(g, 32));
     if (balancer != 1)
         MAYBE(g, "    slow-start: %us\n", 1 + below(g, 9999));
-    fprintf(g->out, "    forward: %s\n    members:\n", forwards[forward]);
+    fprintf(g->out, "    forward: %s\n", forwards[forward]);
+    if (forward == 5)
+        MAYBE(g, "    client-address: none\n");
+    fputs("    members:\n", g->out);
     uint32_t members = 1 + below(g, 20);
     for (uint32_t i = 0; i < members; i++) {
         fprintf(g->out, "      - address: 10.%u.1.%u\n", below(g, g->ports), i + 1);

@@ -166,7 +166,7 @@ static const struct wrong wrong_files[] = {
      "1:1 unknown key in the file: `nodes` | did you mean `node`?"},
     {NODE PORTS "pools: [{name: w, xyzzy: 1}]\n",
      "3:19 unknown key in pools[]: `xyzzy` | keys known here: name, balancer, forward, "
-     "slow-start, affinity, second-chance, members"},
+     "client-address, slow-start, affinity, second-chance, members"},
     {"node: {name: n, cores: [0], memory: 1GiB, memory: 2GiB}\n" PORTS,
      "1:43 a key for the second time: `memory` | it is given at line 1 already; remove one"},
     {"node: {name: n}\n" PORTS, "1:7 node has no `cores` | add `cores:` to it"},

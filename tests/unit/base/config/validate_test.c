@@ -72,6 +72,21 @@ static const struct relation relations[] = {
      "4:51 a link-local address: `fe80::1`\n"
      "5:78 a local address given twice, as at line 5: `10.1.0.8`\n"
      "6:39 a local address of a port: `10.1.0.8`"},
+    // Members that are told the client's address.
+    {"node: {name: n, cores: 0}\n"
+     "ports:\n"
+     "  - {name: a, device: x, addresses: 10.0.0.1/24, local-addresses: 10.0.0.3}\n"
+     "pools:\n"
+     "  - {name: w, forward: fullnat, client-address: proxy-v2, members: [{address: 10.0.0.2}]}\n"
+     "  - {name: x, forward: nat, client-address: proxy-v2, members: [{address: 10.0.0.2}]}\n"
+     "  - {name: y, forward: nat, client-address: none, members: [{address: 10.0.0.2}]}\n"
+     "vips:\n"
+     "  - {name: u, address: 10.0.0.9, port: 80, protocol: udp, pool: y}\n"
+     "  - {name: v, address: 10.0.0.9, port: 80, protocol: tcp, pool: w}\n"
+     "  - {name: w, address: 10.0.0.9, port: 81, protocol: udp, pool: w}\n",
+     "6:45 told to members that see it themselves: `forward: nat` keeps the client's address: "
+     "`proxy-v2`\n"
+     "11:65 a pool whose members are told the client's address in TCP connections (line 5): `w`"},
     // A second chance.
     {BEGINNING "pools: [{name: w, forward: gue, balancer: ring, second-chance: 29,\n"
                "         members: [{address: 10.1.0.2}]}]\n",

@@ -1,0 +1,175 @@
+// How a FullNAT member learns who the client is, which it sees as a local address of ours.
+//
+// PROXY protocol, version 2: a header in front of the first byte of the client's stream. Where that
+// is, the member's SYN-ACK says, which nobody but the member can make up: from then on nothing of
+// the client's passes without the header in front of it. The acknowledgement that ends the
+// handshake carries it, so that a server that speaks first has it, too, and where that segment is
+// lost the member sends its SYN-ACK again, as ever, and the client acknowledges once more. In front
+// of data it is a segment of its own, so that none grows beyond what its way carries.
+//
+// The header is not kept and not timed: a member that does not acknowledge it acknowledges nothing
+// behind it either, so the client sends its first bytes again, and with them goes the header again.
+// Once it is acknowledged all that is left is to add its size to the client's sequence numbers, and
+// to take it from what the member acknowledges, which the short path does.
+#include "dataplane/packet/stage/stage_priv.h"
+#include "dataplane/packet/wire/proxy.h"
+#include "dataplane/packet/wire/stream.h"
+
+enum introduction introduction_of(const struct tables_member *member, uint8_t protocol)
+{
+    bool header = member->client_address == CONFIG_CLIENT_ADDRESS_PROXY_V2;
+    return header && protocol == IPPROTO_TCP ? INTRODUCTION_AWAITED : INTRODUCTION_NONE;
+}
+
+struct wire_addition introduction_addition(const struct flow_pair *pair)
+{
+    return (struct wire_addition){
+        .begins = pair->stream_begins,
+        .size = wire_proxy_size(ip_is_v4(&pair->client)),
+        .taken = pair->introduction == INTRODUCTION_TAKEN,
+    };
+}
+
+static uint32_t write_header(const struct stage *stage, const struct flow_pair *pair, uint8_t *out)
+{
+    const struct tables_service *service = &stage->tables->services[pair->service];
+    const struct wire_proxy proxy = {
+        .client = &pair->client,
+        .service = &service->address,
+        .client_port = pair->client_port,
+        .service_port = service->port,
+    };
+    return wire_proxy_write(out, &proxy);
+}
+
+// Into a segment without data.
+static bool carry_header(struct stage *stage, struct packet *packet, const struct flow_pair *pair)
+{
+    uint8_t header[WIRE_PROXY_SIZE_MAX];
+    uint32_t size = write_header(stage, pair, header);
+    uint32_t padding = rte_pktmbuf_data_len(packet->mbuf) - packet->wire.end;
+    rte_pktmbuf_trim(packet->mbuf, (uint16_t)padding);
+    if (!rte_pktmbuf_append(packet->mbuf, (uint16_t)size)) {
+        packet_drop(packet, DROP_NO_BUFFER);
+        return false;
+    }
+    wire_stream_append(packet->frame, &packet->wire, header, size);
+    stats_add(stage->counters.introductions, 1);
+    return true;
+}
+
+// In a segment of its own, which goes where the packet is to go, in front of it.
+static bool send_header(struct stage *stage, struct packet *packet, const struct flow_pair *pair)
+{
+    uint8_t header[WIRE_PROXY_SIZE_MAX];
+    uint32_t size = write_header(stage, pair, header);
+    struct rte_mbuf *mbuf = rte_pktmbuf_alloc(stage->ports[packet->in_port]->buffers);
+    if (!mbuf || rte_pktmbuf_tailroom(mbuf) < WIRE_STREAM_FRAME_MAX(WIRE_PROXY_SIZE_MAX)) {
+        rte_pktmbuf_free(mbuf);
+        packet_drop(packet, DROP_NO_BUFFER);
+        return false;
+    }
+    struct packet ahead = *packet;
+    ahead.mbuf = mbuf;
+    ahead.frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
+    ahead.size_max = 0;
+    uint32_t frame_size =
+        wire_stream_write(ahead.frame, packet->frame, &packet->wire, pair->stream_begins,
+                          span_of(header, size), &ahead.wire);
+    rte_pktmbuf_append(mbuf, (uint16_t)frame_size);
+    const struct tables_member *member = &stage->tables->members[pair->member];
+    forward_send(stage, &ahead, member->out_port,
+                 neighbour_view(stage->neighbours, member->neighbour));
+    stage_dispatch(stage, &ahead);
+    stats_add(stage->counters.introductions, 1);
+    return true;
+}
+
+// A SYN carries nothing in front of the header, nor makes the member take it so.
+static bool open_plainly(struct packet *packet)
+{
+    if (packet->wire.fragment) {
+        packet_drop(packet, DROP_FRAGMENT);
+        return false;
+    }
+    uint32_t cut = wire_stream_plain_syn(packet->frame, &packet->wire);
+    packet->wire.end = (uint16_t)(packet->wire.end - cut);
+    if (cut > 0)
+        rte_pktmbuf_trim(packet->mbuf,
+                         (uint16_t)(rte_pktmbuf_data_len(packet->mbuf) - packet->wire.end));
+    return true;
+}
+
+// A segment of the client's that begins where its stream does, before the member has acknowledged
+// the header.
+static bool begin_stream(struct stage *stage, struct packet *packet, struct flow_pair *pair)
+{
+    uint8_t *tcp = packet->frame + packet->wire.l4_offset;
+    uint32_t added = introduction_addition(pair).size;
+    if (packet->wire.tcp_flags & WIRE_TCP_RST) {
+        if (pair->introduction != INTRODUCTION_DUE)
+            wire_stream_shift(tcp, added);
+        return true;
+    }
+    if (wire_stream_occupies(packet->frame, &packet->wire) == 0) {
+        if (pair->introduction == INTRODUCTION_FOLLOWED) {
+            wire_stream_shift(tcp, added); // of an acknowledgement that was overtaken
+            return true;
+        }
+        pair->introduction = INTRODUCTION_SENT;
+        return carry_header(stage, packet, pair);
+    }
+    // The first time right behind the header that an acknowledgement carried; when it comes again,
+    // either may be lost.
+    bool behind = pair->introduction == INTRODUCTION_SENT;
+    pair->introduction = INTRODUCTION_FOLLOWED;
+    if (!behind && !send_header(stage, packet, pair))
+        return false;
+    wire_stream_shift(tcp, added);
+    return true;
+}
+
+bool introduce(struct stage *stage, struct packet *packet, struct flow_pair *pair)
+{
+    if (packet->wire.tcp_flags & WIRE_TCP_SYN)
+        return open_plainly(packet);
+    if (pair->introduction == INTRODUCTION_AWAITED)
+        return true; // of a connection that the member does not have
+    uint8_t *tcp = packet->frame + packet->wire.l4_offset;
+    const struct wire_addition addition = introduction_addition(pair);
+    int32_t offset = wire_stream_offset(&addition, wire_stream_sequence(tcp));
+    if (!addition.taken && offset == 0)
+        return begin_stream(stage, packet, pair);
+    if (addition.taken || offset > 0)
+        wire_stream_shift(tcp, addition.size);
+    return true; // else in front of the stream: who asks whether the member is there
+}
+
+// The member's SYN-ACK says where the client's stream begins; of another connection, elsewhere.
+static void answer_syn(struct flow_pair *pair, uint8_t *tcp)
+{
+    uint32_t begins = wire_stream_acknowledged(tcp);
+    if (pair->introduction == INTRODUCTION_AWAITED || begins != pair->stream_begins) {
+        pair->stream_begins = begins;
+        pair->introduction = INTRODUCTION_DUE;
+    }
+    wire_stream_narrow(tcp, introduction_addition(pair).size);
+}
+
+void introduction_answered(const struct packet *packet, struct flow_pair *pair)
+{
+    uint8_t *tcp = packet->frame + packet->wire.l4_offset;
+    uint8_t flags = packet->wire.tcp_flags;
+    if (!(flags & WIRE_TCP_ACK))
+        return;
+    if (flags & WIRE_TCP_SYN) {
+        answer_syn(pair, tcp);
+        return;
+    }
+    if (pair->introduction == INTRODUCTION_AWAITED)
+        return;
+    struct wire_addition addition = introduction_addition(pair);
+    if (wire_stream_offset(&addition, wire_stream_acknowledged(tcp)) >= (int32_t)addition.size)
+        pair->introduction = INTRODUCTION_TAKEN;
+    wire_stream_unshift(tcp, (size_t)packet->wire.end - packet->wire.l4_offset, &addition);
+}

@@ -1,0 +1,70 @@
+"""Members that are told who the client is by the PROXY protocol: nginx logs it, a server that
+speaks first greets with it, and whole uploads and downloads pass behind it, through loss, too."""
+
+import harness
+from harness import url
+from networks import Far, Lossy
+from plane import best_driver
+from servers import Nginx, sample_file, wait_for_listener
+
+FILE_BYTES = 2_000_000
+DOWNLOADS = 4
+GREETINGS = 40
+UPLOAD_BYTES = 200_000
+
+
+class Introduce(harness.LabTest):
+    def setUp(self):
+        super().setUp()
+        self.content, self.digest = sample_file(FILE_BYTES, seed=15)
+
+    def serve(self, network):
+        self.servers = []
+        for name, member in network.members.items():
+            self.servers.append(Nginx(member, name, {"sample": self.content}, told=True))
+            greeter = member.python("greeter", "greeter.py", "::", "25")
+            wait_for_listener(member, greeter, 25)
+        driver = best_driver()
+        config = network.configuration(driver)
+        told = {"forward": "fullnat", "client-address": "proxy-v2"}
+        network.serve(config, "web", 80, **told)
+        network.serve(config, "mail", 25, **told)
+        return self.plane(network, config, driver)
+
+    def assert_greeted(self, network, size):
+        for version in (4, 6):
+            report = self.client(network.client, "greet", GREETINGS, network.vip[version], 25, size)
+            self.assertEqual((GREETINGS, []), (report["right"], report["failed"]), report)
+
+    def test_servers_know_their_clients(self):
+        network = Far(self.lab)
+        self.serve(network)
+        for version in (4, 6):
+            said = self.curl(network.client, url(network.vip[version], "/files/sample"),
+                             "--output", "/dev/null", "--write-out", "%{local_ip} %{local_port}")
+            seen = [entry for server in self.servers for entry in server.clients()]
+            self.assertIn(said.split() + [network.local[version]],
+                          [entry[:2] + [entry[2].removeprefix("::ffff:")] for entry in seen])
+        self.assert_greeted(network, UPLOAD_BYTES)
+        for version in (4, 6):
+            report = self.client(network.client, "downloads", DOWNLOADS, network.vip[version], 80,
+                                 "/files/sample")
+            self.assert_downloads(report, DOWNLOADS, self.digest)
+
+    def test_streams_are_whole_through_loss(self):
+        network = Lossy(self.lab, percent=3, seed=16)
+        plane = self.serve(network)
+        self.assert_greeted(network, UPLOAD_BYTES // 4)
+        for version in (4, 6):
+            report = self.client(network.client, "downloads", DOWNLOADS, network.vip[version], 80,
+                                 "/files/sample")
+            self.assert_downloads(report, DOWNLOADS, self.digest)
+        network.loss.stop()
+        counts = harness.json.loads(network.loss.said().splitlines()[-1])
+        self.assertGreater(min(counts["lost"], counts["overtaken"]), 20, counts)
+        self.assertEqual({}, {reason: count for reason, count in plane.drops().items()
+                              if reason.startswith(("no-", "tcp", "l4", "flow"))})
+
+
+if __name__ == "__main__":
+    harness.main()
