@@ -163,7 +163,7 @@ static void every_way_wraps_as_its_format_says(void **state)
         if (ways[i].shim[1] == 41 || strchr(ways[i].vip, ':'))
             spec.extensions[spec.extension_count++] = IPPROTO_DSTOPTS;
         else
-            spec.ipv4_options = (struct span){(const uint8_t[4]){1, 1, 1, 1}, 4};
+            spec.ipv4_options = span_of("\x01\x01\x01\x01", 4);
         if (ways[i].protocol != IPPROTO_UDP || ways[i].outer_v4)
             assert_wrapped(&ways[i], spec);
     }
