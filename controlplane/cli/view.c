@@ -373,7 +373,7 @@ enum error view_pools(const json_t *result, bool all, FILE *out, FILE *notes)
         .rows = "pools",
         .nested = "members",
         .none = "no pools",
-        .column_count = 12,
+        .column_count = 13,
         .columns =
             {
                 {"POOL", "^name", VIEW_TEXT, NULL},
@@ -384,6 +384,7 @@ enum error view_pools(const json_t *result, bool all, FILE *out, FILE *notes)
                 {"WEIGHT", "weight", VIEW_COUNT, NULL},
                 {"STATE", "state", VIEW_TEXT, NULL},
                 {"NEXT-HOP", "next_hop", VIEW_TEXT, NULL},
+                {"PATH-MTU", "path_mtu", VIEW_COUNT, NULL},
                 {"FLOWS", "flows", VIEW_COUNT, NULL},
                 {"FLOWS-CREATED", "flows_created", VIEW_COUNT, NULL},
                 {"PACKETS", "packets", VIEW_COUNT, NULL},

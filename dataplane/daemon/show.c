@@ -150,11 +150,12 @@ static void add_member(void *context, const struct plane_member_view *view)
     }
     const struct config_pool *pool = pool_named(daemon->config, view->pool);
     json_t *item =
-        json_pack("{s:s, s:o, s:i, s:i, s:s, s:s, s:o, s:o, s:o, s:o}", "name", view->name,
+        json_pack("{s:s, s:o, s:i, s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "name", view->name,
                   "address", address_text(&view->address), "port", (int)view->port, "weight",
-                  (int)view->weight, "state", view->state, "next_hop", view->next_hop, "flows",
-                  flows, "packets", counted(daemon, "weir_member_packets_total", view->slot),
-                  "bytes", counted(daemon, "weir_member_bytes_total", view->slot), "flows_created",
+                  (int)view->weight, "state", view->state, "next_hop", view->next_hop, "path_mtu",
+                  view->path_mtu ? json_integer(view->path_mtu) : json_null(), "flows", flows,
+                  "packets", counted(daemon, "weir_member_packets_total", view->slot), "bytes",
+                  counted(daemon, "weir_member_bytes_total", view->slot), "flows_created",
                   counted(daemon, "weir_member_flows_created_total", view->slot));
     json_array_append_new(json_object_get(pool_object(to, view->pool, pool), "members"), item);
 }

@@ -87,6 +87,7 @@ struct plane_member_view {
     uint16_t weight;
     const char *state;    // "active", "slow-start", "drain", "removed"
     const char *next_hop; // "reachable", "incomplete", "failed", "unknown"
+    uint16_t path_mtu;    // of a tunnel's way, where it is less than its port's; else 0
 };
 void plane_walk_members(const struct plane *plane,
                         void (*visit)(void *context, const struct plane_member_view *view),

@@ -5,6 +5,7 @@
 #include "dataplane/packet/stage/registry.h"
 #include "dataplane/packet/steer/steer.h"
 #include "dataplane/worker/drains.h"
+#include "dataplane/worker/paths.h"
 #include "dataplane/worker/plane.h"
 #include "dataplane/worker/worker.h"
 
@@ -32,6 +33,8 @@ struct plane {
     struct registry *endpoints;    // numbers of NAT members' endpoints
     struct registry *locals;       // slots of local addresses
     struct drains drains;
+    struct paths paths;
+    bool paths_changed; // the tables do not say so yet
 
     struct neighbour_table *neighbours;
     struct neighbour_actions actions;
@@ -59,8 +62,9 @@ struct plane {
 enum error plane_publish(struct plane *plane, const struct config *config, uint64_t revision,
                          char *why);
 
-// publish.c: members and vips that left the configuration go once their last flow has ended, and
-// members that warm up get more. No revision of its own: nothing that was asked for changes.
+// publish.c: members and vips that left the configuration go once their last flow has ended,
+// members that warm up get more, and what ways take is told or forgotten. No revision of its own:
+// nothing that was asked for changes.
 void plane_follow_time(struct plane *plane, uint64_t now_ns);
 
 // steering.c: once all ports have started.

@@ -62,6 +62,13 @@ static uint64_t service_flows(void *context, uint32_t slot)
     return sum_of_workers(context, COUNTER_VIP_FLOWS, slot);
 }
 
+static uint16_t path_mtu(void *context, const struct ip_address *member, uint64_t now_ns,
+                         uint64_t *until_ns)
+{
+    const struct plane *plane = context;
+    return paths_mtu(&plane->paths, member, now_ns, until_ns);
+}
+
 static uint64_t local_flows(void *context, uint32_t slot)
 {
     return sum_of_workers(context, COUNTER_LOCAL_PORTS, slot);
@@ -203,6 +210,7 @@ enum error plane_publish(struct plane *plane, const struct config *config, uint6
         .member_flows = member_flows,
         .service_flows = service_flows,
         .local_flows = local_flows,
+        .path_mtu = path_mtu,
         .context = plane,
     };
     // New next hops are asked for at once, from the addresses that the ports have now.
@@ -218,6 +226,7 @@ enum error plane_publish(struct plane *plane, const struct config *config, uint6
     label_counters(plane, old, tables);
     pin_hops(plane, tables, context.now_ns);
     plane->tables = tables;
+    plane->paths_changed = false;
     atomic_store_explicit(&plane->shared.tables, tables, memory_order_release);
     if (old)
         epoch_retire(&plane->shared.epoch, tables_destroy, (void *)(uintptr_t)old);
@@ -247,11 +256,13 @@ static bool slots_are_idle(struct plane *plane)
 void plane_follow_time(struct plane *plane, uint64_t now_ns)
 {
     uint64_t step_ns = plane->tables->next_step_ns;
-    if (!slots_are_idle(plane) && (step_ns == 0 || now_ns < step_ns))
+    bool due = plane->paths_changed || (step_ns > 0 && now_ns >= step_ns);
+    if (!due && !slots_are_idle(plane))
         return;
     char why[PLANE_WHY_SIZE];
     if (plane_publish(plane, plane->config, plane->tables->revision, why) != ERROR_NONE)
-        log_warning("members that left, or that warm up, stay as they are", LOG_STRING("why", why));
+        log_warning("members that left or warm up, and what ways take, stay as they are",
+                    LOG_STRING("why", why));
 }
 
 static bool same_text(const char *a, const char *b)

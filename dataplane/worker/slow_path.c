@@ -172,9 +172,23 @@ static void tell_conflict(const struct plane *plane, const struct news_message *
                 LOG_STRING("port", plane->shared.ports[news->port]->name));
 }
 
+static void take_path(struct plane *plane, const struct news_message *news, uint64_t now_ns)
+{
+    static struct log_limit limit = LOG_LIMIT(5, 10ull * NANOSECONDS_PER_SECOND);
+    if (!paths_learn(&plane->paths, &news->address, news->path_mtu, now_ns))
+        return;
+    plane->paths_changed = true;
+    char address[IP_TEXT_SIZE];
+    log_limited(&limit, LOG_INFO, "the way to a tunnelled member takes less than its port",
+                LOG_STRING("member", ip_format(&news->address, address)),
+                LOG_UINT("mtu", news->path_mtu));
+}
+
 static void take_news(struct plane *plane, const struct news_message *news, uint64_t now_ns)
 {
-    if (news->conflict)
+    if (news->path_mtu)
+        take_path(plane, news, now_ns);
+    else if (news->conflict)
         tell_conflict(plane, news);
     else
         neighbour_learn(plane->neighbours, news->port, &news->address, news->mac, news->solicited,

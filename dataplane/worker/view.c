@@ -135,6 +135,7 @@ void plane_walk_members(const struct plane *plane,
                            .weight = member->weight,
                            .state = member_state(member),
                            .next_hop = neighbour_text(hop.state),
+                           .path_mtu = member->path_mtu,
                        });
     }
 }

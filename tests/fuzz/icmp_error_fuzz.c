@@ -7,7 +7,7 @@
 
 #include "base/byteorder.h"
 #include "base/check.h"
-#include "dataplane/packet/wire/icmp_error.h"
+#include "dataplane/packet/wire/tunnel_error.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/packet/frame.h"
 
@@ -30,8 +30,7 @@ static void check_writing(const uint8_t *data, size_t size)
         return;
     static const uint8_t mac[WIRE_MAC_SIZE] = {2};
     struct ip_address source = example(packet.kind == WIRE_IPV4, 1);
-    for (enum icmp_error_kind kind = ICMP_ERROR_TOO_BIG; kind <= ICMP_ERROR_PORT_UNREACHABLE;
-         kind++) {
+    for (enum icmp_error_kind kind = ICMP_ERROR_TOO_BIG; kind < ICMP_ERROR_KINDS; kind++) {
         uint8_t *out = malloc(ICMP_ERROR_FRAME_MAX);
         CHECK(out);
         uint32_t out_size =
@@ -80,10 +79,41 @@ static void check_translation(uint8_t *frame, size_t size, const struct wire_pac
     CHECK(frame_checksums_are_right(frame, size) == right);
 }
 
+// What is read about a tunnel lies in the frame, and the packet inside makes an error of our own in
+// its place.
+static void check_tunnel(const uint8_t *data, size_t size, const struct wire_packet *packet)
+{
+    struct tunnel_error error;
+    struct icmp_error about;
+    uint32_t sent_size;
+    if (!tunnel_error_read(span_of(data, size), packet, &error))
+        return;
+    CHECK(error.inner > packet->l4_offset && error.inner <= error.inner_end);
+    CHECK(error.inner_end <= packet->end && packet->end <= size);
+    if (error.says == TUNNEL_ERROR_TOO_BIG)
+        CHECK(error.mtu >= TUNNEL_MTU_LEAST_V4 && error.mtu < error.size);
+    struct span inner = span_of(data + error.inner, (size_t)error.inner_end - error.inner);
+    if (icmp_error_read_quoted(inner, error.inner_v4, &about, &sent_size) != DROP_NONE)
+        return;
+    CHECK(about.end <= inner.size && about.l4_offset + 8 <= about.end);
+    uint32_t room = error.inner, quoted = icmp_error_quoted_max(error.inner_v4);
+    quoted = about.end < quoted ? about.end : quoted;
+    CHECK(room >= WIRE_ETHERNET_SIZE + 28u + (error.inner_v4 ? 0 : 20));
+    uint8_t *copy = malloc(room + quoted);
+    CHECK(copy);
+    memcpy(copy, data, room + quoted);
+    uint8_t *ip = icmp_error_wrap(copy + room, quoted, ICMP_ERROR_TOO_BIG, 1400, &about.destination,
+                                  &about.source);
+    CHECK(ip - copy >= WIRE_ETHERNET_SIZE);
+    free(copy);
+}
+
 static void check_frame(const uint8_t *data, size_t size)
 {
     check_writing(data, size);
     struct wire_packet packet;
+    if (parse(data, size, &packet))
+        check_tunnel(data, size, &packet);
     struct icmp_error error;
     if (!parse(data, size, &packet) ||
         icmp_error_read(span_of(data, size), &packet, &error) != DROP_NONE)

@@ -61,6 +61,14 @@ static uint64_t local_flows(void *context, uint32_t slot)
     return rig->stage.counters.local_ports[slot];
 }
 
+static uint16_t path_mtu(void *context, const struct ip_address *member, uint64_t now_ns,
+                         uint64_t *until_ns)
+{
+    const struct stage_rig *rig = context;
+    *until_ns = now_ns + 600 * NANOSECONDS_PER_SECOND;
+    return rig->path_mtu;
+}
+
 static enum error try_compile(struct stage_rig *rig, const struct config *config,
                               struct tables **tables, char *why)
 {
@@ -81,6 +89,7 @@ static enum error try_compile(struct stage_rig *rig, const struct config *config
         .member_flows = member_flows,
         .service_flows = service_flows,
         .local_flows = local_flows,
+        .path_mtu = path_mtu,
         .context = rig,
     };
     return tables_compile(config, &context, tables, why);

@@ -22,6 +22,7 @@ struct stage_rig {
     struct stage stage;
     uint32_t waiting;    // fragments, before this packet
     const char *drained; // "pool/member", or NULL
+    uint16_t path_mtu;   // what is known of the way to every tunnelled member; 0: nothing
     uint64_t now_ns;
 };
 

@@ -75,6 +75,8 @@
       STATS_COUNTER, 1, "Flows forgotten before their handshake was complete, for want of room.") \
     X(COUNTER_ICMP_RELAYED, icmp_relayed, "weir_icmp_errors_relayed_total", STATS_COUNTER, 1,     \
       "ICMP errors about flows that were passed on to members and clients.")                      \
+    X(COUNTER_TUNNEL_ERRORS, tunnel_errors, "weir_tunnel_errors_total", STATS_COUNTER, 1,         \
+      "ICMP errors of routers about packets on their way to a member in a tunnel.")               \
     X(COUNTER_ICMP_SENT, icmp_sent, "weir_icmp_errors_sent_total", STATS_COUNTER, 1,              \
       "ICMP errors of our own about packets that could not go on.")                               \
     X(COUNTER_ICMP_SUPPRESSED, icmp_suppressed, "weir_icmp_errors_suppressed_total",              \

@@ -20,6 +20,8 @@ enum endpoint_kind {
                       // fragments.
     ENDPOINT_VIP,     // a vip's address with any port; value: the port index that answers for it
     ENDPOINT_OWN,     // a port's own address; value: the port's index
+    ENDPOINT_TUNNEL,  // a tunnelled member's address, with port 0 and the outer header's protocol,
+                      // IPIP for both inner versions; value: a member's slot
     ENDPOINT_LOCAL,   // a local address, which FullNAT sends from; value: the port's index
 };
 

@@ -214,30 +214,46 @@ void forward_to_member(struct stage *stage, struct packet *packet, uint32_t memb
 
 struct way {
     uint16_t out_port;
+    uint32_t neighbour; // slot, or NEIGHBOUR_NONE
     struct neighbour_view view;
 };
 
 // Where a packet to an address goes. DROP_NONE: `way` is filled, its view may be of no known
 // neighbour.
 static enum drop_reason way_find(const struct stage *stage, const struct ip_address *destination,
-                                 struct flow_pair *pair, struct packet *packet, struct way *way)
+                                 struct packet *packet, struct way *way)
 {
     const struct route *route = route_lookup(stage->tables->routes, destination);
     if (!route)
         return DROP_NO_ROUTE;
     packet->next_hop = route->on_link ? *destination : route->via;
     way->out_port = (uint16_t)route->port;
-    uint32_t slot = neighbour_find(stage->neighbours, route->port, &packet->next_hop);
+    way->neighbour = neighbour_find(stage->neighbours, route->port, &packet->next_hop);
     way->view = (struct neighbour_view){.state = NEIGHBOUR_INCOMPLETE};
-    if (slot == NEIGHBOUR_NONE)
-        return DROP_NONE;
-    way->view = neighbour_view(stage->neighbours, slot);
-    if (way->view.state == NEIGHBOUR_REACHABLE) {
-        pair->way = way_pack(slot, way->view.generation);
-        pair->way_port = (uint8_t)way->out_port;
-        pair->way_routes = stage->tables->route_generation;
-    }
+    if (way->neighbour != NEIGHBOUR_NONE)
+        way->view = neighbour_view(stage->neighbours, way->neighbour);
     return DROP_NONE;
+}
+
+static void way_remember(const struct stage *stage, const struct way *way, struct flow_pair *pair)
+{
+    if (way->view.state != NEIGHBOUR_REACHABLE)
+        return;
+    pair->way = way_pack(way->neighbour, way->view.generation);
+    pair->way_port = (uint8_t)way->out_port;
+    pair->way_routes = stage->tables->route_generation;
+}
+
+void forward_own(struct stage *stage, struct packet *packet, const struct ip_address *destination)
+{
+    struct way way;
+    enum drop_reason reason = way_find(stage, destination, packet, &way);
+    if (reason == DROP_NONE && ip_size(packet) > stage->tables->ports[way.out_port].mtu)
+        reason = DROP_MTU;
+    if (reason == DROP_NONE)
+        forward_send(stage, packet, way.out_port, way.view);
+    else
+        packet_drop(packet, reason);
 }
 
 void forward_reply(struct stage *stage, struct packet *packet, struct flow_pair *pair)
@@ -250,11 +266,12 @@ void forward_reply(struct stage *stage, struct packet *packet, struct flow_pair 
     packet->member = pair->member;
     struct way way = {.out_port = pair->way_port};
     if (!way_recall(stage, pair, &way.view) || way.view.state != NEIGHBOUR_REACHABLE) {
-        enum drop_reason reason = way_find(stage, &pair->client, pair, packet, &way);
+        enum drop_reason reason = way_find(stage, &pair->client, packet, &way);
         if (reason != DROP_NONE) {
             packet_drop(packet, reason);
             return;
         }
+        way_remember(stage, &way, pair);
     }
     if (!route_through(stage, packet, stage->tables->ports[way.out_port].mtu))
         return;

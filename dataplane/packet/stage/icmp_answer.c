@@ -52,13 +52,21 @@ static bool vip_address(const struct stage *stage, const struct packet *packet,
     return endpoint && endpoint->kind == ENDPOINT_VIP;
 }
 
+bool answer_is_due(struct stage *stage)
+{
+    if (budget_take(&stage->answers, ANSWERS_RATE, ANSWERS_BURST, stage->now_ms))
+        return true;
+    stats_add(stage->counters.icmp_suppressed, 1);
+    return false;
+}
+
 static void answer(struct stage *stage, const struct packet *packet, enum icmp_error_kind kind,
                    uint32_t mtu, const struct ip_address *source)
 {
     const struct port *port = stage->ports[packet->in_port];
-    struct rte_mbuf *mbuf = NULL;
-    if (budget_take(&stage->answers, ANSWERS_RATE, ANSWERS_BURST, stage->now_ms))
-        mbuf = rte_pktmbuf_alloc(port->buffers);
+    if (!answer_is_due(stage))
+        return;
+    struct rte_mbuf *mbuf = rte_pktmbuf_alloc(port->buffers);
     if (!mbuf || rte_pktmbuf_tailroom(mbuf) < ICMP_ERROR_FRAME_MAX) {
         stats_add(stage->counters.icmp_suppressed, 1);
         rte_pktmbuf_free(mbuf);

@@ -113,6 +113,8 @@ static bool is_for_vip(const struct stage *stage, const struct packet *packet)
 
 static void error_packet(struct stage *stage, struct packet *packet)
 {
+    if (tunnel_error(stage, packet))
+        return;
     struct icmp_error error;
     struct span frame = span_of(packet->frame, rte_pktmbuf_data_len(packet->mbuf));
     enum drop_reason reason = icmp_error_read(frame, &packet->wire, &error);

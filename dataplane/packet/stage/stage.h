@@ -35,7 +35,9 @@
 #define STAGE_NEIGHBOUR_BITS 24
 
 // From a worker to the main thread, which keeps the neighbours: a message told where `address` is.
+// Or what the way to a tunnelled member at `address` takes.
 struct news_message {
+    uint16_t path_mtu; // not 0: IP packets of so many bytes, and nothing else counts
     uint8_t mac[6];
     bool solicited;
     bool override;

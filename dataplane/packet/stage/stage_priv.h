@@ -246,6 +246,9 @@ bool introduce(struct stage *stage, struct packet *packet, struct flow_pair *pai
 // The same of a member's.
 void introduction_answered(const struct packet *packet, struct flow_pair *pair);
 
+// A packet of our own, to an address.
+void forward_own(struct stage *stage, struct packet *packet, const struct ip_address *destination);
+
 // A piece of a packet with VERDICT_SPLIT: it gets a verdict of its own.
 void forward_piece(struct stage *stage, struct packet *piece);
 
@@ -268,6 +271,11 @@ void stage_split(struct stage *stage, const struct packet *packet);
 void answer_too_big(struct stage *stage, const struct packet *packet, uint32_t mtu);
 void answer_time_exceeded(struct stage *stage, const struct packet *packet);
 void answer_port_unreachable(struct stage *stage, const struct packet *packet);
+// Whether one more may be sent now; where not, it is counted.
+bool answer_is_due(struct stage *stage);
+
+// tunnel_error.c: an ICMP error. False: it is not about a packet in a tunnel of ours.
+bool tunnel_error(struct stage *stage, struct packet *packet);
 
 // Puts a tunnelled member's outer headers in front of an IP packet, and moves the start of the mbuf
 // to the Ethernet header in front of them, whose addresses are still to be set. Returns that, or

@@ -41,6 +41,7 @@ struct tables_member {
     uint64_t returned_ns;       // when it began to get flows, while it warms up; 0: it is warm
     struct ip_address next_hop; // whose slot `neighbour` is
     _Alignas(64) struct wire_tunnel tunnel; // of tunnels
+    uint16_t path_mtu; // of tunnels: what routers said the way takes; 0: as much as its port
     char name[CONFIG_NAME_SIZE];
     char pool_name[CONFIG_NAME_SIZE];
 };
@@ -132,8 +133,9 @@ struct tables {
     uint32_t local_limit;            //
     struct tables_pool **pools;      // in the configuration's order
     uint32_t pool_count;
-    struct rules *rules;   // NULL: without any
-    uint64_t next_step_ns; // when a member that warms up is to get more; 0: none does
+    struct rules *rules; // NULL: without any
+    // When a member that warms up is to get more, or a path's MTU is to be forgotten; 0: never.
+    uint64_t next_step_ns;
 };
 
 // What the compiler needs besides the configuration. All borrowed.
@@ -157,6 +159,10 @@ struct tables_context {
     uint64_t (*member_flows)(void *context, uint32_t slot);
     uint64_t (*local_flows)(void *context, uint32_t slot);
     uint64_t (*service_flows)(void *context, uint32_t slot);
+    // What routers on the way to a tunnelled member have said that it takes, and until when that is
+    // believed. 0: nothing.
+    uint16_t (*path_mtu)(void *context, const struct ip_address *member, uint64_t now_ns,
+                         uint64_t *until_ns);
     void *context;
 };
 

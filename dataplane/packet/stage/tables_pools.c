@@ -28,11 +28,34 @@ static enum wire_tunnel_kind tunnel_kind(enum config_forward forward)
 // RFC 791: what every network carries whole.
 #define IP_SIZE_LEAST 68u
 
+// The tables are compiled anew at that time, if not before.
+static void step_at(struct compiler *compiler, uint64_t time_ns)
+{
+    uint64_t *first = &compiler->tables->next_step_ns;
+    *first = *first == 0 || time_ns < *first ? time_ns : *first;
+}
+
+// What the way to a tunnelled member takes, which may be less than its port.
+static uint32_t path_mtu(struct compiler *compiler, struct tables_member *member)
+{
+    const struct tables_context *context = compiler->context;
+    uint32_t mtu = compiler->tables->ports[member->out_port].mtu;
+    uint64_t until_ns;
+    uint16_t told =
+        context->path_mtu(context->context, &member->address, context->now_ns, &until_ns);
+    member->path_mtu = told < mtu ? told : 0;
+    if (member->path_mtu == 0)
+        return mtu;
+    step_at(compiler, until_ns);
+    return told;
+}
+
 // What fits the way to a member: less by the outer headers of a tunnel.
-static uint16_t ip_size_max(const struct tables *tables, const struct tables_member *member)
+static uint16_t ip_size_max(struct compiler *compiler, struct tables_member *member)
 {
     enum config_forward forward = (enum config_forward)member->forward;
-    uint32_t mtu = tables->ports[member->out_port].mtu;
+    uint32_t mtu = config_forward_tunnels(forward) ? path_mtu(compiler, member)
+                                                   : compiler->tables->ports[member->out_port].mtu;
     uint32_t outer = config_forward_tunnels(forward)
                          ? wire_tunnel_size(tunnel_kind(forward), &member->address)
                          : 0;
@@ -79,7 +102,7 @@ static enum error reach_member(struct compiler *compiler, const struct config_po
             (uint8_t)gue_hops_size(pool->second_chance + 1, ip_is_v4(&from->address));
     const struct ip_address *hop = route->on_link ? &from->address : &route->via;
     member->next_hop = *hop;
-    member->ip_size_max = ip_size_max(compiler->tables, member);
+    member->ip_size_max = ip_size_max(compiler, member);
     if (member->ip_size_max < IP_SIZE_LEAST) {
         snprintf(compiler->why, TABLES_WHY_SIZE,
                  "pool %s: of port %s's `mtu` of %u, %u bytes are left for a packet to member %s: "
@@ -116,9 +139,7 @@ static void warm_up(struct compiler *compiler, const struct config_pool *pool, u
         return;
     member->returned_ns = returned_ns;
     member->held_back = (uint8_t)(BALANCE_STEPS - 1 - steps);
-    uint64_t next_ns = returned_ns + (steps + 1) * step_ns;
-    uint64_t *first = &compiler->tables->next_step_ns;
-    *first = *first == 0 || next_ns < *first ? next_ns : *first;
+    step_at(compiler, returned_ns + (steps + 1) * step_ns);
 }
 
 static enum error compile_member(struct compiler *compiler, const struct config_pool *pool,
@@ -311,7 +332,7 @@ static enum error reach_kept_member(struct compiler *compiler, struct tables_mem
         member->out_port = (uint16_t)route->port;
         member->next_hop = route->on_link ? member->address : route->via;
     }
-    member->ip_size_max = ip_size_max(compiler->tables, member);
+    member->ip_size_max = ip_size_max(compiler, member);
     return tables_need_hop(compiler, member->out_port, &member->next_hop, &member->neighbour);
 }
 

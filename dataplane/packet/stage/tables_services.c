@@ -84,6 +84,7 @@ static bool is_kept(const struct compiler *compiler, const struct endpoint *endp
     const struct tables *tables = compiler->tables;
     switch ((enum endpoint_kind)endpoint->kind) {
     case ENDPOINT_MEMBER:
+    case ENDPOINT_TUNNEL:
         return tables->members[endpoint->value].used &&
                (!endpoint->kept || context->member_flows(context->context, endpoint->value) > 0);
     case ENDPOINT_SERVICE:
@@ -202,6 +203,25 @@ static enum error add_member_endpoints(struct compiler *compiler, const struct c
     return ERROR_NONE;
 }
 
+// By these ICMP errors about what is on its way to a member are known.
+static enum error add_tunnel_endpoints(struct compiler *compiler, const struct tables_pool *pool)
+{
+    uint8_t protocol = pool->forward == CONFIG_FORWARD_GRE   ? IPPROTO_GRE
+                       : pool->forward == CONFIG_FORWARD_GUE ? IPPROTO_UDP
+                                                             : IPPROTO_IPIP;
+    for (uint32_t i = 0; i < pool->member_count; i++) {
+        uint32_t slot = pool->members[i];
+        enum error error = tables_add_endpoint(
+            compiler, (struct endpoint){.address = compiler->tables->members[slot].address,
+                                        .protocol = protocol,
+                                        .kind = ENDPOINT_TUNNEL,
+                                        .value = slot});
+        if (error)
+            return error;
+    }
+    return ERROR_NONE;
+}
+
 static enum error add_service_endpoints(struct compiler *compiler, const struct config_vip *vip,
                                         uint32_t slot)
 {
@@ -219,9 +239,12 @@ static enum error add_service_endpoints(struct compiler *compiler, const struct 
         compiler, (struct endpoint){.address = vip->address,
                                     .kind = ENDPOINT_VIP,
                                     .value = answering_port(compiler->tables, &vip->address)});
-    if (error || !config_forward_two_way(compiler->tables->services[slot].pool->forward))
+    const struct tables_pool *pool = compiler->tables->services[slot].pool;
+    if (!error && config_forward_tunnels(pool->forward))
+        return add_tunnel_endpoints(compiler, pool);
+    if (error || !config_forward_two_way(pool->forward))
         return error;
-    return add_member_endpoints(compiler, vip, compiler->tables->services[slot].pool);
+    return add_member_endpoints(compiler, vip, pool);
 }
 
 // The vip as the previous snapshot has it, if its flows are at their owners: these go on to be

@@ -35,11 +35,15 @@ void wire_fragment_read(const uint8_t *frame, const struct wire_packet *packet,
     fragment->size = (uint16_t)(packet->end - packet->fragment_offset - IPV6_FRAGMENT_SIZE);
 }
 
+bool wire_is_whole(const uint8_t *ip)
+{
+    return load_be16(ip + IPV4_FRAGMENT) & IPV4_DONT_FRAGMENT;
+}
+
 bool wire_may_split(const uint8_t *frame, const struct wire_packet *packet)
 {
     const uint8_t *ip = frame + packet->l3_offset;
-    return packet->kind == WIRE_IPV4 && ip[0] == IPV4_VERSION_AND_IHL &&
-           !(load_be16(ip + IPV4_FRAGMENT) & IPV4_DONT_FRAGMENT);
+    return packet->kind == WIRE_IPV4 && ip[0] == IPV4_VERSION_AND_IHL && !wire_is_whole(ip);
 }
 
 void wire_split_header(uint8_t *ip, uint32_t offset, uint32_t size, bool last)

@@ -22,6 +22,9 @@ void wire_fragment_read(const uint8_t *frame, const struct wire_packet *packet,
 // options, of which later fragments have only some.
 bool wire_may_split(const uint8_t *frame, const struct wire_packet *packet);
 
+// Whether nobody may split an IPv4 packet, whose header this is.
+bool wire_is_whole(const uint8_t *ip);
+
 // Makes the header of an IPv4 packet that may be split that of the piece of it which has `size` of
 // its bytes behind the header, from `offset` on, a multiple of eight. `last`: it has the packet's
 // last ones. The packet may be a fragment itself.

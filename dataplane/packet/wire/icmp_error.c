@@ -102,17 +102,13 @@ static enum drop_reason read_ipv6(struct cursor *cursor, struct icmp_error *erro
     return read_ipv6_extensions(cursor, quoted);
 }
 
-enum drop_reason icmp_error_read(struct span frame, const struct wire_packet *packet,
-                                 struct icmp_error *error)
+enum drop_reason icmp_error_read_quoted(struct span bytes, bool v4, struct icmp_error *error,
+                                        uint32_t *size)
 {
-    DCHECK(icmp_error_is(packet));
-    uint32_t readable = frame.size < packet->end ? (uint32_t)frame.size : packet->end;
-    uint32_t at = packet->l4_offset + (uint32_t)ICMP_SIZE;
-    DCHECK(at <= readable); // wire_parse() has read it
-    struct cursor cursor = cursor_of(span_of(frame.data + at, readable - at));
+    struct cursor cursor = cursor_of(bytes);
     struct quoted quoted = {0};
-    enum drop_reason reason = packet->kind == WIRE_IPV4 ? read_ipv4(&cursor, error, &quoted)
-                                                        : read_ipv6(&cursor, error, &quoted);
+    enum drop_reason reason =
+        v4 ? read_ipv4(&cursor, error, &quoted) : read_ipv6(&cursor, error, &quoted);
     if (reason)
         return reason;
     if (quoted.later_fragment || (quoted.protocol != IPPROTO_TCP && quoted.protocol != IPPROTO_UDP))
@@ -120,13 +116,31 @@ enum drop_reason icmp_error_read(struct span frame, const struct wire_packet *pa
     const uint8_t *l4 = cursor_take(&cursor, QUOTED_L4_SIZE);
     if (!l4 || quoted.size < quoted.headers_size + QUOTED_L4_SIZE)
         return DROP_ICMP_MALFORMED;
-    uint32_t end = at + quoted.size;
-    error->ip_offset = (uint16_t)at;
-    error->l4_offset = (uint16_t)(at + quoted.headers_size);
-    error->end = (uint16_t)(end < readable ? end : readable); // else padding, or RFC 4884's objects
+    *size = quoted.size;
+    error->ip_offset = 0;
+    error->l4_offset = (uint16_t)quoted.headers_size;
+    // Behind the packet: padding, or RFC 4884's objects.
+    error->end = (uint16_t)(quoted.size < bytes.size ? quoted.size : bytes.size);
     error->protocol = quoted.protocol;
     memcpy(&error->source_port, l4, sizeof(uint16_t));
     memcpy(&error->destination_port, l4 + 2, sizeof(uint16_t));
+    return DROP_NONE;
+}
+
+enum drop_reason icmp_error_read(struct span frame, const struct wire_packet *packet,
+                                 struct icmp_error *error)
+{
+    DCHECK(icmp_error_is(packet));
+    uint32_t readable = frame.size < packet->end ? (uint32_t)frame.size : packet->end;
+    uint32_t at = packet->l4_offset + (uint32_t)ICMP_SIZE, size;
+    DCHECK(at <= readable); // wire_parse() has read it
+    enum drop_reason reason = icmp_error_read_quoted(span_of(frame.data + at, readable - at),
+                                                     packet->kind == WIRE_IPV4, error, &size);
+    if (reason)
+        return reason;
+    error->ip_offset = (uint16_t)(error->ip_offset + at);
+    error->l4_offset = (uint16_t)(error->l4_offset + at);
+    error->end = (uint16_t)(error->end + at);
     return DROP_NONE;
 }
 
@@ -141,6 +155,7 @@ static const uint8_t messages[][2][2] = {
     [ICMP_ERROR_TOO_BIG] = {{ICMP_UNREACHABLE, 4}, {ICMPV6_TOO_BIG, 0}},
     [ICMP_ERROR_TIME_EXCEEDED] = {{ICMP_TIME_EXCEEDED, 0}, {ICMPV6_TIME_EXCEEDED, 0}},
     [ICMP_ERROR_PORT_UNREACHABLE] = {{ICMP_UNREACHABLE, 3}, {ICMPV6_UNREACHABLE, 4}},
+    [ICMP_ERROR_HOST_UNREACHABLE] = {{ICMP_UNREACHABLE, 1}, {ICMPV6_UNREACHABLE, 3}},
 };
 
 static void write_ipv4(uint8_t *ip, uint32_t size, const struct ip_address *source,
@@ -171,38 +186,54 @@ static void write_ipv6(uint8_t *ip, uint32_t size, const struct ip_address *sour
     memcpy(ip + WIRE_IPV6_DESTINATION, destination->bytes, 16);
 }
 
+static uint32_t headers_size(bool v4)
+{
+    return (v4 ? WIRE_IPV4_SIZE : WIRE_IPV6_SIZE) + (uint32_t)ICMP_SIZE;
+}
+
+uint32_t icmp_error_quoted_max(bool v4)
+{
+    return (v4 ? MESSAGE_IPV4_MAX : MESSAGE_IPV6_MAX) - headers_size(v4);
+}
+
+uint8_t *icmp_error_wrap(uint8_t *quoted, uint32_t size, enum icmp_error_kind kind, uint32_t mtu,
+                         const struct ip_address *source, const struct ip_address *destination)
+{
+    bool v4 = ip_is_v4(source);
+    uint8_t *icmp = quoted - ICMP_SIZE;
+    uint32_t icmp_size = ICMP_SIZE + size;
+    memset(icmp, 0, ICMP_SIZE);
+    memcpy(icmp, messages[kind][!v4], 2);
+    if (kind == ICMP_ERROR_TOO_BIG)
+        store_be16(icmp + 6, (uint16_t)mtu); // IPv6: the lower half of 32 bits
+    uint64_t sum = v4 ? 0 : checksum_pseudo(source, destination, IPPROTO_ICMPV6, icmp_size);
+    checksum_store(icmp + ICMP_CHECKSUM,
+                   checksum_finish(checksum_add(sum, span_of(icmp, icmp_size))));
+    uint8_t *ip = quoted - headers_size(v4);
+    if (v4)
+        write_ipv4(ip, headers_size(v4) + size, source, destination);
+    else
+        write_ipv6(ip, headers_size(v4) + size, source, destination);
+    return ip;
+}
+
 uint32_t icmp_error_write(uint8_t *out, struct span frame, const struct wire_packet *packet,
                           enum icmp_error_kind kind, uint32_t mtu, const struct ip_address *source,
                           const uint8_t *mac)
 {
     bool v4 = packet->kind == WIRE_IPV4;
-    uint32_t headers_size = (v4 ? WIRE_IPV4_SIZE : WIRE_IPV6_SIZE) + (uint32_t)ICMP_SIZE;
-    uint32_t room = (v4 ? MESSAGE_IPV4_MAX : MESSAGE_IPV6_MAX) - headers_size;
+    uint32_t room = icmp_error_quoted_max(v4);
     uint32_t end = frame.size < packet->end ? (uint32_t)frame.size : packet->end;
     uint32_t quoted_size = end - packet->l3_offset < room ? end - packet->l3_offset : room;
-    uint32_t size = headers_size + quoted_size;
 
     memcpy(out + ETHERNET_DESTINATION, frame.data + ETHERNET_SOURCE, WIRE_MAC_SIZE);
     memcpy(out + ETHERNET_SOURCE, mac, WIRE_MAC_SIZE);
     memcpy(out + ETHERNET_TYPE, frame.data + packet->l3_offset - 2, 2);
-    uint8_t *ip = out + WIRE_ETHERNET_SIZE;
+    uint8_t *quoted = out + WIRE_ETHERNET_SIZE + headers_size(v4);
+    memcpy(quoted, frame.data + packet->l3_offset, quoted_size);
     struct ip_address destination = wire_source(frame.data, packet);
-    if (v4)
-        write_ipv4(ip, size, source, &destination);
-    else
-        write_ipv6(ip, size, source, &destination);
-
-    uint8_t *icmp = ip + headers_size - ICMP_SIZE;
-    uint32_t icmp_size = ICMP_SIZE + quoted_size;
-    memset(icmp, 0, ICMP_SIZE);
-    memcpy(icmp, messages[kind][!v4], 2);
-    if (kind == ICMP_ERROR_TOO_BIG)
-        store_be16(icmp + 6, (uint16_t)mtu); // IPv6: the lower half of 32 bits
-    memcpy(icmp + ICMP_SIZE, frame.data + packet->l3_offset, quoted_size);
-    uint64_t sum = v4 ? 0 : checksum_pseudo(source, &destination, IPPROTO_ICMPV6, icmp_size);
-    checksum_store(icmp + ICMP_CHECKSUM,
-                   checksum_finish(checksum_add(sum, span_of(icmp, icmp_size))));
-    return WIRE_ETHERNET_SIZE + size;
+    icmp_error_wrap(quoted, quoted_size, kind, mtu, source, &destination);
+    return WIRE_ETHERNET_SIZE + headers_size(v4) + quoted_size;
 }
 
 // Replaces bytes, and adds to both differences what that makes.

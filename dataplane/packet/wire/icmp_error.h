@@ -29,6 +29,11 @@ bool icmp_error_is(const struct wire_packet *packet);
 enum drop_reason icmp_error_read(struct span frame, const struct wire_packet *packet,
                                  struct icmp_error *error);
 
+// Reads a packet that is quoted somewhere, its offsets being counted from the start of `bytes`, and
+// tells its size as it was sent. Else as icmp_error_read().
+enum drop_reason icmp_error_read_quoted(struct span bytes, bool v4, struct icmp_error *error,
+                                        uint32_t *size);
+
 // What a translation changes: NULL leaves an address and its port as they are. All addresses have
 // the packet's version, ports are in network byte order.
 struct icmp_error_change {
@@ -46,6 +51,8 @@ enum icmp_error_kind {
     ICMP_ERROR_TOO_BIG,          // IPv4: fragmentation needed (RFC 1191)
     ICMP_ERROR_TIME_EXCEEDED,    // in transit
     ICMP_ERROR_PORT_UNREACHABLE, //
+    ICMP_ERROR_HOST_UNREACHABLE, // IPv6: address unreachable
+    ICMP_ERROR_KINDS,
 };
 
 // Bytes of the largest frame that icmp_error_write() makes: with IPv4 it quotes so much that the
@@ -59,6 +66,14 @@ enum icmp_error_kind {
 uint32_t icmp_error_write(uint8_t *out, struct span frame, const struct wire_packet *packet,
                           enum icmp_error_kind kind, uint32_t mtu, const struct ip_address *source,
                           const uint8_t *mac);
+
+// Makes bytes of an IP packet the body of an error: writes IP and ICMP headers in front of
+// `quoted`, of which there are `size` bytes, at most icmp_error_quoted_max(). Returns where they
+// start, at most ICMP_ERROR_HEADERS_MAX bytes in front.
+#define ICMP_ERROR_HEADERS_MAX (WIRE_IPV6_SIZE + 8)
+uint32_t icmp_error_quoted_max(bool v4);
+uint8_t *icmp_error_wrap(uint8_t *quoted, uint32_t size, enum icmp_error_kind kind, uint32_t mtu,
+                         const struct ip_address *source, const struct ip_address *destination);
 
 // Translates an error in place: the checksums of both IP headers, of the quoted TCP or UDP header
 // as far as it is there, and of the message, by difference.

@@ -14,6 +14,12 @@ static inline void wire_set_macs(uint8_t *frame, const uint8_t *destination, con
     memcpy(frame + WIRE_MAC_SIZE, source, WIRE_MAC_SIZE);
 }
 
+// Sets the EtherType of IPv4 or IPv6.
+static inline void wire_set_type(uint8_t *frame, bool v4)
+{
+    memcpy(frame + 2 * WIRE_MAC_SIZE, v4 ? "\x08\x00" : "\x86\xdd", 2);
+}
+
 // Replaces the address and the port (network byte order) of one side of a TCP or UDP packet; of a
 // later fragment the address alone, as port and checksum are in the first, whose checksum is over
 // the whole and changes by the same difference. The new address has the packet's version. A UDP

@@ -27,6 +27,9 @@
 
 #define WIRE_GRE_SIZE 4
 
+// GUE's source ports: the dynamic ones from here on (RFC 6335 section 6).
+#define WIRE_TUNNEL_PORT_LEAST 49152
+
 // Bytes in front of an inner packet that wire_tunnel_write() overwrites, at least the EtherType and
 // the largest outer headers: one copy of a fixed size.
 #define WIRE_TUNNEL_COPY 56
@@ -59,6 +62,10 @@ struct wire_tunnel {
 void wire_tunnel_between(enum wire_tunnel_kind kind, const struct ip_address *source,
                          const struct ip_address *destination, struct wire_tunnel *tunnel);
 
+// Whether its packets are sent from that address.
+static inline bool wire_tunnel_is_from(const struct wire_tunnel *tunnel,
+                                       const struct ip_address *source);
+
 // Writes the outer headers in front of `inner`, an IP packet of `inner_size` bytes that
 // wire_parse() accepted, and the EtherType in front of them: WIRE_TUNNEL_COPY bytes there are
 // writable. Of GUE, wire_tunnel_write_udp() fills the rest. With `checksum_by_device` the IPv4
@@ -84,6 +91,16 @@ static inline uint64_t wire_tunnel_entropy(const uint8_t *inner);
 // The sum over a whole TCP or UDP packet whose own checksum is right. False: there is none, or it
 // does not cover the packet.
 static inline bool wire_tunnel_inner_sum(const uint8_t *inner, uint64_t *sum);
+
+static inline bool wire_tunnel_is_from(const struct wire_tunnel *tunnel,
+                                       const struct ip_address *source)
+{
+    const struct wire_tunnel_header *header = &tunnel->of[0];
+    const uint8_t *ip = header->bytes + WIRE_TUNNEL_COPY - header->size;
+    struct ip_address own =
+        header->v4 ? ip_from_v4(ip + WIRE_IPV4_SOURCE) : ip_from_v6(ip + WIRE_IPV6_SOURCE);
+    return ip_equal(&own, source);
+}
 
 // The body of wire_tunnel_write() where something may stand between the outer headers, which end at
 // `end`, and the inner packet: `size` bytes in all from `end`.
@@ -174,8 +191,8 @@ static inline void wire_tunnel_write_udp_at(uint8_t *end, uint32_t size, const u
                                             uint64_t between)
 {
     uint8_t *udp = end - GUE_SIZE - WIRE_UDP_SIZE;
-    // The dynamic ports, RFC 6335 section 6: from 49152.
-    uint16_t source = __builtin_bswap16((uint16_t)(0xc000 | wire_tunnel_entropy(inner) >> 50));
+    uint16_t source =
+        __builtin_bswap16((uint16_t)(WIRE_TUNNEL_PORT_LEAST | wire_tunnel_entropy(inner) >> 50));
     uint16_t length = __builtin_bswap16((uint16_t)(WIRE_UDP_SIZE + GUE_SIZE + size));
     memcpy(udp, &source, sizeof(source));
     memcpy(udp + 4, &length, sizeof(length));

@@ -161,22 +161,24 @@ static void shows_a_row_a_member_and_one_for_an_empty_pool(void **state)
 {
     static const struct view_case cases[] = {
         {
-            .json = "{\"pools\":[{\"name\":\"web\",\"balancer\":\"maglev\",\"forward\":\"nat\","
-                    "\"members\":[{\"name\":\"s1\",\"address\":\"10.0.0.1\",\"port\":8080,"
-                    "\"weight\":1,\"state\":\"active\",\"next_hop\":\"reachable\",\"flows\":12,"
-                    "\"packets\":400,\"bytes\":1024,\"flows_created\":13},{\"name\":\"s2\","
-                    "\"address\":\"10.0.0.2\",\"port\":0,\"weight\":10,\"state\":\"drain\","
-                    "\"next_hop\":\"failed\",\"flows\":0,\"packets\":0,\"bytes\":0,"
-                    "\"flows_created\":0}]},{\"name\":\"idle\",\"balancer\":\"round-robin\","
-                    "\"forward\":\"ipip\",\"members\":[]}]}",
-            .out = "POOL  FORWARD  BALANCER     MEMBER  ADDRESS        WEIGHT  STATE   NEXT-HOP  "
-                   " FLOWS  FLOWS-CREATED  PACKETS    BYTES\n"
-                   "web   nat      maglev       s1      10.0.0.1:8080       1  active  reachable "
-                   "    12             13      400  1.0 KiB\n"
-                   "web   nat      maglev       s2      10.0.0.2           10  drain   failed    "
-                   "     0              0        0      0 B\n"
-                   "idle  ipip     round-robin  -       -                   -  -       -         "
-                   "     -              -        -        -\n",
+            .json =
+                "{\"pools\":[{\"name\":\"web\",\"balancer\":\"maglev\",\"forward\":\"nat\","
+                "\"members\":[{\"name\":\"s1\",\"address\":\"10.0.0.1\",\"port\":8080,"
+                "\"weight\":1,\"state\":\"active\",\"next_hop\":\"reachable\","
+                "\"path_mtu\":1480,\"flows\":12,"
+                "\"packets\":400,\"bytes\":1024,\"flows_created\":13},{\"name\":\"s2\","
+                "\"address\":\"10.0.0.2\",\"port\":0,\"weight\":10,\"state\":\"drain\","
+                "\"next_hop\":\"failed\",\"path_mtu\":null,\"flows\":0,\"packets\":0,\"bytes\":0,"
+                "\"flows_created\":0}]},{\"name\":\"idle\",\"balancer\":\"round-robin\","
+                "\"forward\":\"ipip\",\"members\":[]}]}",
+            .out = "POOL  FORWARD  BALANCER     MEMBER  ADDRESS        WEIGHT  STATE   NEXT-HOP   "
+                   "PATH-MTU  FLOWS  FLOWS-CREATED  PACKETS    BYTES\n"
+                   "web   nat      maglev       s1      10.0.0.1:8080       1  active  reachable  "
+                   "    1480     12             13      400  1.0 KiB\n"
+                   "web   nat      maglev       s2      10.0.0.2           10  drain   failed     "
+                   "       -      0              0        0      0 B\n"
+                   "idle  ipip     round-robin  -       -                   -  -       -          "
+                   "       -      -              -        -        -\n",
             .notes = "",
         },
         {.json = "{\"pools\":[]}", .out = "", .notes = "no pools\n"},
