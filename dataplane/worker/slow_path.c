@@ -241,8 +241,8 @@ static void watch_links(struct plane *plane)
 static void tell_drops(struct plane *plane)
 {
     static const enum drop_reason limits[] = {
-        DROP_FLOW_TABLE_FULL, DROP_NO_MEMBER,    DROP_NEIGHBOUR_FAILED,
-        DROP_HANDOFF_FULL,    DROP_CONTROL_FULL, DROP_TX_FULL,
+        DROP_FLOW_TABLE_FULL, DROP_LOCAL_PORTS_FULL, DROP_NO_MEMBER, DROP_NEIGHBOUR_FAILED,
+        DROP_HANDOFF_FULL,    DROP_CONTROL_FULL,     DROP_TX_FULL,
     };
     for (size_t i = 0; i < RTE_DIM(limits); i++) {
         uint64_t drops = stats_reader_sum(plane->reader, COUNTER_DROPS, limits[i]);

@@ -38,7 +38,8 @@
     X(DROP_NO_FLOW, "no-flow", "NAT: a TCP segment in the middle of a flow that is not known")     \
     X(DROP_FLOW_TABLE_FULL, "flow-table-full", "NAT: no room for a new flow")                      \
     X(DROP_FLOW_CONFLICT, "flow-conflict", "NAT: the reply would be taken for another flow's")     \
-    X(DROP_LOCAL_PORTS_FULL, "local-ports-full", "FullNAT: no local address has a free port")      \
+    X(DROP_LOCAL_PORTS_FULL, "local-ports-full",                                                   \
+      "FullNAT: no free port, give more local-addresses")                                          \
     X(DROP_NO_ROUTE, "no-route", "no route to the destination")                                    \
     X(DROP_NEIGHBOUR_PENDING, "neighbour-pending", "next hop's MAC unknown, its queue is full")    \
     X(DROP_NEIGHBOUR_FAILED, "neighbour-failed", "next hop does not answer ARP or ND")             \
