@@ -223,6 +223,12 @@ static struct flow *match(struct flow_table *table, const struct flow_key *key, 
     return flow_match_v6(table, words, *hash);
 }
 
+struct flow *flow_entry(struct flow_table *table, const struct flow_key *key)
+{
+    uint64_t hash;
+    return match(table, key, &hash);
+}
+
 static void take_out_key(struct flow_table *table, const struct flow_key *key)
 {
     uint64_t hash;

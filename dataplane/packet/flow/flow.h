@@ -124,6 +124,9 @@ static inline uint64_t flow_hash(const struct flow_table *table, const struct fl
 struct flow *flow_find(struct flow_table *table, const struct flow_key *key, uint64_t hash,
                        uint32_t now_ms);
 
+// The entry of a key, also one whose time has passed, or NULL.
+struct flow *flow_entry(struct flow_table *table, const struct flow_key *key);
+
 // The entry of a hash, expired or not, where its state is not earned; else NULL. Who has a hash for
 // a key may be mistaken once in 2^64.
 struct flow *flow_find_unearned(struct flow_table *table, uint64_t hash, bool v4);

@@ -94,6 +94,12 @@ static uint32_t first_clear(const uint64_t *words, uint32_t count, uint32_t from
     return at * WORD_BITS + (uint32_t)__builtin_ctzll(clear);
 }
 
+static void go_on_from(const struct local_ports *ports, uint32_t worker, struct bank *bank,
+                       uint32_t number)
+{
+    bank->next = number + 1 < ports->words[worker] * WORD_BITS ? number + 1 : 0;
+}
+
 bool local_ports_take(struct local_ports *ports, uint32_t worker, uint16_t endpoint,
                       uint32_t *number)
 {
@@ -116,8 +122,16 @@ bool local_ports_take(struct local_ports *ports, uint32_t worker, uint16_t endpo
     if (used[at] == ~0ull)
         full[at / WORD_BITS] |= 1ull << at % WORD_BITS;
     bank->used++;
-    bank->next = *number + 1 < words * WORD_BITS ? *number + 1 : 0;
+    go_on_from(ports, worker, bank, *number);
     return true;
+}
+
+uint32_t local_ports_turn(struct local_ports *ports, uint32_t worker, uint16_t endpoint)
+{
+    struct bank *bank = bank_of(ports, worker, endpoint);
+    uint32_t number = bank->next;
+    go_on_from(ports, worker, bank, number);
+    return number;
 }
 
 void local_ports_give_back(struct local_ports *ports, uint32_t worker, uint16_t endpoint,

@@ -41,6 +41,10 @@ void local_ports_release(struct local_ports *ports); // NULL is allowed
 bool local_ports_take(struct local_ports *ports, uint32_t worker, uint16_t endpoint,
                       uint32_t *number);
 
+// The number whose turn it is, in use or not: where all are, the one that was given out first. The
+// turn goes on to the next.
+uint32_t local_ports_turn(struct local_ports *ports, uint32_t worker, uint16_t endpoint);
+
 // One that was taken.
 void local_ports_give_back(struct local_ports *ports, uint32_t worker, uint16_t endpoint,
                            uint32_t number);

@@ -67,6 +67,8 @@
       TABLES_LOCAL_SLOTS, "Times a new flow found no free port at a local address.")              \
     X(COUNTER_INTRODUCTIONS, introductions, "weir_introductions_total", STATS_COUNTER, 1,         \
       "Headers of the PROXY protocol sent to members, repeated ones included.")                   \
+    X(COUNTER_LOCAL_EVICTIONS, local_evictions, "weir_local_evictions_total", STATS_COUNTER, 1,   \
+      "Flows that were over, or without a complete handshake, whose local port another one got.") \
     X(COUNTER_AFFINITIES_EVICTED, affinities_evicted, "weir_affinity_evictions_total",            \
       STATS_COUNTER, 1, "Clients whose member was forgotten early, for want of room.")            \
     X(COUNTER_UNTRACKED, untracked, "weir_untracked_packets_total", STATS_COUNTER, 1,             \

@@ -5,8 +5,9 @@
 #include "base/byteorder.h"
 #include "dataplane/packet/stage/stage_priv.h"
 
-// Flows whose time has passed keep their ports until they are swept: who finds no port free looks
-// at so many.
+// Who finds no port free asks so many of those that were given out first whether they may go, and
+// then looks at so many flows: those whose time has passed keep their ports until they are swept.
+#define RECLAIM_PORTS 16u
 #define RECLAIM_FLOWS 256u
 
 // What a packet from a member's endpoint gives to its hash.
@@ -42,15 +43,56 @@ static bool borrow_from(struct stage *stage, uint16_t slot, struct flow_pair *pa
     return true;
 }
 
-// Addresses are tried from one that the flow's hash says, so that all are used alike.
+// The address at which a flow begins to look for a port, so that all are used alike.
+static uint32_t first_of(const struct tables_locals *locals, uint64_t hash)
+{
+    return (uint32_t)((hash >> 32) * locals->count >> 32);
+}
+
 static bool borrow(struct stage *stage, const struct tables_locals *locals, uint64_t hash,
                    struct flow_pair *pair)
 {
-    uint32_t first = (uint32_t)((hash >> 32) * locals->count >> 32);
+    uint32_t first = first_of(locals, hash);
     for (uint32_t i = 0; i < locals->count; i++) {
         uint32_t at = first + i < locals->count ? first + i : first + i - locals->count;
         if (borrow_from(stage, locals->slots[at], pair))
             return true;
+    }
+    return false;
+}
+
+// Whether a flow may lose its port to another: one whose handshake is not complete, which a flood
+// begins at will (docs/decisions/0017-a-handshake-earns-its-place.md), or that both ends closed.
+// Not one that has seen a RST: an outsider could make that up.
+static bool may_go(enum flow_state state)
+{
+    return state == FLOW_TCP_OPENING || state == FLOW_TCP_PICKED_UP || state == FLOW_TCP_ANSWERED ||
+           state == FLOW_TCP_CLOSING;
+}
+
+// Takes the port of a flow to the same endpoint that is over, or that may go, those that began
+// first being asked first. True: one is free.
+static bool take_from_another(struct stage *stage, const struct tables_locals *locals,
+                              uint64_t hash, uint16_t endpoint)
+{
+    if (locals->count == 0)
+        return false;
+    const struct tables_local *local =
+        &stage->tables->locals[locals->slots[first_of(locals, hash)]];
+    for (uint32_t i = 0; i < RECLAIM_PORTS; i++) {
+        uint32_t number = local_ports_turn(local->ports, stage->worker, endpoint);
+        uint16_t port = port_of_number(stage, local, endpoint, number);
+        struct flow_key key = {
+            .peer = local->address, .port = __builtin_bswap16(port), .endpoint = endpoint};
+        struct flow *flow = flow_entry(stage->flows, &key);
+        if (!flow)
+            continue; // towards another endpoint, in the same bank
+        bool live = flow_is_live(stage->flows, flow, stage->now_ms);
+        if (live && !may_go(flow_state_of(stage->flows, flow)))
+            continue;
+        flow_remove(stage->flows, flow);
+        stats_add(stage->counters.local_evictions, live);
+        return true;
     }
     return false;
 }
@@ -61,6 +103,9 @@ enum drop_reason fullnat_borrow(struct stage *stage, const struct tables_member 
     const struct tables_locals *locals =
         &stage->tables->ports[member->out_port].locals[ip_is_v4(&member->address)];
     if (borrow(stage, locals, hash, pair))
+        return DROP_NONE;
+    if (take_from_another(stage, locals, hash, pair->member_endpoint) &&
+        borrow(stage, locals, hash, pair))
         return DROP_NONE;
     if (flow_sweep_two_way(stage->flows, RECLAIM_FLOWS, stage->now_ms) > 0 &&
         borrow(stage, locals, hash, pair))

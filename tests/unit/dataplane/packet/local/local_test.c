@@ -83,6 +83,25 @@ static void test_workers_have_as_many_as_they_are_said_to(void **state)
     assert_int_equal(least, 49280); // what the header promises
 }
 
+// Where all are in use, the turn is that of the one that was given out first, and goes round.
+static void test_the_turn_goes_round(void **state)
+{
+    struct local_ports *ports = ports_for(3);
+    uint32_t all = local_ports_of_worker(ports, 2);
+    uint32_t first[2], number;
+    for (uint32_t i = 0; i < all; i++)
+        assert_true(local_ports_take(ports, 2, ENDPOINT, i < 2 ? &first[i] : &number));
+    for (uint32_t i = 0; i < 2 * all; i++) {
+        number = local_ports_turn(ports, 2, ENDPOINT);
+        assert_true(number < all && (i % all >= 2 || number == first[i % all]));
+    }
+    // What is given back behind the turn is found all the same.
+    local_ports_give_back(ports, 2, ENDPOINT, first[1]);
+    assert_true(local_ports_take(ports, 2, ENDPOINT, &number));
+    assert_int_equal(number, first[1]);
+    local_ports_release(ports);
+}
+
 static void test_a_port_serves_endpoints_of_other_banks_too(void **state)
 {
     static uint8_t taken[UINT16_MAX + 1];
@@ -208,6 +227,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_workers_share_all_ports_and_never_one),
         cmocka_unit_test(test_workers_have_as_many_as_they_are_said_to),
+        cmocka_unit_test(test_the_turn_goes_round),
         cmocka_unit_test(test_a_port_serves_endpoints_of_other_banks_too),
         cmocka_unit_test(test_a_port_rests_as_long_as_there_are_others),
         cmocka_unit_test(test_the_last_free_port_is_found),
