@@ -5,59 +5,103 @@
 
 #define IP            WIRE_ETHERNET_SIZE
 #define IPV4_CHECKSUM (IP + 10)
-#define L4            (IP + WIRE_IPV4_SIZE)
-#define UDP_CHECKSUM  (L4 + 6)
-#define TCP_CHECKSUM  (L4 + 16)
+#define UDP_CHECKSUM  6
+#define TCP_CHECKSUM  16
 #define SOURCE_PORT_0 1024u
 
+uint16_t frames_size_min(bool v4, bool syn)
+{
+    int headers =
+        IP + (v4 ? WIRE_IPV4_SIZE : WIRE_IPV6_SIZE) + (syn ? WIRE_TCP_SIZE : WIRE_UDP_SIZE);
+    int size = headers + SIGNATURE_SIZE + FRAMES_FCS;
+    return (uint16_t)(size > FRAMES_SIZE_MIN ? size : FRAMES_SIZE_MIN);
+}
+
+bool frames_are_from(const struct profile *profile, const struct ip_address *address)
+{
+    uint32_t last = (profile->flows - 1) / FRAMES_FLOWS_A_SOURCE;
+    return memcmp(address->bytes, profile->from.bytes, 12) == 0 &&
+           load_be32(address->bytes + 12) - load_be32(profile->from.bytes + 12) <= last;
+}
+
+static void fill_ipv4(uint8_t *ip, const struct profile *profile, uint8_t protocol,
+                      uint16_t l4_size)
+{
+    ip[0] = 0x45;
+    store_be16(ip + 2, (uint16_t)(WIRE_IPV4_SIZE + l4_size));
+    store_be16(ip + 6, 0x4000); // don't fragment
+    ip[8] = 64;
+    ip[9] = protocol;
+    memcpy(ip + WIRE_IPV4_SOURCE, profile->from.bytes + 12, 4);
+    memcpy(ip + WIRE_IPV4_DESTINATION, profile->to.bytes + 12, 4);
+    uint16_t sum = checksum_finish(checksum_add(0, span_of(ip, WIRE_IPV4_SIZE)));
+    memcpy(ip + 10, &sum, sizeof(sum));
+}
+
+static void fill_ipv6(uint8_t *ip, const struct profile *profile, uint8_t protocol,
+                      uint16_t l4_size)
+{
+    ip[0] = 6 << 4;
+    store_be16(ip + 4, l4_size);
+    ip[6] = protocol;
+    ip[7] = 64;
+    memcpy(ip + WIRE_IPV6_SOURCE, profile->from.bytes, 16);
+    memcpy(ip + WIRE_IPV6_DESTINATION, profile->to.bytes, 16);
+}
+
 // All that flows share; the first flow's address, no port and no signature.
-static void fill(struct frame_template *template, const struct profile *profile, uint16_t size)
+static void fill(const struct frames *frames, struct frame_template *template,
+                 const struct profile *profile, uint16_t size)
 {
     *template = (struct frame_template){.size = (uint16_t)(size - FRAMES_FCS)};
     uint8_t *bytes = template->bytes;
-    uint16_t ip_size = (uint16_t)(template->size - IP);
-    uint16_t l4_size = (uint16_t)(ip_size - WIRE_IPV4_SIZE);
+    uint8_t *l4 = bytes + frames->l4;
+    uint16_t l4_size = (uint16_t)(template->size - frames->l4);
     uint8_t protocol = profile->syn ? IPPROTO_TCP : IPPROTO_UDP;
     memcpy(bytes, profile->destination_mac, WIRE_MAC_SIZE);
     memcpy(bytes + WIRE_MAC_SIZE, profile->source_mac, WIRE_MAC_SIZE);
-    store_be16(bytes + 12, 0x0800);
-    bytes[IP] = 0x45;
-    store_be16(bytes + IP + 2, ip_size);
-    store_be16(bytes + IP + 6, 0x4000); // don't fragment
-    bytes[IP + 8] = 64;
-    bytes[IP + 9] = protocol;
-    memcpy(bytes + IP + WIRE_IPV4_SOURCE, profile->from.bytes + 12, 4);
-    memcpy(bytes + IP + WIRE_IPV4_DESTINATION, profile->to.bytes + 12, 4);
-    store_be16(bytes + L4 + 2, profile->port);
+    store_be16(bytes + 12, frames->v4 ? 0x0800 : 0x86dd);
+    if (frames->v4)
+        fill_ipv4(bytes + IP, profile, protocol, l4_size);
+    else
+        fill_ipv6(bytes + IP, profile, protocol, l4_size);
+    store_be16(l4 + 2, profile->port);
     if (profile->syn) {
-        bytes[L4 + 12] = (WIRE_TCP_SIZE / 4) << 4;
-        bytes[L4 + 13] = WIRE_TCP_SYN;
-        store_be16(bytes + L4 + 14, 0xffff);
+        l4[12] = (WIRE_TCP_SIZE / 4) << 4;
+        l4[13] = WIRE_TCP_SYN;
+        store_be16(l4 + 14, 0xffff);
     } else {
-        store_be16(bytes + L4 + 4, l4_size);
+        store_be16(l4 + 4, l4_size);
     }
-    uint16_t sum = checksum_finish(checksum_add(0, span_of(bytes + IP, WIRE_IPV4_SIZE)));
-    memcpy(bytes + IPV4_CHECKSUM, &sum, sizeof(sum));
     uint64_t pseudo = checksum_pseudo(&profile->from, &profile->to, protocol, l4_size);
-    sum = checksum_finish(checksum_add(pseudo, span_of(bytes + L4, l4_size)));
-    memcpy(bytes + (profile->syn ? TCP_CHECKSUM : UDP_CHECKSUM), &sum, sizeof(sum));
+    uint16_t sum = checksum_finish(checksum_add(pseudo, span_of(l4, l4_size)));
+    memcpy(bytes + frames->l4_checksum, &sum, sizeof(sum));
 }
 
 void frames_init(struct frames *frames, const struct profile *profile)
 {
-    static const uint16_t imix_sizes[3] = {64, 594, FRAMES_SIZE_MAX};
     static const uint8_t imix_order[12] = {0, 1, 0, 0, 1, 0, 2, 0, 1, 0, 0, 1};
-    CHECK(profile->flows > 0 && profile->size % 2 == 0);
-    *frames = (struct frames){.order_count = 1,
-                              .flows = profile->flows,
-                              .first = load_be32(profile->from.bytes + 12),
-                              .syn = profile->syn};
+    bool v4 = ip_is_v4(&profile->from);
+    uint16_t least = frames_size_min(v4, profile->syn);
+    const uint16_t imix_sizes[3] = {least, 594, FRAMES_SIZE_MAX};
+    CHECK(profile->flows > 0 && v4 == ip_is_v4(&profile->to) && profile->size % 2 == 0);
+    CHECK(profile->size == FRAMES_IMIX || profile->size >= least);
+    uint16_t l4 = (uint16_t)(IP + (v4 ? WIRE_IPV4_SIZE : WIRE_IPV6_SIZE));
+    *frames = (struct frames){
+        .order_count = 1,
+        .flows = profile->flows,
+        .first = load_be32(profile->from.bytes + 12),
+        .v4 = v4,
+        .source = (uint16_t)(IP + (v4 ? WIRE_IPV4_SOURCE : WIRE_IPV6_SOURCE + 12)),
+        .l4 = l4,
+        .l4_checksum = (uint16_t)(l4 + (profile->syn ? TCP_CHECKSUM : UDP_CHECKSUM)),
+    };
     if (profile->size != FRAMES_IMIX) {
-        fill(&frames->templates[0], profile, profile->size);
+        fill(frames, &frames->templates[0], profile, profile->size);
         return;
     }
     for (int i = 0; i < 3; i++)
-        fill(&frames->templates[i], profile, imix_sizes[i]);
+        fill(frames, &frames->templates[i], profile, imix_sizes[i]);
     memcpy(frames->order, imix_order, sizeof(imix_order));
     frames->order_count = sizeof(imix_order);
 }
@@ -80,19 +124,21 @@ uint16_t frames_write(const struct frames *frames, uint64_t sequence, uint16_t t
     const struct frame_template *template = &frames->templates[frames->order[turn]];
     const uint8_t *before = template->bytes;
     size_t tail = template->size - (size_t)SIGNATURE_SIZE;
+    size_t source = frames->source;
+    size_t l4 = frames->l4;
     uint32_t flow = (uint32_t)(sequence % frames->flows);
     memcpy(out, before, template->size);
-    store_be32(out + IP + WIRE_IPV4_SOURCE, frames->first + flow / FRAMES_FLOWS_A_SOURCE);
-    store_be16(out + L4, (uint16_t)(SOURCE_PORT_0 + flow % FRAMES_FLOWS_A_SOURCE));
+    store_be32(out + source, frames->first + flow / FRAMES_FLOWS_A_SOURCE);
+    store_be16(out + l4, (uint16_t)(SOURCE_PORT_0 + flow % FRAMES_FLOWS_A_SOURCE));
     const struct signature signature = {
         .trial = trial, .sequence = (uint32_t)sequence, .cycles = cycles};
     signature_write(&signature, out + tail);
 
-    uint64_t address =
-        checksum_difference(0, before + IP + WIRE_IPV4_SOURCE, out + IP + WIRE_IPV4_SOURCE, 4);
-    change_checksum(out + IPV4_CHECKSUM, address);
-    uint64_t rest = checksum_difference(address, before + L4, out + L4, 2);
+    uint64_t address = checksum_difference(0, before + source, out + source, 4);
+    if (frames->v4)
+        change_checksum(out + IPV4_CHECKSUM, address);
+    uint64_t rest = checksum_difference(address, before + l4, out + l4, 2);
     rest = checksum_difference(rest, before + tail, out + tail, SIGNATURE_SIZE);
-    change_checksum(out + (frames->syn ? TCP_CHECKSUM : UDP_CHECKSUM), rest);
+    change_checksum(out + frames->l4_checksum, rest);
     return template->size;
 }

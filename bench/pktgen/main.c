@@ -21,6 +21,8 @@
 #define DRAIN_SECONDS 2
 #define SILENCE_PARTS 2 // of a second
 
+#define RESOLVE_SECONDS 5
+
 enum exit_code {
     PASSED,
     LOST,
@@ -49,18 +51,30 @@ static void stop(int signal)
     stopping = 1;
 }
 
-// A neighbour's question about our own addresses is answered in its own frame.
-static bool answer(const struct generator *generator, const struct port *port,
-                   struct rte_mbuf *mbuf, const struct wire_packet *packet)
+static bool is_ours(const struct generator *generator, const struct port *port,
+                    const struct ip_address *address)
+{
+    const struct options *options = &generator->options;
+    return (port == generator->rx && ip_equal(address, &options->answer)) ||
+           (port == generator->tx && frames_are_from(&options->profile, address));
+}
+
+// Learns where the gateway is. A neighbour's question about our own addresses is answered in its
+// own frame. Returns whether the mbuf was sent.
+static bool meet_neighbour(struct generator *generator, const struct port *port,
+                           struct rte_mbuf *mbuf, const struct wire_packet *packet)
 {
     uint8_t *frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
     struct neighbourhood_message message;
-    if (neighbourhood_read(span_of(frame, mbuf->data_len), packet, &message) != DROP_NONE ||
-        !message.request)
+    if (neighbourhood_read(span_of(frame, mbuf->data_len), packet, &message) != DROP_NONE)
         return false;
-    bool ours = port == generator->rx && ip_equal(&message.target, &generator->options.answer);
-    ours |= port == generator->tx && ip_equal(&message.target, &generator->options.profile.from);
-    if (!ours)
+    struct options *options = &generator->options;
+    if (options->resolve && port == generator->tx && message.sender_known &&
+        ip_equal(&message.sender, &options->gateway)) {
+        memcpy(options->profile.destination_mac, message.sender_mac, WIRE_MAC_SIZE);
+        options->resolve = false;
+    }
+    if (!message.request || !is_ours(generator, port, &message.target))
         return false;
     uint32_t room = (uint32_t)mbuf->data_len + rte_pktmbuf_tailroom(mbuf);
     uint32_t size = neighbourhood_answer(frame, room, packet, &message, port->mac.addr_bytes);
@@ -71,7 +85,7 @@ static bool answer(const struct generator *generator, const struct port *port,
     return rte_eth_tx_burst(port->id, 0, &mbuf, 1) == 1;
 }
 
-static uint32_t receive(const struct generator *generator, const struct port *port,
+static uint32_t receive(struct generator *generator, const struct port *port,
                         struct receiver *receiver)
 {
     struct rte_mbuf *mbufs[BURST];
@@ -84,14 +98,14 @@ static uint32_t receive(const struct generator *generator, const struct port *po
         struct span frame = span_of(rte_pktmbuf_mtod(mbufs[i], uint8_t *), mbufs[i]->data_len);
         enum received what = receiver_take(receiver, frame, now, &packet);
         ours += what == RECEIVED_PACKET;
-        if (what != RECEIVED_NEIGHBOUR || !answer(generator, port, mbufs[i], &packet))
+        if (what != RECEIVED_NEIGHBOUR || !meet_neighbour(generator, port, mbufs[i], &packet))
             mbufs[done++] = mbufs[i];
     }
     rte_pktmbuf_free_bulk(mbufs, done);
     return ours;
 }
 
-static uint32_t receive_all(const struct generator *generator, struct receiver *receiver)
+static uint32_t receive_all(struct generator *generator, struct receiver *receiver)
 {
     uint32_t ours = receive(generator, generator->rx, receiver);
     if (generator->tx != generator->rx)
@@ -141,6 +155,45 @@ static struct result run_trial(struct generator *generator, uint64_t rate, uint3
             last = now;
     }
     return result;
+}
+
+static void ask_for_gateway(const struct generator *generator)
+{
+    const struct options *options = &generator->options;
+    struct rte_mbuf *mbuf = rte_pktmbuf_alloc(generator->tx->buffers);
+    if (!mbuf)
+        return;
+    uint32_t size =
+        neighbourhood_request(rte_pktmbuf_mtod(mbuf, uint8_t *), &options->gateway, NULL,
+                              &options->profile.from, generator->tx->mac.addr_bytes);
+    mbuf->data_len = (uint16_t)size;
+    mbuf->pkt_len = size;
+    if (rte_eth_tx_burst(generator->tx->id, 0, &mbuf, 1) == 0)
+        rte_pktmbuf_free(mbuf);
+}
+
+// Asks once a second, until the gateway is known or does not answer. False when it is not known.
+static bool resolve(struct generator *generator)
+{
+    struct options *options = &generator->options;
+    struct receiver nothing = receiver_start(0);
+    uint64_t hz = rte_get_tsc_hz();
+    for (int asked = 0; options->resolve && asked < RESOLVE_SECONDS; asked++) {
+        ask_for_gateway(generator);
+        for (uint64_t end = rte_rdtsc() + hz; options->resolve && rte_rdtsc() < end;) {
+            if (stopping)
+                return false;
+            receive_all(generator, &nothing);
+        }
+    }
+    if (!options->resolve)
+        return true;
+    char text[IP_TEXT_SIZE];
+    ip_format(&options->gateway, text);
+    fprintf(stderr,
+            "weir-pktgen: nobody at %s answers for %s: give --gateway, or --destination-mac\n",
+            options->tx, text);
+    return false;
 }
 
 static uint64_t lost(const struct result *result)
@@ -221,6 +274,10 @@ static enum exit_code run_once(struct generator *generator)
 static enum exit_code run(struct generator *generator)
 {
     struct options *options = &generator->options;
+    // Packets of another run, or of another generator, must not look like ours.
+    generator->trial = (uint16_t)rte_rdtsc();
+    if (!resolve(generator))
+        return stopping ? LOST : FAILED;
     memcpy(options->profile.source_mac, generator->tx->mac.addr_bytes, WIRE_MAC_SIZE);
     frames_init(&generator->frames, &options->profile);
     if (options->warm_up > 0)

@@ -8,19 +8,21 @@
 #include "bench/pktgen/pace.h"
 
 const char options_help[] =
-    "usage: weir-pktgen --tx DEVICE --from ADDRESS --to ADDRESS --destination-mac MAC [OPTION...]\n"
+    "usage: weir-pktgen --tx DEVICE --from ADDRESS --to ADDRESS [OPTION...]\n"
     "\n"
     "Sends packets through a device under test on one core, counts what comes back, and times it.\n"
     "\n"
     "  --tx DEVICE             DPDK device to send on: 0000:01:00.0, net_af_xdp0,iface=eth0\n"
     "  --rx DEVICE             device to receive on (default: the one of --tx)\n"
-    "  --from ADDRESS          source of the first flow, IPv4\n"
-    "  --to ADDRESS            destination, IPv4\n"
-    "  --destination-mac MAC   of the device under test\n"
+    "  --from ADDRESS          source of the first flow, answered for on --tx\n"
+    "  --to ADDRESS            destination, of the same version\n"
+    "  --gateway ADDRESS       whose MAC address is asked for (default: that of --to)\n"
+    "  --destination-mac MAC   of the device under test: ask nobody\n"
     "  --port N                destination port (default 9)\n"
-    "  --answer ADDRESS        answer ARP for this address on --rx\n"
+    "  --answer ADDRESS        answer ARP or neighbour discovery for it on --rx, as a member\n"
     "  --flows N               source ports, then addresses (default 1, at most 16777216)\n"
-    "  --size N|imix           bytes of a frame with FCS, even (default 64, with --syn 76)\n"
+    "  --size N|imix           bytes of a frame with FCS, even (default the least: 64, with\n"
+    "                          --syn 76; IPv6 84 and 96)\n"
     "  --syn                   TCP SYN instead of UDP\n"
     "  --rate N|max            packets a second; k and M are understood (default 1k)\n"
     "  --seconds N             of a trial (default 10)\n"
@@ -38,6 +40,7 @@ enum {
     RX,
     FROM,
     TO,
+    GATEWAY,
     MAC,
     PORT,
     ANSWER,
@@ -59,6 +62,7 @@ static const struct option known[] = {
     {"rx", required_argument, NULL, RX},
     {"from", required_argument, NULL, FROM},
     {"to", required_argument, NULL, TO},
+    {"gateway", required_argument, NULL, GATEWAY},
     {"destination-mac", required_argument, NULL, MAC},
     {"port", required_argument, NULL, PORT},
     {"answer", required_argument, NULL, ANSWER},
@@ -98,9 +102,9 @@ static uint64_t number(const char *name, uint64_t least, uint64_t most, char *wh
 static struct ip_address address(const char *name, char *why)
 {
     struct ip_address value = {.bytes = {0}};
-    if (ip_parse(optarg, &value) || !ip_is_v4(&value) || !ip_is_unicast(&value))
-        snprintf(why, OPTIONS_WHY_SIZE, "--%s takes a unicast IPv4 address, such as 192.0.2.1",
-                 name);
+    if (ip_parse(optarg, &value) || !ip_is_unicast(&value))
+        snprintf(why, OPTIONS_WHY_SIZE,
+                 "--%s takes a unicast address, such as 192.0.2.1 or 2001:db8::1", name);
     return value;
 }
 
@@ -144,6 +148,8 @@ static void take_profile(int option, struct options *options, char *why)
         profile->to = address("to", why);
     else if (option == ANSWER)
         options->answer = address("answer", why);
+    else if (option == GATEWAY)
+        options->gateway = address("gateway", why);
     else if (option == MAC)
         read_mac(profile->destination_mac, why);
     else if (option == PORT)
@@ -155,7 +161,7 @@ static void take_profile(int option, struct options *options, char *why)
     else if (option == SIZE && strcmp(optarg, "imix") == 0)
         profile->size = FRAMES_IMIX;
     else
-        profile->size = (uint16_t)number("size", FRAMES_SIZE_MIN_UDP, FRAMES_SIZE_MAX, why);
+        profile->size = (uint16_t)number("size", FRAMES_SIZE_MIN, FRAMES_SIZE_MAX, why);
 }
 
 static void take(int option, struct options *options, char *why)
@@ -196,39 +202,82 @@ static void take(int option, struct options *options, char *why)
     }
 }
 
+static bool is_given(const struct ip_address *address)
+{
+    static const struct ip_address none;
+    return !ip_equal(address, &none);
+}
+
+// Addresses that are missing or do not fit one another. --answer may be of either version: the
+// device under test may translate.
+static void check_addresses(const struct options *options, bool mac, char *why)
+{
+    const struct profile *profile = &options->profile;
+    const char *wrong = NULL;
+    if (!is_given(&profile->from))
+        wrong = "--from ADDRESS is needed; --help lists all options";
+    else if (!is_given(&profile->to))
+        wrong = "--to ADDRESS is needed; --help lists all options";
+    else if (!ip_same_version(&profile->to, &profile->from))
+        wrong = "--to and --from are addresses of the same version";
+    else if (is_given(&options->gateway) && !ip_same_version(&options->gateway, &profile->from))
+        wrong = "--gateway and --from are addresses of the same version";
+    else if (is_given(&options->gateway) && mac)
+        wrong = "--gateway is asked for the MAC address that --destination-mac tells: give one";
+    if (wrong)
+        snprintf(why, OPTIONS_WHY_SIZE, "%s", wrong);
+}
+
+// Flows from a bad last address would be dropped as martians.
+static void check_last_source(const struct profile *profile, char *why)
+{
+    uint32_t more = (profile->flows - 1) / FRAMES_FLOWS_A_SOURCE;
+    uint32_t first = load_be32(profile->from.bytes + 12);
+    struct ip_address last = profile->from;
+    store_be32(last.bytes + 12, first + more);
+    if (first + more < first || !ip_is_unicast(&last))
+        snprintf(why, OPTIONS_WHY_SIZE,
+                 "--flows needs %" PRIu32 " unicast addresses from --from on: begin lower",
+                 more + 1);
+}
+
+static void check_size(struct profile *profile, bool sized, char *why)
+{
+    uint16_t least = frames_size_min(ip_is_v4(&profile->from), profile->syn);
+    if (!sized)
+        profile->size = least;
+    if (profile->size == FRAMES_IMIX && profile->syn)
+        snprintf(why, OPTIONS_WHY_SIZE, "--syn takes no imix: SYNs are small");
+    else if (profile->size % 2 != 0)
+        snprintf(why, OPTIONS_WHY_SIZE, "--size must be even");
+    else if (profile->size != FRAMES_IMIX && profile->size < least)
+        snprintf(why, OPTIONS_WHY_SIZE, "--size is at least %u for such packets", least);
+}
+
 // What only shows when all are known.
 static void check(struct options *options, bool sized, bool mac, char *why)
 {
-    struct profile *profile = &options->profile;
-    const char *missing = NULL;
     if (!options->tx)
-        missing = "--tx DEVICE";
-    else if (!ip_is_v4(&profile->from))
-        missing = "--from ADDRESS";
-    else if (!ip_is_v4(&profile->to))
-        missing = "--to ADDRESS";
-    else if (!mac)
-        missing = "--destination-mac MAC";
-    if (missing) {
-        snprintf(why, OPTIONS_WHY_SIZE, "%s is needed; --help lists all options", missing);
-        return;
-    }
-    if (!options->rx)
-        options->rx = options->tx;
-    if (!sized && profile->syn)
-        profile->size = FRAMES_SIZE_MIN_SYN;
-    if (profile->size % 2 != 0)
-        snprintf(why, OPTIONS_WHY_SIZE, "--size must be even");
-    else if (profile->syn && profile->size < FRAMES_SIZE_MIN_SYN)
-        snprintf(why, OPTIONS_WHY_SIZE, "--syn takes a --size of at least %d, and no imix",
-                 FRAMES_SIZE_MIN_SYN);
+        snprintf(why, OPTIONS_WHY_SIZE, "--tx DEVICE is needed; --help lists all options");
     else if (options->search && options->rate == PACE_MAX)
         snprintf(why, OPTIONS_WHY_SIZE, "--search starts from a number: give --rate, such as 14M");
+    else
+        check_addresses(options, mac, why);
+    if (!why[0])
+        check_last_source(&options->profile, why);
+    if (!why[0])
+        check_size(&options->profile, sized, why);
+    if (!options->rx)
+        options->rx = options->tx;
+    // Whose MAC address the frames go to is asked for, unless it is told.
+    options->resolve = !mac;
+    if (!is_given(&options->gateway))
+        options->gateway = options->profile.to;
 }
 
 bool options_read(int argc, char **argv, struct options *options, char *why)
 {
-    *options = (struct options){.profile = {.port = 9, .flows = 1, .size = FRAMES_SIZE_MIN_UDP},
+    *options = (struct options){.profile = {.port = 9, .flows = 1, .size = FRAMES_SIZE_MIN},
                                 .rate = 1000,
                                 .seconds = 10,
                                 .warm_up = 1,

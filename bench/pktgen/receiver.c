@@ -47,13 +47,21 @@ static void count(struct receiver *receiver, uint64_t sequence, uint64_t cycles)
     receiver->latency[handshake_bucket(ticks < UINT32_MAX ? (uint32_t)ticks : UINT32_MAX)]++;
 }
 
+static bool is_neighbours(const struct wire_packet *packet)
+{
+    // RFC 4861 sections 4.3 and 4.4: solicitation and advertisement.
+    return packet->kind == WIRE_ARP ||
+           (packet->kind == WIRE_IPV6 && packet->protocol == IPPROTO_ICMPV6 && !packet->fragment &&
+            (packet->icmp_type == 135 || packet->icmp_type == 136));
+}
+
 enum received receiver_take(struct receiver *receiver, struct span frame, uint64_t now,
                             struct wire_packet *packet)
 {
     struct signature signature;
     if (wire_parse(frame, (uint32_t)frame.size, WIRE_KNOWN_NOTHING, packet) != DROP_NONE)
         goto foreign;
-    if (packet->kind == WIRE_ARP)
+    if (is_neighbours(packet))
         return RECEIVED_NEIGHBOUR;
     if (packet->kind == WIRE_OTHER ||
         !signature_read(span_of(frame.data, packet->end), &signature) ||

@@ -23,7 +23,7 @@ struct receiver {
 
 enum received {
     RECEIVED_PACKET,
-    RECEIVED_NEIGHBOUR, // an ARP frame; `packet` describes it
+    RECEIVED_NEIGHBOUR, // of ARP or neighbour discovery; `packet` describes it
     RECEIVED_FOREIGN,   //
 };
 

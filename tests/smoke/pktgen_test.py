@@ -10,8 +10,32 @@ from networks import Routed, address
 from plane import best_driver
 
 RATE = 500
-SECONDS = 3
-MEMBER = address(2, 50)
+SECONDS = 2
+MEMBER = {4: address(2, 50), 6: address(2, 50, 6)}
+
+
+PKTGEN = "bench/pktgen/weir-pktgen"
+
+
+class Facing(harness.LabTest):
+    """Two generators on one wire: each asks where the other is, and answers for its sources."""
+
+    def start(self, version, here, there):
+        namespace = self.ends[here]
+        return namespace.start("pktgen", os.path.join(harness.BUILD, PKTGEN), "--json",
+                               "--tx", "net_af_packet0,iface=wire", "--memory", "128",
+                               "--from", address(1, here, version),
+                               "--to", address(1, there, version), "--flows", "64513",
+                               "--seconds", "1", "--warm-up", "2", "--tolerance", "1000000")
+
+    def test_they_find_each_other_in_both_versions(self):
+        self.ends = {each: self.lab.namespace(f"end{each}") for each in (10, 20)}
+        self.lab.wire(self.ends[10], "wire", self.ends[20], "wire")
+        for version in (4, 6):
+            # The second of 64513 flows' two sources is asked for, too.
+            pair = self.start(version, 10, 21), self.start(version, 20, 11)
+            for process in pair:
+                self.assertEqual(0, process.wait(20), process.said())
 
 
 class Generated(harness.LabTest):
@@ -22,52 +46,67 @@ class Generated(harness.LabTest):
         # The client is the generator and the member too: its second leg is the receiver.
         self.lab.plug(self.network.lan, self.network.client, "back0")
         config = self.network.configuration(self.driver)
-        config["pools"] = [{"name": "sink", "forward": "nat",
-                            "members": [{"name": "s1", "address": MEMBER}]}]
-        config["vips"] = [{"name": "sink", "address": self.network.vip[4], "port": 9,
-                           "protocol": "udp", "pool": "sink"}]
+        for version in (4, 6):
+            name = f"sink{version}"
+            config["pools"].append({"name": name, "forward": "nat",
+                                    "members": [{"name": "s1", "address": MEMBER[version]}]})
+            config["vips"].append({"name": name, "address": self.network.vip[version], "port": 9,
+                                   "protocol": "udp", "pool": name})
         self.appliance = self.plane(self.network, config, self.driver, resolved=False)
-        ports = self.appliance.ask("show", "ports")["ports"]
-        self.mac = next(port["mac"] for port in ports if port["name"] == "front")
 
-    def command(self, *more):
-        return (os.path.join(harness.BUILD, "bench/pktgen/weir-pktgen"), "--json",
+    def command(self, *more, version=4, host=60):
+        return (os.path.join(harness.BUILD, PKTGEN), "--json",
                 "--tx", "net_af_packet0,iface=eth0", "--rx", "net_af_packet1,iface=back0",
-                "--from", address(1, 60), "--to", self.network.vip[4],
-                "--destination-mac", self.mac, "--memory", "128", *more)
+                "--from", address(1, host, version), "--to", self.network.vip[version],
+                "--memory", "128", *more)
 
-    def generate(self, *more):
+    def run_it(self, *more, **which):
+        return self.network.client.run(*self.command(*more, **which), check=False)
+
+    def generate(self, *more, **which):
         """Exit code and report."""
-        done = self.network.client.run(*self.command(*more), check=False)
+        done = self.run_it(*more, **which)
         self.assertIn(done.returncode, (0, 1), done.stderr)
         return done.returncode, json.loads(done.stdout)
 
-    def test_loss_is_none_with_the_member_and_all_without(self):
-        common = ("--rate", str(RATE), "--seconds", str(SECONDS), "--flows", "100")
-        code, report = self.generate(*common, "--answer", MEMBER, "--warm-up", "5")
+    def assert_loses_nothing(self, *more, version=4):
+        code, report = self.generate("--rate", str(RATE), "--seconds", str(SECONDS), "--flows",
+                                     "100", "--answer", MEMBER[version], "--warm-up", "3", *more,
+                                     version=version)
         self.assertEqual((0, 0), (code, report["lost"]), report)
         self.assertAlmostEqual(RATE * SECONDS, report["sent"], delta=RATE * SECONDS / 20)
         self.assertEqual(report["sent"], report["received"])
         self.assertLess(0, report["latency_us"]["p50"])
         self.assertLessEqual(report["latency_us"]["p50"], report["latency_us"]["max"])
 
+    def test_loss_is_none_with_the_member_and_all_without(self):
+        self.assert_loses_nothing()
         code, report = self.generate("--rate", "400", "--seconds", "1", "--search", "--answer",
-                                     MEMBER)
+                                     MEMBER[4])
         self.assertEqual((0, 400), (code, report["throughput_per_second"]), report)
         # The next member answers to nobody.
         with open(self.appliance.file, encoding="utf-8") as file:
             config = json.load(file)
         config["pools"][0]["members"] = [{"name": "gone", "address": address(2, 51)}]
         self.appliance.reload(config)
-        code, report = self.generate(*common, "--from", address(1, 61), "--answer", MEMBER,
-                                     "--warm-up", "0")
+        code, report = self.generate("--rate", str(RATE), "--seconds", "1", "--answer", MEMBER[4],
+                                     "--warm-up", "0", host=61)
         self.assertEqual((1, 0), (code, report["received"]), report)
         self.assertLess(0, report["sent"])
         self.assertEqual(report["sent"], report["lost"])
 
+    def test_ipv6_mixed_sizes_through_a_gateway(self):
+        self.assert_loses_nothing("--size", "imix", "--gateway", address(1, 1, 6), version=6)
+
+    def test_a_next_hop_that_does_not_answer_is_named(self):
+        done = self.run_it("--gateway", address(1, 99))
+        self.assertEqual(3, done.returncode, done.stderr)
+        self.assertIn("nobody at net_af_packet0,iface=eth0 answers for 10.1.0.99: give --gateway, "
+                      "or --destination-mac", done.stderr)
+
     def test_it_ends_when_told_and_says_what_came(self):
         process = self.network.client.start("pktgen", *self.command(
-            "--answer", MEMBER, "--seconds", "3600", "--warm-up", "0"))
+            "--answer", MEMBER[4], "--seconds", "3600", "--warm-up", "0"))
 
         def received():
             return sum(port["rx_packets"] for port in self.appliance.ask("show", "ports")["ports"])

@@ -5,8 +5,10 @@
 
 #include "bench/pktgen/pace.h"
 #include "tests/test.h"
+#include "tests/unit/bench/pktgen/addresses.h"
 
 #define WHOLE "--tx net_null0 --from 10.0.0.1 --to 10.0.0.2 --destination-mac 02:00:00:00:00:01"
+#define V6    "--tx net_null0 --from fd00::1 --to fd00::2"
 
 static char line[512];
 static char why[OPTIONS_WHY_SIZE];
@@ -30,6 +32,7 @@ static void what_is_given_is_read(void **state)
     assert_int_equal(options.rate, 1000);
     assert_int_equal(options.profile.size, 64);
     assert_int_equal(options.profile.destination_mac[5], 1);
+    assert_false(options.resolve);
     assert_true(
         read(WHOLE " --rx net_null1 --rate 14M --size imix --flows 7 --search --json", &options));
     assert_string_equal(options.rx, "net_null1");
@@ -38,8 +41,15 @@ static void what_is_given_is_read(void **state)
     assert_int_equal(options.profile.flows, 7);
     assert_true(options.search && options.json);
     assert_true(read(WHOLE " --syn --rate max", &options));
-    assert_int_equal(options.profile.size, FRAMES_SIZE_MIN_SYN);
+    assert_int_equal(options.profile.size, 76);
     assert_true(options.rate == PACE_MAX);
+    assert_true(read(V6, &options));
+    assert_int_equal(options.profile.size, 84);
+    assert_true(options.resolve && ip_equal(&options.gateway, &options.profile.to));
+    assert_true(read(V6 " --gateway fd00::9 --answer 10.0.0.9 --syn --flows 16777216", &options));
+    assert_int_equal(options.profile.size, 96);
+    struct ip_address gateway = address_of("fd00::9");
+    assert_true(options.resolve && ip_equal(&options.gateway, &gateway));
     assert_true(read("--help", &options));
     assert_true(options.help);
 }
@@ -60,7 +70,13 @@ static void what_is_wrong_is_said(void **state)
         {WHOLE " --syn --size 64", "at least 76"},
         {WHOLE " --syn --size imix", "no imix"},
         {WHOLE " --search --rate max", "--search"},
-        {WHOLE " --to fd00::1", "--to takes a unicast IPv4"},
+        {WHOLE " --to fd00::1", "--to and --from are addresses of the same version"},
+        {WHOLE " --to 224.0.0.1", "--to takes a unicast address"},
+        {WHOLE " --gateway 10.0.0.3", "--destination-mac tells: give one"},
+        {WHOLE " --from 223.255.255.250 --flows 999999", "--flows needs 16 unicast addresses"},
+        {V6 " --from fd00::ffff:ffff --flows 64513", "--flows needs 2 unicast addresses"},
+        {V6 " --gateway 10.0.0.3", "--gateway and --from are addresses of the same version"},
+        {V6 " --size 64", "at least 84"},
         {WHOLE " --destination-mac 02:00", "six bytes"},
         {WHOLE " --colour red", "--colour is unknown"},
         {WHOLE " --seconds", "--seconds is unknown or wants a value"},

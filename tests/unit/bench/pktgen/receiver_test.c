@@ -1,7 +1,9 @@
 #include "bench/pktgen/receiver.h"
 
 #include "bench/pktgen/frames.h"
+#include "dataplane/packet/wire/neighbourhood.h"
 #include "tests/test.h"
+#include "tests/unit/bench/pktgen/addresses.h"
 
 #define TRIAL 5
 #define SENT  (RECEIVER_WINDOW * 4)
@@ -84,6 +86,29 @@ static void packets_of_others_do_not_count(void **state)
     assert_int_equal(receiver.received, 0);
 }
 
+// The other end's questions and answers are told apart from what is counted.
+static void neighbours_are_not_foreign(void **state)
+{
+    static const uint8_t mac[WIRE_MAC_SIZE] = {2, 0, 0, 0, 0, 9};
+    static const char *const addresses[][2] = {{"10.0.0.1", "10.1.2.3"}, {"fd00::1", "fd00::2"}};
+    for (size_t i = 0; i < 2; i++) {
+        struct receiver receiver = start();
+        struct ip_address from = address_of(addresses[i][0]), target = address_of(addresses[i][1]);
+        uint8_t frame[NEIGHBOURHOOD_FRAME_MAX];
+        struct wire_packet packet;
+        uint32_t size = neighbourhood_request(frame, &target, NULL, &from, mac);
+        assert_int_equal(receiver_take(&receiver, span_of(frame, size), 0, &packet),
+                         RECEIVED_NEIGHBOUR);
+        struct neighbourhood_message message;
+        assert_int_equal(neighbourhood_read(span_of(frame, size), &packet, &message), DROP_NONE);
+        assert_true(message.request && ip_equal(&message.target, &target));
+        size = neighbourhood_answer(frame, sizeof(frame), &packet, &message, mac);
+        assert_int_equal(receiver_take(&receiver, span_of(frame, size), 0, &packet),
+                         RECEIVED_NEIGHBOUR);
+        assert_int_equal(receiver.foreign + receiver.received, 0);
+    }
+}
+
 static void sequences_go_on_beyond_32_bits(void **state)
 {
     struct receiver receiver = start();
@@ -103,6 +128,7 @@ int main(void)
         cmocka_unit_test(duplicates_are_not_received_twice),
         cmocka_unit_test(a_late_packet_is_reordered_and_not_lost),
         cmocka_unit_test(packets_of_others_do_not_count),
+        cmocka_unit_test(neighbours_are_not_foreign),
         cmocka_unit_test(sequences_go_on_beyond_32_bits),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
