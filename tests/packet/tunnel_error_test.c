@@ -283,6 +283,12 @@ static void what_is_made_up_is_not_believed(void **state)
         struct frame other = sent;
         other.bytes[FRAME_IP_AT + (way->outer_v4 ? 15 : 23)] ^= 2;
         assert_not_believed(error_about(way, &other, PATH));
+        // From one of ours by which nothing leaves for the member.
+        other = sent;
+        other.bytes[FRAME_IP_AT + (way->outer_v4 ? 13 : 11)] = 1;
+        struct frame_spec error = error_about(way, &other, PATH);
+        error.destination = way->outer_v4 ? "10.1.0.1" : "fd00:1::1";
+        assert_not_believed(error);
         other = sent;
         other.bytes[FRAME_IP_AT + (way->outer_v4 ? 19 : 39)] ^= 2;
         assert_not_believed(error_about(way, &other, PATH));
