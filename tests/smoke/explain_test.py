@@ -104,7 +104,7 @@ class Explain(harness.LabTest):
         self.curl(network.client, url(network.vip[4]))
         self.client(network.client, "spray", 3, network.vip[4], 9)
         self.assertEqual(0, trace.wait(20))
-        self.assertEqual(2, trace.said().count("dropped: no-service: to a virtual address"))
+        self.assertEqual(2, trace.said().count("dropped: no-service: to a virtual or local"))
         self.assertNotIn(":80 ", trace.said())
         for words, fault in ((("host", "10.1.0.x"), "`host` takes an IPv4 or IPv6 address"),
                              (("vip", "wbe4"), "did you mean web4?"),
