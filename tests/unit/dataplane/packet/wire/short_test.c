@@ -102,7 +102,7 @@ static void both_sides_are_as_if_built_so(void **state)
         for (int round = 0; round < ROUNDS; round++) {
             struct frame_spec spec = kinds[k];
             struct ends before, after;
-            struct wire_short packet;
+            struct wire_short packet = {0};
             choose_ends(&after, !spec.source);
             if (!build(&spec, &before, &packet))
                 continue;
@@ -130,7 +130,7 @@ static void one_side_is_as_if_built_so(void **state)
         for (int round = 0; round < ROUNDS; round++) {
             struct frame_spec spec = kinds[k / 2];
             struct ends before, after;
-            struct wire_short packet;
+            struct wire_short packet = {0};
             choose_ends(&after, !spec.source);
             if (!build(&spec, &before, &packet))
                 continue;
@@ -165,7 +165,7 @@ static void a_udp_checksum_of_zero_is_sent_as_ones(void **state)
         unsigned all_ones = 0;
         for (uint32_t port = 0; port <= UINT16_MAX; port++) {
             frame_build(&frame, &specs[i]);
-            struct wire_short packet;
+            struct wire_short packet = {0};
             assert_true(read(&packet));
             bool v4 = packet.v4;
             uint8_t *ip = frame.bytes + WIRE_SHORT_IP;
