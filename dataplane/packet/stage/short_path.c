@@ -204,9 +204,10 @@ static __attribute__((noinline)) void choose(const struct short_burst *burst, st
             plain[i].admission = admit_choose(stage, &newcomer);
     }
     for (uint32_t i = 0; i < count; i++) {
+        if (plain[i].kind != KIND_FLOW || plain[i].found || !plain[i].chosen)
+            continue;
         struct newcomer newcomer = newcomer_of(&plain[i], burst->handed);
-        if (plain[i].chosen)
-            admit_make_room(stage, &newcomer, &plain[i].admission, &leavers);
+        admit_make_room(stage, &newcomer, &plain[i].admission, &leavers);
     }
     admit_room_made(stage, &leavers);
 }
