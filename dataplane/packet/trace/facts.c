@@ -1,17 +1,15 @@
 #include "dataplane/packet/trace/facts.h"
 
+#include <net/ethernet.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 #include "base/cursor.h"
 
-#define ETHERNET_TYPE_IPV4 0x0800
-#define ETHERNET_TYPE_ARP  0x0806
-#define ETHERNET_TYPE_IPV6 0x86dd
-#define FRAGMENT_OFFSET    0x1fff // of IPv4's flags and offset
-#define IPV6_OFFSET        0xfff8 // of the fragment header's
-#define EXTENSIONS_MAX     8
+#define FRAGMENT_OFFSET 0x1fff // of IPv4's flags and offset
+#define IPV6_OFFSET     0xfff8 // of the fragment header's
+#define EXTENSIONS_MAX  8
 
 static void read_upper(struct cursor *cursor, struct facts *facts)
 {
@@ -118,13 +116,13 @@ void facts_read(struct span frame, struct facts *facts)
     cursor_take(&cursor, 12);
     facts->ether_type = cursor_be16(&cursor);
     switch (facts->ether_type) {
-    case ETHERNET_TYPE_IPV4:
+    case ETHERTYPE_IP:
         read_ipv4(&cursor, facts);
         break;
-    case ETHERNET_TYPE_IPV6:
+    case ETHERTYPE_IPV6:
         read_ipv6(&cursor, facts);
         break;
-    case ETHERNET_TYPE_ARP:
+    case ETHERTYPE_ARP:
         read_arp(&cursor, facts);
         break;
     default:

@@ -10,14 +10,6 @@
 // What every error quotes of the upper layer at least.
 #define QUOTED_L4_SIZE 8
 
-#define ICMP_UNREACHABLE         3
-#define ICMP_TIME_EXCEEDED       11
-#define ICMP_PARAMETER_PROBLEM   12
-#define ICMPV6_UNREACHABLE       1
-#define ICMPV6_TOO_BIG           2
-#define ICMPV6_TIME_EXCEEDED     3
-#define ICMPV6_PARAMETER_PROBLEM 4
-
 #define IPV6_FRAGMENT_OFFSET 0xfff8
 
 bool icmp_error_is(const struct wire_packet *packet)
@@ -152,7 +144,7 @@ enum drop_reason icmp_error_read(struct span frame, const struct wire_packet *pa
 
 // Type and code by kind, of both versions.
 static const uint8_t messages[][2][2] = {
-    [ICMP_ERROR_TOO_BIG] = {{ICMP_UNREACHABLE, 4}, {ICMPV6_TOO_BIG, 0}},
+    [ICMP_ERROR_TOO_BIG] = {{ICMP_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED}, {ICMPV6_TOO_BIG, 0}},
     [ICMP_ERROR_TIME_EXCEEDED] = {{ICMP_TIME_EXCEEDED, 0}, {ICMPV6_TIME_EXCEEDED, 0}},
     [ICMP_ERROR_PORT_UNREACHABLE] = {{ICMP_UNREACHABLE, 3}, {ICMPV6_UNREACHABLE, 4}},
     [ICMP_ERROR_HOST_UNREACHABLE] = {{ICMP_UNREACHABLE, 1}, {ICMPV6_UNREACHABLE, 3}},

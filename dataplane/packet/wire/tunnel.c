@@ -1,11 +1,10 @@
 #include "dataplane/packet/wire/tunnel.h"
 
+#include <net/ethernet.h>
+
 #include "base/byteorder.h"
 #include "base/check.h"
 #include "dataplane/packet/wire/wire_priv.h"
-
-#define ETHER_TYPE_IPV4 0x0800
-#define ETHER_TYPE_IPV6 0x86dd
 
 static const uint8_t shim_sizes[] = {
     [WIRE_TUNNEL_IPIP] = 0,
@@ -30,7 +29,7 @@ static void write_shim(uint8_t *shim, enum wire_tunnel_kind kind, bool inner_v4)
     case WIRE_TUNNEL_IPIP:
         return;
     case WIRE_TUNNEL_GRE: // RFC 2784 section 2.1: no flags, version 0
-        store_be16(shim + 2, inner_v4 ? ETHER_TYPE_IPV4 : ETHER_TYPE_IPV6);
+        store_be16(shim + 2, inner_v4 ? ETHERTYPE_IP : ETHERTYPE_IPV6);
         return;
     case WIRE_TUNNEL_GUE: // variant 0, a data message, no optional fields: then its protocol
         store_be16(shim + 2, GUE_PORT);
@@ -75,7 +74,7 @@ static struct wire_tunnel_header header_between(enum wire_tunnel_kind kind, bool
     uint8_t protocol = kind == WIRE_TUNNEL_IPIP ? inner_protocol : protocols[kind];
     uint8_t *ip = header.bytes + WIRE_TUNNEL_COPY - header.size;
     uint8_t *shim = header.bytes + WIRE_TUNNEL_COPY - shim_sizes[kind];
-    store_be16(ip - 2, header.v4 ? ETHER_TYPE_IPV4 : ETHER_TYPE_IPV6);
+    store_be16(ip - 2, header.v4 ? ETHERTYPE_IP : ETHERTYPE_IPV6);
     write_shim(shim, kind, inner_v4);
     if (header.v4) {
         write_ipv4(ip, protocol, source, destination);

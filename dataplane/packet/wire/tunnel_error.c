@@ -1,21 +1,12 @@
 #include "dataplane/packet/wire/tunnel_error.h"
 
+#include <net/ethernet.h>
 #include <netinet/in.h>
 
 #include "base/byteorder.h"
 #include "base/check.h"
 #include "base/cursor.h"
 #include "dataplane/packet/wire/wire_priv.h"
-
-#define ICMP_UNREACHABLE          3
-#define ICMP_FRAGMENTATION_NEEDED 4 // its code
-#define ICMP_TIME_EXCEEDED        11
-#define ICMPV6_UNREACHABLE        1
-#define ICMPV6_TOO_BIG            2
-#define ICMPV6_TIME_EXCEEDED      3
-
-#define ETHER_TYPE_IPV4 0x0800
-#define ETHER_TYPE_IPV6 0x86dd
 
 // Routers from before RFC 1191 name no size: then it is the next of those that are common (its
 // section 7.1).
@@ -90,8 +81,8 @@ static bool read_shim(struct cursor *cursor, int protocol, struct tunnel_error *
         shim = cursor_take(cursor, WIRE_GRE_SIZE);
         if (!shim || load_be16(shim) != 0)
             return false;
-        error->inner_v4 = load_be16(shim + 2) == ETHER_TYPE_IPV4;
-        return error->inner_v4 || load_be16(shim + 2) == ETHER_TYPE_IPV6;
+        error->inner_v4 = load_be16(shim + 2) == ETHERTYPE_IP;
+        return error->inner_v4 || load_be16(shim + 2) == ETHERTYPE_IPV6;
     case IPPROTO_UDP:
         error->kind = WIRE_TUNNEL_GUE;
         shim = cursor_take(cursor, WIRE_UDP_SIZE);

@@ -46,12 +46,22 @@ enum {
 #define IPV4_MORE_FRAGMENTS  0x2000
 #define IPV4_FRAGMENT_OFFSET 0x1fff // in units of 8 bytes
 #define HOP_LIMIT_DEFAULT    64
-#define ICMP_ECHO_REQUEST    8
-#define ICMP_ECHO_ANSWER     0
-#define ICMPV6_ECHO_REQUEST  128
-#define ICMPV6_ECHO_ANSWER   129
-#define ICMPV6_SOLICITATION  135 // neighbour solicitation and advertisement
-#define ICMPV6_ADVERTISEMENT 136
+
+#define ICMP_ECHO_ANSWER          0
+#define ICMP_UNREACHABLE          3
+#define ICMP_FRAGMENTATION_NEEDED 4 // its code
+#define ICMP_ECHO_REQUEST         8
+#define ICMP_TIME_EXCEEDED        11
+#define ICMP_PARAMETER_PROBLEM    12
+
+#define ICMPV6_UNREACHABLE       1
+#define ICMPV6_TOO_BIG           2
+#define ICMPV6_TIME_EXCEEDED     3
+#define ICMPV6_PARAMETER_PROBLEM 4
+#define ICMPV6_ECHO_REQUEST      128
+#define ICMPV6_ECHO_ANSWER       129
+#define ICMPV6_SOLICITATION      135 // neighbour solicitation and advertisement
+#define ICMPV6_ADVERTISEMENT     136
 
 // A checksum field as it lies in memory.
 static inline uint16_t checksum_load(const uint8_t *field)
