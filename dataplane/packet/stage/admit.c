@@ -80,7 +80,7 @@ static uint16_t member_endpoint(const struct tables *tables, uint16_t member_slo
     const struct tables_member *member = &tables->members[member_slot];
     const struct tables_service *service = &tables->services[service_slot];
     return endpoint_number(tables->endpoints, ENDPOINT_MEMBER, &member->address,
-                           member->port ? member->port : service->port, service->protocol);
+                           tables_member_port(member, service), service->protocol);
 }
 
 // Both directions of a two-way flow to a member; state and time are still to be filled, and of

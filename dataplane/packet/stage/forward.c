@@ -159,7 +159,7 @@ static bool prepare_for_member(struct stage *stage, struct packet *packet,
     }
     if (!route_through(stage, packet, member->ip_size_max))
         return false;
-    translate_to_member(packet, &member->address, member->port ? member->port : service->port);
+    translate_to_member(packet, &member->address, tables_member_port(member, service));
     return !packet->pair->introduction || packet->about || introduce(stage, packet, packet->pair);
 }
 

@@ -66,8 +66,7 @@ static bool borrow(struct stage *stage, const struct tables_locals *locals, uint
 // Not one that has seen a RST: an outsider could make that up.
 static bool may_go(enum flow_state state)
 {
-    return state == FLOW_TCP_OPENING || state == FLOW_TCP_PICKED_UP || state == FLOW_TCP_ANSWERED ||
-           state == FLOW_TCP_CLOSING;
+    return !flow_is_earned(state) && state != FLOW_TCP_RESET;
 }
 
 // Takes the port of a flow to the same endpoint that is over, or that may go, those that began

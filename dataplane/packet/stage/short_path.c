@@ -280,7 +280,7 @@ static inline bool send_to_member(struct stage *stage, struct rte_mbuf *mbuf,
         if (UNLIKELY(plain->wire.ttl <= 1))
             return false;
         wire_short_translate(frame, &plain->wire, false, &member->address,
-                             member->port ? member->port : tables->services[plain->endpoint].port);
+                             tables_member_port(member, &tables->services[plain->endpoint]));
         break;
     case CONFIG_FORWARD_FULLNAT: {
         if (UNLIKELY(plain->wire.ttl <= 1))
@@ -292,8 +292,7 @@ static inline bool send_to_member(struct stage *stage, struct rte_mbuf *mbuf,
             .source = &pair->answered,
             .source_port = pair->answered_port,
             .destination = &member->address,
-            .destination_port =
-                member->port ? member->port : tables->services[plain->endpoint].port,
+            .destination_port = tables_member_port(member, &tables->services[plain->endpoint]),
         };
         wire_short_translate_both(frame, &plain->wire, &sides);
         break;

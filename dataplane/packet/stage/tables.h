@@ -76,6 +76,13 @@ struct tables_service {
     char name[CONFIG_NAME_SIZE];
 };
 
+// The port of a two-way member to which a service's packets go: network byte order.
+static inline uint16_t tables_member_port(const struct tables_member *member,
+                                          const struct tables_service *service)
+{
+    return member->port ? member->port : service->port;
+}
+
 // A neighbour that the configuration needs.
 struct tables_hop {
     uint32_t port;
