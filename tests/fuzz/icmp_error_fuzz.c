@@ -8,8 +8,7 @@
 #include "base/byteorder.h"
 #include "base/check.h"
 #include "dataplane/packet/wire/tunnel_error.h"
-#include "tests/fuzz/fuzz.h"
-#include "tests/packet/frame.h"
+#include "tests/fuzz/frames.h"
 
 static struct ip_address example(bool v4, uint8_t last)
 {
@@ -99,9 +98,7 @@ static void check_tunnel(const uint8_t *data, size_t size, const struct wire_pac
     uint32_t room = error.inner, quoted = icmp_error_quoted_max(error.inner_v4);
     quoted = about.end < quoted ? about.end : quoted;
     CHECK(room >= WIRE_ETHERNET_SIZE + 28u + (error.inner_v4 ? 0 : 20));
-    uint8_t *copy = malloc(room + quoted);
-    CHECK(copy);
-    memcpy(copy, data, room + quoted);
+    uint8_t *copy = copy_of(data, room + quoted, room + quoted);
     uint8_t *ip = icmp_error_wrap(copy + room, quoted, ICMP_ERROR_TOO_BIG, 1400, &about.destination,
                                   &about.source);
     CHECK(ip - copy >= WIRE_ETHERNET_SIZE);
@@ -121,9 +118,7 @@ static void check_frame(const uint8_t *data, size_t size)
     CHECK(error.ip_offset > packet.l4_offset && error.l4_offset > error.ip_offset);
     CHECK(error.l4_offset + 8 <= error.end && error.end <= packet.end && packet.end <= size);
     for (int source = 0; source < 2; source++) {
-        uint8_t *frame = malloc(size);
-        CHECK(frame);
-        memcpy(frame, data, size);
+        uint8_t *frame = copy_of(data, size, size);
         check_translation(frame, size, &packet, &error, source);
         free(frame);
     }
@@ -131,17 +126,5 @@ static void check_frame(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct frame fixed;
-    check_frame(data, size);
-    if (size == 0 || size > sizeof(fixed.bytes))
-        return 0;
-    memcpy(fixed.bytes, data, size);
-    fixed.size = size;
-    frame_fix_checksums(&fixed);
-    uint8_t *frame = malloc(size);
-    CHECK(frame);
-    memcpy(frame, fixed.bytes, size);
-    check_frame(frame, size);
-    free(frame);
-    return 0;
+    return check_frames(data, size, check_frame);
 }

@@ -10,8 +10,7 @@
 #include "base/check.h"
 #include "dataplane/packet/wire/options.h"
 #include "dataplane/packet/wire/stream.h"
-#include "tests/fuzz/fuzz.h"
-#include "tests/packet/frame.h"
+#include "tests/fuzz/frames.h"
 
 #define ADDED 52
 
@@ -89,9 +88,7 @@ static void check_append(const uint8_t *data, size_t size, struct wire_packet pa
     static const uint8_t more[ADDED] = {1, 2, 3};
     if (wire_stream_occupies(data, &packet) > 0 || packet.fragment)
         return;
-    uint8_t *frame = malloc(packet.end + (size_t)ADDED);
-    CHECK(frame);
-    memcpy(frame, data, packet.end);
+    uint8_t *frame = copy_of(data, packet.end, packet.end + (size_t)ADDED);
     bool right = frame_checksums_are_right(data, size);
     wire_stream_append(frame, &packet, more, ADDED);
     check_same(frame, packet.end, &packet, right);
@@ -105,9 +102,7 @@ static void check_frame(const uint8_t *data, size_t size)
         return;
     check_write(data, &packet);
     check_append(data, size, packet);
-    uint8_t *frame = malloc(size);
-    CHECK(frame);
-    memcpy(frame, data, size);
+    uint8_t *frame = copy_of(data, size, size);
     check_shift(frame, size, &packet);
     memcpy(frame, data, size);
     check_plain_syn(frame, size, &packet);
@@ -116,17 +111,5 @@ static void check_frame(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct frame fixed;
-    check_frame(data, size);
-    if (size == 0 || size > sizeof(fixed.bytes))
-        return 0;
-    memcpy(fixed.bytes, data, size);
-    fixed.size = size;
-    frame_fix_checksums(&fixed);
-    uint8_t *frame = malloc(size);
-    CHECK(frame);
-    memcpy(frame, fixed.bytes, size);
-    check_frame(frame, size);
-    free(frame);
-    return 0;
+    return check_frames(data, size, check_frame);
 }

@@ -50,11 +50,7 @@ static int close_rig(void **state)
 
 static struct outcome put(uint16_t port, struct frame_spec spec)
 {
-    static struct frame frame;
-    static struct outcome outcome;
-    frame_build(&frame, &spec);
-    rig_packet(&rig, port, &frame, &outcome);
-    return outcome;
+    return rig_put(&rig, port, spec);
 }
 
 static struct outcome client(const char *source, const char *vip, uint8_t flags)

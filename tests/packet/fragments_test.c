@@ -6,6 +6,7 @@
 
 #include "base/byteorder.h"
 #include "dataplane/packet/wire/parse.h"
+#include "tests/packet/outcomes.h"
 #include "tests/packet/stage_configurations.h"
 #include "tests/packet/stage_rig.h"
 #include "tests/test.h"
@@ -232,12 +233,6 @@ static struct outcome put(uint16_t port, const struct frame *frame)
     static struct outcome outcome;
     rig_packet(&rig, port, frame, &outcome);
     return outcome;
-}
-
-static void assert_dropped(struct outcome outcome, enum drop_reason reason)
-{
-    assert_int_equal(outcome.kind, OUTCOME_DROPPED);
-    assert_string_equal(drop_name(outcome.reason), drop_name(reason));
 }
 
 static void a_fragment_in_the_place_of_another_is_dropped(void **state)

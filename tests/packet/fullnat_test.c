@@ -6,6 +6,7 @@
 
 #include "base/byteorder.h"
 #include "dataplane/packet/wire/parse.h"
+#include "tests/packet/outcomes.h"
 #include "tests/packet/stage_rig.h"
 #include "tests/test.h"
 
@@ -81,11 +82,7 @@ static void reopen(const char *yaml)
 
 static struct outcome put(uint16_t port, struct frame_spec spec)
 {
-    static struct frame frame;
-    static struct outcome outcome;
-    frame_build(&frame, &spec);
-    rig_packet(&rig, port, &frame, &outcome);
-    return outcome;
+    return rig_put(&rig, port, spec);
 }
 
 static struct outcome hand(uint16_t port, struct frame_spec spec)
@@ -95,22 +92,6 @@ static struct outcome hand(uint16_t port, struct frame_spec spec)
     frame_build(&frame, &spec);
     rig_handed(&rig, HANDOFF_PROCESS, 0, port, &frame, &outcome);
     return outcome;
-}
-
-static void assert_dropped(struct outcome outcome, enum drop_reason reason)
-{
-    assert_int_equal(outcome.kind, OUTCOME_DROPPED);
-    assert_string_equal(drop_name(outcome.reason), drop_name(reason));
-}
-
-static void assert_frame(const struct outcome *outcome, uint32_t port, struct frame_spec expected)
-{
-    static struct frame frame;
-    assert_int_equal(outcome->kind, OUTCOME_SENT);
-    assert_int_equal(outcome->port, port);
-    frame_build(&frame, &expected);
-    assert_int_equal(outcome->frame.size, frame.size);
-    assert_memory_equal(outcome->frame.bytes, frame.bytes, frame.size);
 }
 
 // A service, the member that serves it, and the local address that members of its version see.

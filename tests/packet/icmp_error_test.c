@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "dataplane/packet/wire/parse.h"
+#include "tests/packet/outcomes.h"
 #include "tests/packet/stage_configurations.h"
 #include "tests/packet/stage_rig.h"
 #include "tests/test.h"
@@ -64,15 +65,7 @@ static struct outcome put_frame(uint16_t port, const struct frame *frame)
 
 static struct outcome put(uint16_t port, struct frame_spec spec)
 {
-    static struct frame frame;
-    frame_build(&frame, &spec);
-    return put_frame(port, &frame);
-}
-
-static void assert_dropped(struct outcome outcome, enum drop_reason reason)
-{
-    assert_int_equal(outcome.kind, OUTCOME_DROPPED);
-    assert_string_equal(drop_name(outcome.reason), drop_name(reason));
+    return rig_put(&rig, port, spec);
 }
 
 static bool is_v6(const char *address)

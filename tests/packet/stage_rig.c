@@ -339,23 +339,37 @@ static void collect(struct stage_rig *rig, const uint64_t *before, struct outcom
     rig->waiting = fragments_waiting(rig->stage.fragments);
 }
 
+// Before a packet: what was dropped until then, and an outcome of nothing yet.
+static void begin(const struct stage_rig *rig, uint64_t *before, struct outcome *outcome)
+{
+    memcpy(before, rig->stage.counters.drops, DROP_REASONS * sizeof(*before));
+    memset(outcome, 0, sizeof(*outcome));
+}
+
 void rig_packet(struct stage_rig *rig, uint16_t port, const struct frame *frame,
                 struct outcome *outcome)
 {
     uint64_t before[DROP_REASONS];
-    memcpy(before, rig->stage.counters.drops, sizeof(before));
-    memset(outcome, 0, sizeof(*outcome));
+    begin(rig, before, outcome);
     struct rte_mbuf *mbuf = mbuf_of(rig, frame);
     stage_receive(&rig->stage, port, &mbuf, 1);
     collect(rig, before, outcome);
+}
+
+struct outcome rig_put(struct stage_rig *rig, uint16_t port, struct frame_spec spec)
+{
+    static struct frame frame;
+    static struct outcome outcome;
+    frame_build(&frame, &spec);
+    rig_packet(rig, port, &frame, &outcome);
+    return outcome;
 }
 
 void rig_tagged(struct stage_rig *rig, const struct port_vlans *vlans, const struct frame *frame,
                 struct outcome *outcome)
 {
     uint64_t before[DROP_REASONS];
-    memcpy(before, rig->stage.counters.drops, sizeof(before));
-    memset(outcome, 0, sizeof(*outcome));
+    begin(rig, before, outcome);
     struct rte_mbuf *mbuf = mbuf_of(rig, frame);
     stage_receive_tagged(&rig->stage, vlans, &mbuf, 1);
     collect(rig, before, outcome);
@@ -365,8 +379,7 @@ void rig_pieces(struct stage_rig *rig, uint16_t port, const struct frame *frame,
                 struct outcome *outcome)
 {
     uint64_t before[DROP_REASONS];
-    memcpy(before, rig->stage.counters.drops, sizeof(before));
-    memset(outcome, 0, sizeof(*outcome));
+    begin(rig, before, outcome);
     struct rte_mbuf *whole = NULL;
     for (size_t at = 0; at < frame->size; at += piece) {
         struct rte_mbuf *mbuf = rte_pktmbuf_alloc(rig->pool);
@@ -388,8 +401,7 @@ void rig_handed(struct stage_rig *rig, enum handoff_type type, uint16_t origin, 
                 const struct frame *frame, struct outcome *outcome)
 {
     uint64_t before[DROP_REASONS];
-    memcpy(before, rig->stage.counters.drops, sizeof(before));
-    memset(outcome, 0, sizeof(*outcome));
+    begin(rig, before, outcome);
     const struct handoff_message message = {
         .packet = mbuf_of(rig, frame), .port = port, .type = (uint16_t)type, .origin = origin};
     stage_receive_handed(&rig->stage, &message, 1);

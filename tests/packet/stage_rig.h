@@ -74,6 +74,9 @@ void rig_at(struct stage_rig *rig, uint32_t now_ms);
 void rig_packet(struct stage_rig *rig, uint16_t port, const struct frame *frame,
                 struct outcome *outcome);
 
+// The same for a frame that is yet to be built.
+struct outcome rig_put(struct stage_rig *rig, uint16_t port, struct frame_spec spec);
+
 // The same for a frame of a device that ports share.
 void rig_tagged(struct stage_rig *rig, const struct port_vlans *vlans, const struct frame *frame,
                 struct outcome *outcome);

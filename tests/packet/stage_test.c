@@ -5,6 +5,7 @@
 
 #include "base/byteorder.h"
 #include "dataplane/packet/wire/parse.h"
+#include "tests/packet/outcomes.h"
 #include "tests/packet/stage_configurations.h"
 #include "tests/packet/stage_rig.h"
 #include "tests/test.h"
@@ -77,27 +78,7 @@ static struct frame_spec from_member(const char *member, uint16_t client_port, u
 
 static struct outcome put(uint16_t port, struct frame_spec spec)
 {
-    static struct frame frame;
-    static struct outcome outcome;
-    frame_build(&frame, &spec);
-    rig_packet(&rig, port, &frame, &outcome);
-    return outcome;
-}
-
-static void assert_dropped(struct outcome outcome, enum drop_reason reason)
-{
-    assert_int_equal(outcome.kind, OUTCOME_DROPPED);
-    assert_string_equal(drop_name(outcome.reason), drop_name(reason));
-}
-
-static void assert_frame(const struct outcome *outcome, uint32_t port, struct frame_spec expected)
-{
-    static struct frame frame;
-    assert_int_equal(outcome->kind, OUTCOME_SENT);
-    assert_int_equal(outcome->port, port);
-    frame_build(&frame, &expected);
-    assert_int_equal(outcome->frame.size, frame.size);
-    assert_memory_equal(outcome->frame.bytes, frame.bytes, frame.size);
+    return rig_put(&rig, port, spec);
 }
 
 // The client's packet as a NAT member must see it, and the member's as the client must.

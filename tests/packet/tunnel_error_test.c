@@ -6,6 +6,7 @@
 #include "base/byteorder.h"
 #include "dataplane/packet/wire/parse.h"
 #include "tests/packet/stage_rig.h"
+#include "tests/packet/tunnel_configurations.h"
 #include "tests/test.h"
 
 #define FRONT 0
@@ -13,27 +14,15 @@
 #define MTU   1500
 #define PATH  1400
 
-#define POOL(kind)                                                                          \
-    "  - {name: " kind "4, forward: " kind ", members: [{name: m4, address: 10.2.0.31}]}\n" \
-    "  - {name: " kind "6, forward: " kind ", members: [{name: m6, address: 'fd00:2::31'}]}\n"
-#define VIPS(kind, host)                                                                         \
-    "  - {name: " kind "44, address: 10.1.0.1" host "4, port: 80, protocol: tcp, pool: " kind    \
-    "4}\n"                                                                                       \
-    "  - {name: " kind "46, address: 10.1.0.1" host "6, port: 80, protocol: tcp, pool: " kind    \
-    "6}\n"                                                                                       \
-    "  - {name: " kind "64, address: 'fd00:1::1" host "4', port: 80, protocol: tcp, pool: " kind \
-    "4}\n"                                                                                       \
-    "  - {name: " kind "66, address: 'fd00:1::1" host "6', port: 80, protocol: tcp, pool: " kind \
-    "6}\n"
-
 static const char configuration[] =
     "node: {name: test, cores: [0], flows: {per-worker: 1024}}\n"
     "ports:\n"
     "  - {name: front, device: net_null0, mtu: 1500, addresses: [10.1.0.1/24, fd00:1::1/64]}\n"
     "  - {name: back, device: net_null1, mtu: 1500, addresses: [10.2.0.1/24, fd00:2::1/64],\n"
     "     punt: {interface: p1}}\n"
-    "pools:\n" POOL("ipip") POOL("gre") POOL("gue") "vips:\n" VIPS("ipip", "1") VIPS("gre", "2")
-        VIPS("gue", "3");
+    "pools:\n" TUNNEL_POOL("ipip") TUNNEL_POOL("gre")
+        TUNNEL_POOL("gue") "vips:\n" TUNNEL_VIPS("ipip", "1") TUNNEL_VIPS("gre", "2")
+            TUNNEL_VIPS("gue", "3");
 
 static const uint8_t front_mac[6] = {2, 0, 0, 0, 0, FRONT};
 static const uint8_t back_mac[6] = {2, 0, 0, 0, 0, BACK};
@@ -98,10 +87,8 @@ static struct frame_spec request(const struct way *way, uint16_t size)
 
 static struct outcome *put(uint16_t port, struct frame_spec spec)
 {
-    static struct frame frame;
     static struct outcome outcome;
-    frame_build(&frame, &spec);
-    rig_packet(&rig, port, &frame, &outcome);
+    outcome = rig_put(&rig, port, spec);
     return &outcome;
 }
 

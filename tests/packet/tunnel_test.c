@@ -5,6 +5,7 @@
 #include "base/byteorder.h"
 #include "dataplane/packet/wire/parse.h"
 #include "tests/packet/stage_rig.h"
+#include "tests/packet/tunnel_configurations.h"
 #include "tests/test.h"
 
 #define FRONT 0
@@ -14,28 +15,18 @@
 #define SYN WIRE_TCP_SYN
 #define ACK WIRE_TCP_ACK
 
-#define POOL(kind)                                                                          \
-    "  - {name: " kind "4, forward: " kind ", members: [{name: m4, address: 10.2.0.31}]}\n" \
-    "  - {name: " kind "6, forward: " kind ", members: [{name: m6, address: 'fd00:2::31'}]}\n"
-#define VIPS(kind, host)                                                                         \
-    "  - {name: " kind "44, address: 10.1.0.1" host "4, port: 80, protocol: tcp, pool: " kind    \
-    "4}\n"                                                                                       \
-    "  - {name: " kind "46, address: 10.1.0.1" host "6, port: 80, protocol: tcp, pool: " kind    \
-    "6}\n"                                                                                       \
-    "  - {name: " kind "64, address: 'fd00:1::1" host "4', port: 80, protocol: tcp, pool: " kind \
-    "4}\n"                                                                                       \
-    "  - {name: " kind "66, address: 'fd00:1::1" host "6', port: 80, protocol: tcp, pool: " kind \
-    "6}\n"                                                                                       \
-    "  - {name: " kind "u, address: 10.1.0.1" host "4, port: 53, protocol: udp, pool: " kind     \
-    "4}\n"
+#define VIPS(kind, host)                                                                          \
+    TUNNEL_VIPS(kind, host)                                                                       \
+    "  - {name: " kind "u, address: 10.1.0.1" host "4, port: 53, protocol: udp, pool: " kind "4}" \
+    "\n"
 
 static const char configuration[] =
     "node: {name: test, cores: [0], flows: {per-worker: 1024}}\n"
     "ports:\n"
     "  - {name: front, device: net_null0, mtu: 1500, addresses: [10.1.0.1/24, fd00:1::1/64]}\n"
     "  - {name: back, device: net_null1, mtu: 1500, addresses: [10.2.0.1/24, fd00:2::1/64]}\n"
-    "pools:\n" POOL("ipip") POOL("gre") POOL("gue") "vips:\n" VIPS("ipip", "1") VIPS("gre", "2")
-        VIPS("gue", "3");
+    "pools:\n" TUNNEL_POOL("ipip") TUNNEL_POOL("gre") TUNNEL_POOL("gue") "vips:\n" VIPS("ipip", "1")
+        VIPS("gre", "2") VIPS("gue", "3");
 
 static const uint8_t front_mac[6] = {2, 0, 0, 0, 0, FRONT};
 static const uint8_t back_mac[6] = {2, 0, 0, 0, 0, BACK};
@@ -97,11 +88,7 @@ static struct frame_spec to(const char *vip, uint8_t flags)
 
 static struct outcome put(struct frame_spec spec)
 {
-    static struct frame frame;
-    static struct outcome outcome;
-    frame_build(&frame, &spec);
-    rig_packet(&rig, FRONT, &frame, &outcome);
-    return outcome;
+    return rig_put(&rig, FRONT, spec);
 }
 
 static uint32_t overhead(const struct way *way)
