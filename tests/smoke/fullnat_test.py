@@ -79,9 +79,9 @@ class FullNat(harness.LabTest):
         running = [self.network.client.python(
             f"downloads{version}", "client.py", "downloads", str(DOWNLOADS),
             self.network.vip[version], "80", "/slow/sample") for version in (4, 6)]
-        wait_until(lambda: all(member["flows"] > 0 for version in (4, 6)
-                               for member in plane.members(f"web{version}").values()),
-                   20, "downloads from every member")
+        wait_until(lambda: all(sum(member["flows"] for member in
+                                   plane.members(f"web{version}").values()) >= DOWNLOADS
+                               for version in (4, 6)), 20, "every download to run")
         for index in range(RELOADS):
             config = self.configuration(self.driver)
             config["ports"][1]["local-addresses"] = [f"10.2.0.{201 + index}",
