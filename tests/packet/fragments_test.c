@@ -364,6 +364,47 @@ static void a_change_of_configuration_does_not_stop_them(void **state)
     assert_dropped(put(FRONT, &pieces[3]), DROP_NO_MEMBER);
 }
 
+#define TWO_PORTS                                                      \
+    "node: {name: test, cores: [0], flows: {per-worker: 1024}}\n"      \
+    "ports:\n"                                                         \
+    "  - {name: front, device: net_null0, addresses: [10.1.0.1/24]}\n" \
+    "  - {name: back, device: net_null1, addresses: [10.2.0.1/24]}\n"
+#define POOL_OF(member) "pools: [{name: p, members: [" member "]}]\n"
+#define VIP_AT(port) \
+    "vips: [{name: v, address: 10.1.0.100, port: " port ", protocol: udp, pool: p}]\n"
+#define FIRST_ONE  "{address: 10.2.0.11}"
+#define SECOND_ONE "{address: 10.2.0.12}"
+
+// A slot that is free again is the next one's. Fragments of a datagram to whom had it before go
+// nowhere: not to who has it now.
+static void who_gets_a_slot_gets_no_fragments_of_the_last_one(void **state)
+{
+    static const struct {
+        const char *between, *after;
+    } changes[] = {
+        {TWO_PORTS POOL_OF("") VIP_AT("53"), TWO_PORTS POOL_OF(SECOND_ONE) VIP_AT("53")},
+        {TWO_PORTS POOL_OF(FIRST_ONE), TWO_PORTS POOL_OF(FIRST_ONE) VIP_AT("54")},
+    };
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        for (int reload = 0; reload < 3; reload++)
+            rig_reload(&rig, TWO_PORTS); // every slot is free
+        static const char before[] = TWO_PORTS POOL_OF(FIRST_ONE) VIP_AT("53");
+        static struct frame pieces[PIECES];
+        rig_reload(&rig, before);
+        cut(datagram_to("10.1.0.100", 53), pieces);
+        assert_int_equal(put(FRONT, &pieces[0]).kind, OUTCOME_SENT);
+        rig_reload(&rig, before); // they are the same ones' still
+        assert_int_equal(put(FRONT, &pieces[1]).kind, OUTCOME_SENT);
+        flow_sweep(rig.stage.flows, flow_table_buckets(rig.stage.flows), 1u << 30);
+        for (int reload = 0; reload < 3; reload++)
+            rig_reload(&rig, changes[i].between);
+        rig_reload(&rig, changes[i].after);
+        assert_int_equal(rig.tables->member_limit, 2); // both are in slot 1 again
+        assert_int_equal(rig.tables->service_limit, 2);
+        assert_dropped(put(FRONT, &pieces[2]), DROP_NO_MEMBER);
+    }
+}
+
 static void a_flood_of_later_fragments_keeps_nobody_out_who_comes_in_order(void **state)
 {
     static struct frame pieces[PIECES], flood[PIECES];
@@ -492,6 +533,7 @@ int main(void)
         CASE(what_becomes_of_the_first_becomes_of_the_others),
         CASE(what_waits_too_long_is_dropped),
         CASE(a_change_of_configuration_does_not_stop_them),
+        CASE(who_gets_a_slot_gets_no_fragments_of_the_last_one),
         CASE(a_flood_of_later_fragments_keeps_nobody_out_who_comes_in_order),
         CASE(a_flood_of_first_fragments_costs_established_flows_nothing),
         CASE(a_later_fragment_is_not_answered),

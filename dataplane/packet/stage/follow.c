@@ -76,10 +76,12 @@ void fragment_arrives(struct stage *stage, struct packet *packet)
         packet->followed = true;
 }
 
-static struct fragments_way way_of(const struct packet *packet)
+static struct fragments_way way_of(const struct stage *stage, const struct packet *packet)
 {
-    struct fragments_way way = {
-        .service = packet->service, .member = packet->member, .owner = packet->owner};
+    struct fragments_way way = {.service = packet->service,
+                                .member = packet->member,
+                                .owner = packet->owner,
+                                .revision = stage->tables->revision};
     switch ((enum verdict)packet->verdict) {
     case VERDICT_SEND:
     case VERDICT_HOLD:
@@ -104,17 +106,21 @@ static struct fragments_way way_of(const struct packet *packet)
 
 void fragment_decided(struct stage *stage, const struct packet *packet)
 {
-    struct fragments_way way = way_of(packet);
+    struct fragments_way way = way_of(stage, packet);
     fragments_decide(stage->fragments, &packet->fragment, &way, stage->now_ms);
 }
 
-// A change of the configuration may have come between the first fragment and this one, and only a
-// flow keeps a member or a service in the tables.
+// Changes of the configuration may have come between the first fragment and this one, and only a
+// flow keeps a member or a service in the tables: their slots may be free, or another's.
 static bool still_there(const struct stage *stage, const struct fragments_way *way)
 {
     const struct tables *tables = stage->tables;
-    return way->service < tables->service_limit && tables->services[way->service].used &&
-           way->member < tables->member_limit && tables->members[way->member].used;
+    if (way->service >= tables->service_limit || way->member >= tables->member_limit)
+        return false;
+    const struct tables_service *service = &tables->services[way->service];
+    const struct tables_member *member = &tables->members[way->member];
+    return service->used && service->since <= way->revision && member->used &&
+           member->since <= way->revision;
 }
 
 static void go(struct stage *stage, struct packet *packet, const struct fragments_way *way)

@@ -40,6 +40,7 @@ struct tables_member {
     uint32_t pool;              // slot of its pool
     uint64_t returned_ns;       // when it began to get flows, while it warms up; 0: it is warm
     struct ip_address next_hop; // whose slot `neighbour` is
+    uint64_t since;             // revision from which on the slot stands for this member
     _Alignas(64) struct wire_tunnel tunnel; // of tunnels
     uint16_t path_mtu; // of tunnels: what routers said the way takes; 0: as much as its port
     char name[CONFIG_NAME_SIZE];
@@ -71,7 +72,8 @@ struct tables_service {
     // With several workers, its flows are at the worker that owns them: they are two-way, or were
     // of late.
     bool owned;
-    bool steered; // and that is the worker to which clients' packets come by the hash
+    bool steered;   // and that is the worker to which clients' packets come by the hash
+    uint64_t since; // revision from which on the slot stands for this service
     const struct tables_pool *pool; // NULL once removed
     char name[CONFIG_NAME_SIZE];
 };

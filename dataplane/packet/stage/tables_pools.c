@@ -142,6 +142,12 @@ static void warm_up(struct compiler *compiler, const struct config_pool *pool, u
     step_at(compiler, returned_ns + (steps + 1) * step_ns);
 }
 
+static uint64_t member_since(const struct tables *previous, uint32_t slot, uint64_t revision)
+{
+    bool was_there = previous && slot < previous->member_limit && previous->members[slot].used;
+    return was_there ? previous->members[slot].since : revision;
+}
+
 static enum error compile_member(struct compiler *compiler, const struct config_pool *pool,
                                  const struct config_member *from, struct tables_pool *into)
 {
@@ -164,6 +170,7 @@ static enum error compile_member(struct compiler *compiler, const struct config_
         .forward = (uint8_t)pool->forward,
         .client_address = (uint8_t)pool->client_address,
         .pool = into->slot,
+        .since = member_since(context->previous, slot, context->revision),
     };
     memcpy(member->name, from->name, sizeof(member->name));
     memcpy(member->pool_name, pool->name, sizeof(member->pool_name));

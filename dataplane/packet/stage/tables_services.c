@@ -268,6 +268,12 @@ static bool is_steered(const struct compiler *compiler, const struct tables_pool
            (!before || before->steered);
 }
 
+static uint64_t service_since(const struct tables *previous, uint32_t slot, uint64_t revision)
+{
+    bool was_there = previous && slot < previous->service_limit && previous->services[slot].used;
+    return was_there ? previous->services[slot].since : revision;
+}
+
 enum error tables_compile_services(struct compiler *compiler)
 {
     const struct config *config = compiler->config;
@@ -294,6 +300,7 @@ enum error tables_compile_services(struct compiler *compiler)
             .address = vip->address,
             .port = network_port(vip->port),
             .protocol = protocol_number(vip->protocol),
+            .since = service_since(compiler->context->previous, slot, tables->revision),
             .pool = pool,
             .owned = config_forward_two_way(pool->forward) || before,
             .steered = is_steered(compiler, pool, before),
