@@ -299,6 +299,30 @@ static size_t put_together(const struct sent *sent, size_t outer_size, uint8_t *
     return size;
 }
 
+// What clients' packets to the service in slot `service` are counted as, and to all members.
+static void assert_tallied(uint32_t service, uint64_t packets, uint64_t bytes)
+{
+    const struct counters *counters = &rig.stage.counters;
+    assert_int_equal(counters->vips[service].packets, packets);
+    assert_int_equal(counters->vips[service].bytes, bytes);
+    uint64_t of_members = 0;
+    for (uint32_t slot = 1; slot < rig.tables->member_limit; slot++)
+        of_members += counters->members[slot].packets;
+    assert_int_equal(of_members, packets);
+}
+
+static void a_packet_in_fragments_counts_as_one(void **state)
+{
+    struct frame_spec request = request_to("10.1.0.100", 1500);
+    request.dont_fragment = false;
+    static struct frame frame;
+    static struct sent sent;
+    frame_build(&frame, &request);
+    rig_burst(&rig, FRONT, &frame, 1, &sent);
+    assert_int_equal(sent.count, 2);
+    assert_tallied(1, 1, 1514);
+}
+
 static void what_may_be_fragmented_goes_on_in_fragments(void **state)
 {
     static const struct {
@@ -348,6 +372,7 @@ static void without_buffers_there_are_no_fragments(void **state)
     memcpy(rte_pktmbuf_append(last, (uint16_t)frame.size), frame.bytes, frame.size);
     stage_receive(&rig.stage, FRONT, &last, 1);
     assert_int_equal(rig_drops(&rig, DROP_NO_BUFFER), 1);
+    assert_tallied(5, 0, 0); // it did not go on
     // Nor answers; the packet is dropped for what it is all the same.
     request.dont_fragment = true;
     frame_build(&frame, &request);
@@ -370,6 +395,7 @@ int main(void)
         CASE(some_packets_are_never_answered),
         CASE(answers_are_few),
         CASE(what_may_be_fragmented_goes_on_in_fragments),
+        CASE(a_packet_in_fragments_counts_as_one),
         CASE(without_buffers_there_are_no_fragments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -183,6 +183,12 @@ void forward_piece(struct stage *stage, struct packet *piece)
     go_out(stage, piece, piece->out_port, piece->hop, piece->tunnel);
 }
 
+void forward_tally(struct stage *stage, const struct packet *packet, uint32_t bytes)
+{
+    tally_packet(&stage->counters.members[packet->member], bytes);
+    tally_packet(&stage->counters.vips[packet->service], bytes);
+}
+
 void forward_to_member(struct stage *stage, struct packet *packet, uint32_t member_slot,
                        uint32_t service_slot)
 {
@@ -208,8 +214,8 @@ void forward_to_member(struct stage *stage, struct packet *packet, uint32_t memb
         stats_add(stage->counters.icmp_relayed, 1);
         return;
     }
-    tally_packet(&stage->counters.members[member_slot], bytes);
-    tally_packet(&stage->counters.vips[service_slot], bytes);
+    if (packet->verdict != VERDICT_SPLIT)
+        forward_tally(stage, packet, bytes);
 }
 
 struct way {

@@ -51,5 +51,7 @@ void stage_split(struct stage *stage, const struct packet *packet)
         stage_dispatch(stage, &piece);
     }
     stats_add(stage->counters.split, 1);
+    if (!packet->reply)
+        forward_tally(stage, packet, rte_pktmbuf_pkt_len(packet->mbuf));
     rte_pktmbuf_free(packet->mbuf);
 }

@@ -249,6 +249,8 @@ void introduction_answered(const struct packet *packet, struct flow_pair *pair);
 // A packet of our own, to an address.
 void forward_own(struct stage *stage, struct packet *packet, const struct ip_address *destination);
 
+// Counts a client's packet as sent to its member.
+void forward_tally(struct stage *stage, const struct packet *packet, uint32_t bytes);
 // A piece of a packet with VERDICT_SPLIT: it gets a verdict of its own.
 void forward_piece(struct stage *stage, struct packet *piece);
 
