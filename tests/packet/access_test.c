@@ -11,15 +11,22 @@
 #define SYN   WIRE_TCP_SYN
 #define ACK   WIRE_TCP_ACK
 
-#define BEGINNING                                                                     \
-    "node: {name: test, cores: [0], flows: {per-worker: 4096}}\n"                     \
+// The members of `lost` and `chances` are nowhere to be found.
+#define WITH_ROOM(flows)                                                              \
+    "node: {name: test, cores: [0], flows: {per-worker: " flows "}}\n"                \
     "ports:\n"                                                                        \
     "  - {name: front, device: net_null0, addresses: [10.1.0.1/24]}\n"                \
     "  - {name: back, device: net_null1, addresses: [10.2.0.1/24]}\n"                 \
     "pools: [{name: p, members: [{name: a, address: 10.2.0.11, port: 8080}]},\n"      \
-    "        {name: d, forward: direct, members: [{name: d, address: 10.2.0.12}]}]\n" \
+    "        {name: d, forward: direct, members: [{name: d, address: 10.2.0.12}]},\n" \
+    "        {name: lost, forward: direct, members: [{address: 10.2.0.99}]},\n"       \
+    "        {name: chances, forward: gue, balancer: ring, second-chance: 1,\n"       \
+    "         members: [{address: 10.2.0.98}, {address: 10.2.0.99}]}]\n"              \
     "vips: [{name: v, address: 10.1.0.100, port: 80, protocol: tcp, pool: p},\n"      \
-    "       {name: w, address: 10.1.0.101, port: 80, protocol: tcp, pool: d}]\n"
+    "       {name: w, address: 10.1.0.101, port: 80, protocol: tcp, pool: d},\n"      \
+    "       {name: x, address: 10.1.0.102, port: 80, protocol: tcp, pool: lost},\n"   \
+    "       {name: y, address: 10.1.0.103, port: 80, protocol: tcp, pool: chances}]\n"
+#define BEGINNING WITH_ROOM("4096")
 
 static const char all_may[] = BEGINNING;
 static const char office_may[] =
@@ -203,6 +210,47 @@ static void who_is_handed_over_is_judged_again_and_not_counted_again(void **stat
     assert_int_equal(decided_by("office"), 0);
 }
 
+// Rules decide about flows: however many of a flow's packets come at once, and whichever way they
+// take through the stages, one decision is counted.
+static void a_decision_is_counted_once(void **state)
+{
+    rig_reload(&rig, office_may);
+    static struct frame frames[2];
+    static struct sent sent;
+    struct frame_spec spec = of_port("10.1.0.10", 1000, SYN);
+    frame_build(&frames[0], &spec);
+    spec.tcp_flags = ACK;
+    frame_build(&frames[1], &spec);
+    rig_burst(&rig, FRONT, frames, 2, &sent);
+    assert_int_equal(sent.count, 2);
+    assert_int_equal(decided_by("office"), 1);
+    // Begins no flow, and waits for its next hop.
+    spec = of_port("10.1.0.10", 1001, WIRE_TCP_FIN);
+    spec.destination = "10.1.0.102";
+    assert_int_equal(put(FRONT, spec).kind, OUTCOME_HELD);
+    assert_int_equal(decided_by("office"), 2);
+    // May be known to another member than the one it goes to.
+    spec = of_port("10.1.0.10", 1002, ACK);
+    spec.destination = "10.1.0.103";
+    assert_int_equal(put(FRONT, spec).kind, OUTCOME_HELD);
+    assert_int_equal(decided_by("office"), 3);
+}
+
+static void a_packet_without_room_for_its_flow_is_counted_once(void **state)
+{
+    rig_close(&rig);
+    rig_open(&rig, WITH_ROOM("1024"));
+    rig_neighbour(&rig, BACK, "10.2.0.12", other_mac);
+    for (uint16_t i = 0; i < 1024; i++)
+        begin_of_port("10.1.0.10", (uint16_t)(1000 + i));
+    assert_int_equal(flow_table_used(rig.stage.flows), 1024);
+    assert_int_equal(*rig.stage.counters.untracked, 0);
+    struct frame_spec spec = of_port("10.1.0.10", 1000, ACK);
+    spec.destination = "10.1.0.102";
+    assert_int_equal(put(FRONT, spec).kind, OUTCOME_HELD);
+    assert_int_equal(*rig.stage.counters.untracked, 1);
+}
+
 static void rules_that_stay_keep_their_list_and_their_counts(void **state)
 {
     rig_reload(&rig, office_may);
@@ -230,6 +278,8 @@ int main(void)
         CASE(new_rules_end_the_flows_that_may_not_be),
         CASE(no_flow_escapes_new_rules_by_moving),
         CASE(who_is_handed_over_is_judged_again_and_not_counted_again),
+        CASE(a_decision_is_counted_once),
+        CASE(a_packet_without_room_for_its_flow_is_counted_once),
         CASE(rules_that_stay_keep_their_list_and_their_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,6 +53,12 @@ static struct admission admission_drop(enum drop_reason reason)
     return (struct admission){.verdict = VERDICT_DROP, .reason = (uint8_t)reason};
 }
 
+static void admission_refuse(struct admission *admission, enum drop_reason reason)
+{
+    admission->verdict = VERDICT_DROP;
+    admission->reason = (uint8_t)reason;
+}
+
 bool admit_is_owned(const struct stage *stage, const struct newcomer *newcomer)
 {
     return newcomer->endpoint >= ENDPOINT_NUMBER_MEMBERS ||
@@ -217,13 +223,11 @@ static bool ends_connection(const struct newcomer *newcomer)
     return newcomer->tcp_flags & (WIRE_TCP_FIN | WIRE_TCP_RST);
 }
 
-// Who handed a packet over has asked and counted already, but maybe by rules that are no more: a
-// flow that began by those here would outlive the recheck.
-bool admit_may_begin(struct stage *stage, const struct newcomer *newcomer)
+const struct rule *admit_rule(const struct stage *stage, const struct newcomer *newcomer)
 {
     const struct tables_service *service = &stage->tables->services[newcomer->endpoint];
     if (!stage->tables->rules)
-        return true;
+        return NULL;
     struct flow_key client = newcomer_key(newcomer);
     const struct access_key key = {
         .protocol = newcomer->protocol,
@@ -232,14 +236,12 @@ bool admit_may_begin(struct stage *stage, const struct newcomer *newcomer)
         .source_port = client.port,
         .destination_port = service->port,
     };
-    return newcomer->handed ? rules_still_allow(stage, &key) : rules_allow(stage, &key);
+    return rules_decide(stage->tables->rules, &key);
 }
 
 static struct admission choose_of_service(struct stage *stage, const struct newcomer *newcomer)
 {
     const struct tables_service *service = &stage->tables->services[newcomer->endpoint];
-    if (!admit_may_begin(stage, newcomer))
-        return admission_drop(DROP_ACCESS);
     struct admission elsewhere = {0};
     if (service->owned && admit_belongs_elsewhere(stage, newcomer, &elsewhere))
         return elsewhere;
@@ -261,10 +263,21 @@ static struct admission choose_of_service(struct stage *stage, const struct newc
     return admission;
 }
 
+// Who handed a packet over has asked and counted already, but maybe by rules that are no more: a
+// flow that began by those here would outlive the recheck.
+static struct admission ask_and_choose(struct stage *stage, const struct newcomer *newcomer)
+{
+    const struct rule *rule = admit_rule(stage, newcomer);
+    struct admission admission =
+        rule && rule->denies ? admission_drop(DROP_ACCESS) : choose_of_service(stage, newcomer);
+    admission.rule = newcomer->handed ? NULL : rule;
+    return admission;
+}
+
 struct admission admit_choose(struct stage *stage, const struct newcomer *newcomer)
 {
     if (newcomer->endpoint < ENDPOINT_NUMBER_MEMBERS)
-        return choose_of_service(stage, newcomer);
+        return ask_and_choose(stage, newcomer);
     struct admission elsewhere = {0};
     if (admit_belongs_elsewhere(stage, newcomer, &elsewhere))
         return elsewhere;
@@ -295,17 +308,23 @@ void admit_begin(struct stage *stage, const struct newcomer *newcomer, struct ad
     bool two_way = is_two_way(stage, admission->member);
     if (ends_connection(newcomer)) {
         if (two_way)
-            *admission = admission_drop(DROP_NO_FLOW);
+            admission_refuse(admission, DROP_NO_FLOW);
         return;
     }
     enum drop_reason reason = begin_flow(stage, newcomer, admission);
     if (reason == DROP_NONE)
         return;
     if (two_way)
-        *admission = admission_drop(reason);
-    else
-        stats_add(stage->counters.untracked, 1);
+        admission_refuse(admission, reason);
+    admission->untracked = !two_way;
     admission->flow = NULL;
+}
+
+void admit_count(struct stage *stage, const struct admission *admission)
+{
+    rules_apply(stage, admission->rule);
+    if (admission->untracked)
+        stats_add(stage->counters.untracked, 1);
 }
 
 static void admit_packet(struct stage *stage, struct packet *packet, const struct flow_key *key,
@@ -330,6 +349,7 @@ static void admit_packet(struct stage *stage, struct packet *packet, const struc
     };
     struct admission admission = admit_choose(stage, &newcomer);
     admit_begin(stage, &newcomer, &admission);
+    admit_count(stage, &admission);
     packet->verdict = admission.verdict;
     packet->reason = admission.reason;
     packet->owner = admission.owner;

@@ -95,7 +95,7 @@ static void relay_unknown(struct stage *stage, struct packet *packet,
         packet_drop(packet, DROP_ICMP_NO_FLOW);
         return;
     }
-    if (!admit_may_begin(stage, newcomer)) {
+    if (!rules_apply(stage, admit_rule(stage, newcomer))) {
         packet_drop(packet, DROP_ACCESS);
         return;
     }

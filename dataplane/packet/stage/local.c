@@ -141,7 +141,7 @@ static bool may_reach(struct stage *stage, const struct packet *packet)
         .source_port = packet->wire.source_port,
         .destination_port = packet->wire.destination_port,
     };
-    return rules_allow(stage, &key);
+    return rules_apply(stage, rules_decide(stage->tables->rules, &key));
 }
 
 // A packet to a local address that belongs to no flow here: a member's may belong to another

@@ -110,27 +110,21 @@ void rules_release(struct rules *rules)
     free(rules);
 }
 
-static const struct rule *deciding_rule(const struct rules *rules, const struct access_key *key)
+const struct rule *rules_decide(const struct rules *rules, const struct access_key *key)
 {
+    if (!rules)
+        return NULL;
     uint32_t index;
     access_match(rules->list, key, 1, &index);
     return index == ACCESS_NO_RULE ? NULL : &rules->items[index];
 }
 
-bool rules_allow(struct stage *stage, const struct access_key *key)
+bool rules_apply(struct stage *stage, const struct rule *rule)
 {
-    const struct rules *rules = stage->tables->rules;
-    const struct rule *rule = rules ? deciding_rule(rules, key) : NULL;
     if (!rule)
         return true;
     stats_add(&stage->counters.access_packets[rule->slot], 1);
     return !rule->denies;
-}
-
-bool rules_still_allow(struct stage *stage, const struct access_key *key)
-{
-    const struct rule *rule = deciding_rule(stage->tables->rules, key);
-    return !rule || !rule->denies;
 }
 
 static bool is_denied(const struct tables *tables, const struct flow_view *flow)
@@ -145,7 +139,7 @@ static bool is_denied(const struct tables *tables, const struct flow_view *flow)
         .source_port = flow->client_port,
         .destination_port = service->port,
     };
-    const struct rule *rule = deciding_rule(tables->rules, &key);
+    const struct rule *rule = rules_decide(tables->rules, &key);
     return rule && rule->denies;
 }
 
@@ -170,8 +164,7 @@ static bool collect(void *context, const struct flow_view *flow)
 static void note_moved(void *context, const struct flow_view *flow)
 {
     struct stage *stage = context;
-    const struct tables *tables = stage->tables;
-    stage->recheck_again |= tables->rules && is_denied(tables, flow);
+    stage->recheck_again |= is_denied(stage->tables, flow);
 }
 
 static void end_flows(struct stage *stage, const struct denied *denied)

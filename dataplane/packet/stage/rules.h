@@ -37,10 +37,11 @@ enum error rules_compile(const struct config *config, struct rules *previous,
 void rules_release_slots(const struct rules *a, const struct rules *b, struct registry *slots);
 void rules_release(struct rules *rules); // NULL is allowed
 
-// Worker. Whether a packet to a virtual address may pass; counts the rule that decided.
-bool rules_allow(struct stage *stage, const struct access_key *key);
-// The same where there are rules, for a packet that another worker has counted.
-bool rules_still_allow(struct stage *stage, const struct access_key *key);
+// The rule that decides about a packet to a virtual address, or NULL: then it may pass. NULL stands
+// for no rules.
+const struct rule *rules_decide(const struct rules *rules, const struct access_key *key);
+// Worker. Counts a packet that a rule (or NULL) decided about; whether it may pass.
+bool rules_apply(struct stage *stage, const struct rule *rule);
 
 // Worker, each turn: after a change of the rules, holds the established flows against them, a few a
 // turn, and ends those that may not be.

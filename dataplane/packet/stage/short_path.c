@@ -367,7 +367,27 @@ static __attribute__((noinline)) bool go_on_with_syn(struct stage *stage, struct
     return true;
 }
 
-// The first packet of a flow.
+static bool carry_out(struct stage *stage, uint16_t port, struct rte_mbuf *mbuf,
+                      const struct plain *plain, const struct admission *admission)
+{
+    switch ((enum verdict)admission->verdict) {
+    case VERDICT_SEND:
+        if (plain->wire.tcp_flags & WIRE_TCP_SYN)
+            clamp_mss(stage, mbuf, plain, admission->member);
+        return send_to_member(stage, mbuf, plain, admission->member, admission->flow);
+    case VERDICT_HANDOFF:
+        stage_hand_off(stage, mbuf, admission->owner, port, HANDOFF_PROCESS);
+        return true;
+    default:
+        // A member that speaks with the appliance itself: the stages know our own addresses.
+        if (plain->endpoint >= ENDPOINT_NUMBER_MEMBERS)
+            return false;
+        stage_drop_of(stage, mbuf, (enum drop_reason)admission->reason, plain->endpoint);
+        return true;
+    }
+}
+
+// The first packet of a flow. What walks the stages is counted there, unless its flow has begun.
 static __attribute__((noinline)) bool begin(struct stage *stage, uint16_t port, bool handed,
                                             struct rte_mbuf *mbuf, const struct plain *plain)
 {
@@ -376,21 +396,10 @@ static __attribute__((noinline)) bool begin(struct stage *stage, uint16_t port, 
     if (UNLIKELY(admission.uncertain))
         return false;
     admit_begin(stage, &newcomer, &admission);
-    switch ((enum verdict)admission.verdict) {
-    case VERDICT_SEND:
-        if (plain->wire.tcp_flags & WIRE_TCP_SYN)
-            clamp_mss(stage, mbuf, plain, admission.member);
-        return send_to_member(stage, mbuf, plain, admission.member, admission.flow);
-    case VERDICT_HANDOFF:
-        stage_hand_off(stage, mbuf, admission.owner, port, HANDOFF_PROCESS);
-        return true;
-    default:
-        // A member that speaks with the appliance itself: the stages know our own addresses.
-        if (plain->endpoint >= ENDPOINT_NUMBER_MEMBERS)
-            return false;
-        stage_drop_of(stage, mbuf, (enum drop_reason)admission.reason, plain->endpoint);
-        return true;
-    }
+    bool done = carry_out(stage, port, mbuf, plain, &admission);
+    if (done || admission.flow)
+        admit_count(stage, &admission);
+    return done;
 }
 
 // One plain packet. False: it walks the stages.

@@ -145,14 +145,19 @@ struct admission {
     uint16_t member;
     uint16_t member_endpoint; // of a two-way member: the number of where it answers
     struct flow *flow;        // that began, or NULL
+    const struct rule *rule;  // access rule that decided and counts it, or NULL
     bool uncertain;           // VERDICT_SEND: others may know its connection; no flow begins
+    bool untracked;           // VERDICT_SEND: there was no room for its flow
 };
 // The decision, in two steps, so that memory is fetched in between: choose() finds out where it
-// goes, begin() begins the flow of what goes to a member.
-// Whether the access rules let a client's newcomer begin, which is counted.
-bool admit_may_begin(struct stage *stage, const struct newcomer *newcomer);
+// goes, begin() begins the flow of what goes to a member. Either may be done again for the same
+// packet, so what it counts as is counted when it is carried out.
 struct admission admit_choose(struct stage *stage, const struct newcomer *newcomer);
 void admit_begin(struct stage *stage, const struct newcomer *newcomer, struct admission *admission);
+void admit_count(struct stage *stage, const struct admission *admission);
+
+// The access rule that decides whether a client's newcomer may begin, or NULL.
+const struct rule *admit_rule(const struct stage *stage, const struct newcomer *newcomer);
 
 // Between the two, for a burst: admit_begin() gives each newcomer a place among those on probation,
 // if need be another's, whom it evicts. Where that is done for all of them ahead, what it touches
