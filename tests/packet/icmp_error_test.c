@@ -348,6 +348,27 @@ static void without_a_flow_the_hash_tells_the_member(void **state)
     }
 }
 
+// Anybody can make such errors up: members get few of them, and those about known flows as ever.
+static void errors_about_flows_that_are_not_known_are_few(void **state)
+{
+    reopen(both_direct);
+    struct frame_spec known = request_to("10.1.0.100", 80, IPPROTO_TCP);
+    assert_int_equal(put(FRONT, known).kind, OUTCOME_SENT);
+    struct frame_spec unknown = known;
+    unknown.source_port = 1;
+    uint32_t sent = 0;
+    for (int i = 0; i < 600; i++)
+        sent += put_error(FRONT, "198.51.100.7", kinds_v4[3], answer_to(unknown), 0).kind ==
+                OUTCOME_SENT;
+    assert_int_equal(sent, 256);
+    assert_int_equal(rig_drops(&rig, DROP_ICMP_RATE), 600 - sent);
+    assert_int_equal(put_error(FRONT, "198.51.100.7", kinds_v4[3], answer_to(known), 0).kind,
+                     OUTCOME_SENT);
+    rig_at(&rig, 1);
+    assert_int_equal(put_error(FRONT, "198.51.100.7", kinds_v4[3], answer_to(unknown), 0).kind,
+                     OUTCOME_SENT);
+}
+
 // With several workers: a NAT flow's owner gets the error. What is at no fixed worker is asked for
 // once round.
 static void with_several_workers_the_flow_is_found(void **state)
@@ -421,6 +442,7 @@ int main(void)
         CASE(errors_about_nothing_we_know_are_dropped_by_name),
         CASE(an_error_whose_hops_ran_out_goes_nowhere),
         CASE(without_a_flow_the_hash_tells_the_member),
+        CASE(errors_about_flows_that_are_not_known_are_few),
         CASE(with_several_workers_the_flow_is_found),
         CASE(a_search_ends_where_it_began),
         CASE(a_search_ends_at_the_rules),

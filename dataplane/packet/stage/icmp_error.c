@@ -12,6 +12,10 @@
 #define SEARCHES_RATE  1000
 #define SEARCHES_BURST 256
 
+// Errors a second and worker about flows that are not known, which anybody can make up at will.
+#define UNKNOWN_RATE  1000
+#define UNKNOWN_BURST 256
+
 // The key of the flow in which the quoted packet was sent. False: at none of our endpoints. An
 // error goes to whom it quotes as the source; one that does not is made up.
 static bool key_of(const struct stage *stage, const struct packet *packet,
@@ -97,6 +101,10 @@ static void relay_unknown(struct stage *stage, struct packet *packet,
     }
     if (!rules_apply(stage, admit_rule(stage, newcomer))) {
         packet_drop(packet, DROP_ACCESS);
+        return;
+    }
+    if (!budget_take(&stage->unknown, UNKNOWN_RATE, UNKNOWN_BURST, stage->now_ms)) {
+        packet_drop(packet, DROP_ICMP_RATE);
         return;
     }
     const struct flow flow = {.member = member};

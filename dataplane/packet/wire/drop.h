@@ -31,6 +31,7 @@
     X(DROP_FRAGMENT_TIMEOUT, "fragment-timeout", "its first did not come within a second")         \
     X(DROP_ICMP, "icmp", "ICMP to a virtual address: neither echo nor an error about a flow")      \
     X(DROP_ICMP_NO_FLOW, "icmp-no-flow", "ICMP error about a packet of no flow that is known")     \
+    X(DROP_ICMP_RATE, "icmp-rate", "ICMP error about no known flow, and over the rate of those")   \
     X(DROP_TTL, "ttl", "TTL or hop limit ran out here")                                            \
     X(DROP_ACCESS, "access", "denied by an access rule: weirctl show access tells which")          \
     X(DROP_NO_SERVICE, "no-service", "to a virtual or local address, but no such service there")   \
