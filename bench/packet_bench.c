@@ -83,12 +83,14 @@ struct run {
     struct random random;
 };
 
-static void open_run(struct run *run, const char *vip, uint8_t tcp_flags, uint32_t capacity)
+// `steer`: as a device spreads packets by a hash of ours; NULL: it does not.
+static void open_run(struct run *run, const char *vip, uint8_t tcp_flags, uint32_t capacity,
+                     const struct steer *steer)
 {
     char yaml[4096];
     snprintf(yaml, sizeof(yaml), configuration, capacity);
     memset(run, 0, sizeof(*run));
-    rig_open(&run->rig, yaml);
+    rig_open_worker(&run->rig, yaml, 0, steer);
     rig_neighbour(&run->rig, 0, "10.1.0.254", client_mac);
     for (int host = 11; host <= 13; host++) {
         char address[16];
@@ -215,7 +217,7 @@ static void established(struct bench_state *state, const char *vip, int64_t flow
                         bool replies)
 {
     static struct run run;
-    open_run(&run, vip, WIRE_TCP_ACK, ESTABLISHED_CAPACITY);
+    open_run(&run, vip, WIRE_TCP_ACK, ESTABLISHED_CAPACITY, NULL);
     if (strcmp(vip, FULLNAT_VIP) == 0) {
         run.locals = calloc((size_t)flows, sizeof(*run.locals));
         CHECK(run.locals);
@@ -285,10 +287,11 @@ static void next_burst(struct run *run, uint32_t burst, uint32_t after_ms)
     flow_sweep(stage->flows, flow_table_buckets(stage->flows) / 2000 + 1, stage->now_ms);
 }
 
-static void begins(struct bench_state *state, const char *vip, uint8_t tcp_flags, int64_t half_open)
+static void begins(struct bench_state *state, const char *vip, uint8_t tcp_flags, int64_t half_open,
+                   const struct steer *steer)
 {
     static struct run run;
-    open_run(&run, vip, tcp_flags, NEW_CAPACITY);
+    open_run(&run, vip, tcp_flags, NEW_CAPACITY, steer);
     uint32_t number = 0, after_ms = NEW_LIFE_MS * STAGE_BURST / (uint32_t)half_open;
     for (uint32_t warm_ms = 0; warm_ms < 5 * NEW_LIFE_MS; warm_ms += after_ms) {
         for (uint32_t i = 0; i < STAGE_BURST; i++)
@@ -309,29 +312,42 @@ static void begins(struct bench_state *state, const char *vip, uint8_t tcp_flags
 
 static void new_nat(struct bench_state *state, int64_t half_open)
 {
-    begins(state, "10.1.0.100", WIRE_TCP_SYN, half_open);
+    begins(state, "10.1.0.100", WIRE_TCP_SYN, half_open, NULL);
 }
 
 static void new_fullnat(struct bench_state *state, int64_t half_open)
 {
-    begins(state, FULLNAT_VIP, WIRE_TCP_SYN, half_open);
+    begins(state, FULLNAT_VIP, WIRE_TCP_SYN, half_open, NULL);
+}
+
+// From ports whose replies a device brings back to this worker.
+static void new_fullnat_steered(struct bench_state *state, int64_t half_open)
+{
+    static struct steer steer;
+    struct random random = random_from_seed(1);
+    uint8_t key[STEER_KEY_BYTES];
+    for (size_t i = 0; i < sizeof(key); i++)
+        key[i] = (uint8_t)random_next(&random);
+    steer_key_fit(key);
+    steer_init(&steer, key, 128, 1);
+    begins(state, FULLNAT_VIP, WIRE_TCP_SYN, half_open, &steer);
 }
 
 static void new_direct(struct bench_state *state, int64_t half_open)
 {
-    begins(state, "10.1.0.101", WIRE_TCP_SYN, half_open);
+    begins(state, "10.1.0.101", WIRE_TCP_SYN, half_open, NULL);
 }
 
 // Of connections that began elsewhere: each packet takes the stages, and a list.
 static void unknown_gue(struct bench_state *state, int64_t flows)
 {
-    begins(state, "10.1.0.105", WIRE_TCP_ACK, flows);
+    begins(state, "10.1.0.105", WIRE_TCP_ACK, flows, NULL);
 }
 
 static void parse(struct bench_state *state, int64_t unused)
 {
     static struct run run;
-    open_run(&run, "10.1.0.100", WIRE_TCP_ACK, NEW_CAPACITY);
+    open_run(&run, "10.1.0.100", WIRE_TCP_ACK, NEW_CAPACITY, NULL);
     for (uint32_t i = 0; i < PACKETS; i++)
         fill(&run, run.packets[i], i);
     while (bench_next(state)) {
@@ -369,6 +385,7 @@ int main(int argc, char **argv)
         bench_add("packet_new_direct", new_direct, half_open[i]);
         bench_add("packet_new_nat", new_nat, half_open[i]);
         bench_add("packet_new_fullnat", new_fullnat, half_open[i]);
+        bench_add("packet_new_fullnat_steered", new_fullnat_steered, half_open[i]);
     }
     bench_add("packet_unknown_gue", unknown_gue, NEW_UNDER);
     return bench_main(argc, argv);
