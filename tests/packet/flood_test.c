@@ -169,6 +169,20 @@ static void nor_a_nat_flow(void **state)
     flood_against(CONFIGURATION("nat", "maglev"), true);
 }
 
+// Nothing is given to members that only stand by, whatever comes.
+static void nor_does_it_wake_those_who_stand_by(void **state)
+{
+    open_with(CONFIGURATION("direct", "failover"));
+    flood(4 * CAPACITY);
+    assert_true(probation_is_pressed(rig.stage.probation, rig.stage.now_ms));
+    for (uint16_t port = 1024; port < 1124; port++)
+        assert_int_equal(from_client("10.1.0.10", port, SYN), 1);
+    rig_drain(&rig, "p/a");
+    for (uint16_t port = 2024; port < 2124; port++)
+        assert_int_equal(from_client("10.1.0.10", port, SYN), 2);
+    rig_close(&rig);
+}
+
 // What begins in the middle is on probation too.
 static void made_up_acks_fill_no_table(void **state)
 {
@@ -221,6 +235,7 @@ int main(void)
         cmocka_unit_test(nor_one_whose_balancer_goes_by_turns),
         cmocka_unit_test(nor_a_tunnelled_one),
         cmocka_unit_test(nor_a_nat_flow),
+        cmocka_unit_test(nor_does_it_wake_those_who_stand_by),
         cmocka_unit_test(made_up_acks_fill_no_table),
         cmocka_unit_test(a_bursts_flows_are_bounded_as_well),
     };

@@ -102,6 +102,7 @@ static uint16_t choose_by_affinity(struct stage *stage, const struct newcomer *n
 
 // The ACK of a SYN whose flow was forgotten has to find the member that the SYN found, also where a
 // balancer goes by turns or loads: then by the hash alone. Weights have no say, but for 0.
+// Failover's choice is the same for all, and its other members only stand by.
 static uint16_t choose_in_flood(const struct stage *stage, const struct newcomer *newcomer,
                                 const struct tables_pool *pool)
 {
@@ -120,6 +121,7 @@ static bool goes_by_hash_in_flood(const struct stage *stage, const struct newcom
                                   const struct tables_pool *pool)
 {
     return newcomer->protocol == IPPROTO_TCP && !pool->balancer->ops->by_hash &&
+           pool->policy != CONFIG_BALANCER_FAILOVER &&
            probation_is_pressed(stage->probation, stage->now_ms);
 }
 
