@@ -140,6 +140,16 @@ static inline bool config_forward_tunnels(enum config_forward forward)
            forward == CONFIG_FORWARD_GUE;
 }
 
+// Bytes of a tunnel's outer headers towards a member of a version: IP, and GRE, or UDP and GUE.
+static inline uint32_t config_forward_outer_size(enum config_forward forward, bool v4)
+{
+    if (!config_forward_tunnels(forward))
+        return 0;
+    return (v4 ? 20u : 40u) + (forward == CONFIG_FORWARD_GRE   ? 4u
+                               : forward == CONFIG_FORWARD_GUE ? 12u
+                                                               : 0u);
+}
+
 // How a FullNAT member learns the client's address.
 enum config_client_address {
     CONFIG_CLIENT_ADDRESS_NONE,     // it sees the local address alone

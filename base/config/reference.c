@@ -49,7 +49,10 @@ static const char relations[] =
     "port; a network has one route over all ports, and none if it is a port's own.\n"
     "- A member is on a port's network or behind a route; under `forward: direct`, on a port's "
     "network.\n"
-    "- A port with an IPv6 address has an `mtu` of at least 1280.\n";
+    "- A port with an IPv6 address has an `mtu` of at least 1280.\n"
+    "- In tunnels, the port that leads to a member has an address of the member's IP version, for "
+    "the outer header, that is not link-local. Its `mtu` less the outer headers (`forward`, "
+    "`second-chance`) leaves 68 bytes for a packet, and 1280 where a vip of the pool is IPv6.\n";
 
 static const char example[] =
     "\n## A whole file\n"

@@ -31,8 +31,6 @@ enum schema_type {
     SCHEMA_RECORD,    // a struct with a table of its own
 };
 
-#define SCHEMA_FIELDS_MAX 16 // of a record
-
 struct schema_record;
 
 struct schema_field {

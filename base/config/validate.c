@@ -261,7 +261,7 @@ static bool is_routed(const struct config *config, const struct ip_address *addr
     return false;
 }
 
-static bool networks_are_known(struct reader *reader)
+bool validate_networks_known(struct reader *reader)
 {
     const struct config *config = reader->config;
     if (validate_is_bad(reader, &config->ports))
@@ -429,7 +429,7 @@ static void check_pools(struct reader *reader)
     struct named *names = arena_take(reader->scratch, config->pool_count * sizeof(*names));
     uint32_t name_count = 0;
     uint32_t members = 0;
-    bool networks_known = networks_are_known(reader);
+    bool networks_known = validate_networks_known(reader);
     for (uint32_t i = 0; i < config->pool_count; i++) {
         const struct config_pool *pool = &config->pools[i];
         if (!validate_is_bad(reader, pool->name))
@@ -499,6 +499,7 @@ void validate(struct reader *reader)
     validate_ports(reader);
     check_pools(reader);
     validate_locals(reader);
+    validate_ways(reader);
     check_vip_identities(reader);
     for (uint32_t i = 0; i < config->vip_count; i++)
         check_vip_members(reader, &config->vips[i]);

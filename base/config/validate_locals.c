@@ -88,28 +88,6 @@ static bool is_local(const struct config *config, const struct ip_address *addre
     return false;
 }
 
-// The port that leads to an address: by the longest prefix of its networks and routes.
-static const struct config_port *port_towards(const struct config *config,
-                                              const struct ip_address *address)
-{
-    const struct config_port *found = NULL;
-    int longest = -1;
-    for (uint32_t i = 0; i < config->port_count; i++) {
-        const struct config_port *port = &config->ports[i];
-        for (uint32_t j = 0; j < port->address_count + port->route_count; j++) {
-            const struct ip_prefix *to = j < port->address_count
-                                             ? &port->addresses[j]
-                                             : &port->routes[j - port->address_count].to;
-            if (to->length > longest && ip_same_version(&to->address, address) &&
-                ip_prefix_contains(to, address)) {
-                longest = to->length;
-                found = port;
-            }
-        }
-    }
-    return found;
-}
-
 static bool has_local(const struct config_port *port, bool v4)
 {
     for (uint32_t i = 0; i < port->local_address_count; i++) {
@@ -133,7 +111,7 @@ static void check_pool(struct reader *reader, const struct config_pool *pool)
             complain(reader, node, "a local address of a port\nwrite the server's own address");
         if (lacking || pool->forward != CONFIG_FORWARD_FULLNAT)
             continue;
-        const struct config_port *port = port_towards(config, &member->address);
+        const struct config_port *port = config_port_towards(config, &member->address);
         bool v4 = ip_is_v4(&member->address);
         if (!port || validate_is_bad(reader, &port->local_addresses) || has_local(port, v4))
             continue;

@@ -1,6 +1,7 @@
 // What the checks of a configuration share: validate.c has those of services, validate_ports.c
-// those of ports and routes, validate_locals.c those of local addresses. Each complains at the
-// place in the file and goes on; what was refused while it was read is judged no further.
+// those of ports and routes, validate_locals.c those of local addresses, validate_ways.c those of
+// the ways to members. Each complains at the place in the file and goes on; what was refused while
+// it was read is judged no further.
 #pragma once
 
 #include <stdbool.h>
@@ -35,6 +36,13 @@ void validate_refuse_twice(struct reader *reader, struct named *items, uint32_t 
 bool config_port_is_connected(const struct config_port *port, const struct ip_address *address);
 bool config_port_owns(const struct config_port *port, const struct ip_address *address);
 
+// Whether nothing that says which networks there are was refused.
+bool validate_networks_known(struct reader *reader);
+
+// The port that leads to an address: by the longest prefix of its networks and routes. NULL: none.
+const struct config_port *config_port_towards(const struct config *config,
+                                              const struct ip_address *address);
+
 // Whether it is an address of any port's own, or a vip's.
 bool config_owns(const struct config *config, const struct ip_address *address);
 bool config_is_virtual(const struct config *config, const struct ip_address *address);
@@ -48,3 +56,6 @@ void validate_ports(struct reader *reader);
 
 // Local addresses, and pools that need them.
 void validate_locals(struct reader *reader);
+
+// What the port towards a member must offer so that packets get there.
+void validate_ways(struct reader *reader);

@@ -25,9 +25,6 @@ static enum wire_tunnel_kind tunnel_kind(enum config_forward forward)
                                            : WIRE_TUNNEL_IPIP;
 }
 
-// RFC 791: what every network carries whole.
-#define IP_SIZE_LEAST 68u
-
 // The tables are compiled anew at that time, if not before.
 static void step_at(struct compiler *compiler, uint64_t time_ns)
 {
@@ -54,26 +51,25 @@ static uint32_t path_mtu(struct compiler *compiler, struct tables_member *member
 static uint16_t ip_size_max(struct compiler *compiler, struct tables_member *member)
 {
     enum config_forward forward = (enum config_forward)member->forward;
-    uint32_t mtu = config_forward_tunnels(forward) ? path_mtu(compiler, member)
-                                                   : compiler->tables->ports[member->out_port].mtu;
-    uint32_t outer = config_forward_tunnels(forward)
-                         ? wire_tunnel_size(tunnel_kind(forward), &member->address)
-                         : 0;
-    outer += member->list_size;
+    bool tunnels = config_forward_tunnels(forward);
+    uint32_t mtu =
+        tunnels ? path_mtu(compiler, member) : compiler->tables->ports[member->out_port].mtu;
+    uint32_t outer =
+        config_forward_outer_size(forward, ip_is_v4(&member->address)) + member->list_size;
     return (uint16_t)(mtu > outer ? mtu - outer : 0);
 }
 
-// A port's own address of a version, for the outer header of tunnels.
-static bool own_address(const struct tables_port *port, bool v4, struct ip_address *address)
+// A port's own address of a version, for the outer header of tunnels: validate_ways() has seen one.
+static struct ip_address own_address(const struct tables_port *port, bool v4)
 {
-    for (uint32_t i = 0; i < port->address_count; i++) {
+    const struct ip_address *found = NULL;
+    for (uint32_t i = 0; i < port->address_count && !found; i++) {
         const struct ip_address *own = &port->addresses[i].address;
-        if (ip_is_v4(own) == v4 && !ip_is_link_local(own)) {
-            *address = *own;
-            return true;
-        }
+        if (ip_is_v4(own) == v4 && !ip_is_link_local(own))
+            found = own;
     }
-    return false;
+    CHECK(found);
+    return *found;
 }
 
 static enum error reach_member(struct compiler *compiler, const struct config_pool *pool,
@@ -88,14 +84,11 @@ static enum error reach_member(struct compiler *compiler, const struct config_po
     const struct tables_port *out = &compiler->tables->ports[route->port];
     member->out_port = (uint16_t)route->port;
     if (config_forward_tunnels(pool->forward)) {
-        struct ip_address source;
-        if (!own_address(out, ip_is_v4(&from->address), &source)) {
-            snprintf(compiler->why, TABLES_WHY_SIZE,
-                     "pool %s: the port towards member %s has no address of its IP version",
-                     pool->name, from->name);
-            return ERROR_INVALID;
-        }
-        wire_tunnel_between(tunnel_kind(pool->forward), &source, &from->address, &member->tunnel);
+        enum wire_tunnel_kind kind = tunnel_kind(pool->forward);
+        struct ip_address source = own_address(out, ip_is_v4(&from->address));
+        wire_tunnel_between(kind, &source, &from->address, &member->tunnel);
+        CHECK(wire_tunnel_size(kind, &from->address) ==
+              config_forward_outer_size(pool->forward, ip_is_v4(&from->address)));
     }
     if (pool->second_chance > 0)
         member->list_size =
@@ -103,14 +96,6 @@ static enum error reach_member(struct compiler *compiler, const struct config_po
     const struct ip_address *hop = route->on_link ? &from->address : &route->via;
     member->next_hop = *hop;
     member->ip_size_max = ip_size_max(compiler, member);
-    if (member->ip_size_max < IP_SIZE_LEAST) {
-        snprintf(compiler->why, TABLES_WHY_SIZE,
-                 "pool %s: of port %s's `mtu` of %u, %u bytes are left for a packet to member %s: "
-                 "raise it to have %u",
-                 pool->name, compiler->config->ports[route->port].name, out->mtu,
-                 member->ip_size_max, from->name, IP_SIZE_LEAST);
-        return ERROR_INVALID;
-    }
     return tables_need_hop(compiler, route->port, hop, &member->neighbour);
 }
 

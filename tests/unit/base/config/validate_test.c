@@ -72,6 +72,78 @@ static const struct relation relations[] = {
      "4:51 a link-local address: `fe80::1`\n"
      "5:78 a local address given twice, as at line 5: `10.1.0.8`\n"
      "6:39 a local address of a port: `10.1.0.8`"},
+    // The ways to members.
+    {"node: {name: n, cores: 0}\n"
+     "ports:\n"
+     "  - {name: a, device: x, mtu: 1320, addresses: [10.0.0.1/24, 'fd00::1/64']}\n"
+     "pools:\n"
+     "  - {name: i6, forward: ipip, members: [{address: 'fd00::2'}]}\n"
+     "  - {name: g4, forward: gue, balancer: ring, second-chance: 1, members: [{address: "
+     "10.0.0.2}]}\n"
+     "vips:\n"
+     "  - " VIP("v", "'fd00::9'", "80", "i6") "\n"
+                                              "  - " VIP("w", "10.0.0.9", "80", "g4") "\n",
+     ""},
+    {"node: {name: n, cores: 0}\n"
+     "ports:\n"
+     "  - {name: a, device: x, mtu: 1319, addresses: [10.0.0.1/24, 'fd00::1/64']}\n"
+     "pools:\n"
+     "  - {name: i4, forward: ipip, members: [{address: 10.0.0.2}]}\n"
+     "  - {name: i6, forward: ipip, members: [{address: 10.0.0.2}, {address: 'fd00::2'}, {address: "
+     "'fd00::3'}]}\n"
+     "  - {name: r6, forward: gre, members: [{address: 'fd00::2'}]}\n"
+     "  - {name: g4, forward: gue, members: [{address: 10.0.0.2}]}\n"
+     "  - {name: c4, forward: gue, balancer: ring, second-chance: 1, members: [{address: "
+     "10.0.0.2}]}\n"
+     "  - {name: n6, forward: nat, members: [{address: 'fd00::2'}]}\n"
+     "  - {name: u6, forward: ipip, members: [{address: 'fd00::2'}]}\n"
+     "vips:\n"
+     "  - " VIP("v", "10.0.0.9", "79",
+                "i6") "\n"
+                      "  - " VIP("i4", "'fd00::9'", "80",
+                                 "i4") "\n"
+                                       "  - " VIP(
+                                           "i6", "'fd00::9'", "81",
+                                           "i6") "\n"
+                                                 "  - " VIP(
+                                                     "r6", "'fd00::9'", "82",
+                                                     "r6") "\n"
+                                                           "  - " VIP(
+                                                               "g4", "'fd00::9'", "83",
+                                                               "g4") "\n"
+                                                                     "  - " VIP(
+                                                                         "c4", "'fd00::9'", "84",
+                                                                         "c4") "\n"
+                                                                               "  - " VIP(
+                                                                                   "n6",
+                                                                                   "'fd00::9'",
+                                                                                   "85", "n6") "\n",
+     "6:73 only 1279 bytes for a packet to vip i6 (line 15): of port a's `mtu` of 1319, outer "
+     "headers take 40: `fd00::2`\n"
+     "7:51 only 1275 bytes for a packet to vip r6 (line 16): of port a's `mtu` of 1319, outer "
+     "headers take 44: `fd00::2`\n"
+     "9:84 only 1275 bytes for a packet to vip c4 (line 18): of port a's `mtu` of 1319, outer "
+     "headers take 44: `10.0.0.2`"},
+    {"node: {name: n, cores: 0}\n"
+     "ports:\n"
+     "  - {name: a, device: x, mtu: 120, addresses: 10.0.0.1/24}\n"
+     "pools:\n"
+     "  - {name: g, forward: gue, balancer: ring, second-chance: 3, members: [{address: "
+     "10.0.0.2}]}\n"
+     "  - {name: h, forward: gue, balancer: ring, second-chance: 4, members: [{address: "
+     "10.0.0.2}]}\n",
+     "6:83 only 64 bytes for a packet: of port a's `mtu` of 120, outer headers take 56: "
+     "`10.0.0.2`"},
+    {"node: {name: n, cores: 0}\n"
+     "ports:\n"
+     "  - {name: a, device: x, addresses: 'fe80::1/64', gateway: 'fe80::fe'}\n"
+     "  - {name: b, device: y, addresses: 'fd00::1/64'}\n"
+     "pools:\n"
+     "  - {name: w, forward: ipip, members: [{address: 'fd00::2'}, {address: '2001:db8::1'}, "
+     "{address: '2001:db8::2'}]}\n"
+     "  - {name: x, forward: nat, members: [{address: '2001:db8::1'}]}\n",
+     "6:73 no address for the outer header: port a, which leads there, has no IPv6 address but "
+     "link-local ones: `2001:db8::1`"},
     // Members that are told the client's address.
     {"node: {name: n, cores: 0}\n"
      "ports:\n"
