@@ -264,10 +264,11 @@ void show_drops(void *context, const json_t *arguments, struct ipc_reply *reply)
         for (uint32_t w = 0; w < writers; w++)
             json_array_append_new(by_worker,
                                   number(stats_reader_value(stats, family, text->instance, w)));
-        json_array_append_new(
-            drops, json_pack("{s:s, s:s, s:o, s:o}", "reason", text->name, "help", text->help,
-                             "packets", number(stats_reader_sum(stats, family, text->instance)),
-                             "workers", by_worker));
+        json_array_append_new(drops,
+                              json_pack("{s:s, s:s, s:s, s:o, s:o}", "reason", text->name, "help",
+                                        text->help, "remedy", text->remedy, "packets",
+                                        number(stats_reader_sum(stats, family, text->instance)),
+                                        "workers", by_worker));
     }
     reply->result = json_pack("{s:o}", "drops", drops);
 }

@@ -22,9 +22,10 @@ static uint64_t add_vip_drops(const struct daemon *daemon, const char *vip, uint
     json_t *by_worker = json_array();
     for (uint32_t w = 0; w < workers; w++)
         json_array_append_new(by_worker, number(packets[w]));
-    json_array_append_new(drops, json_pack("{s:s, s:s, s:s, s:o, s:o}", "vip", vip, "reason",
-                                           reason->name, "help", reason->help, "packets",
-                                           number(sum), "workers", by_worker));
+    json_array_append_new(drops,
+                          json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "vip", vip, "reason",
+                                    reason->name, "help", reason->help, "remedy", reason->remedy,
+                                    "packets", number(sum), "workers", by_worker));
     return sum;
 }
 
@@ -37,9 +38,9 @@ static void add_other_drops(const struct daemon *daemon, const struct plane_drop
     uint64_t all =
         stats_reader_sum(stats, family_named(stats, "weir_drops_packets_total"), reason->instance);
     if (all > of_vips)
-        json_array_append_new(drops,
-                              json_pack("{s:n, s:s, s:s, s:o}", "vip", "reason", reason->name,
-                                        "help", reason->help, "packets", number(all - of_vips)));
+        json_array_append_new(drops, json_pack("{s:n, s:s, s:s, s:s, s:o}", "vip", "reason",
+                                               reason->name, "help", reason->help, "remedy",
+                                               reason->remedy, "packets", number(all - of_vips)));
 }
 
 void show_vip_drops(const struct daemon *daemon, const char *vip, struct ipc_reply *reply)

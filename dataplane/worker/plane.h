@@ -63,6 +63,7 @@ struct plane_drop_text {
     uint32_t instance;
     const char *name;
     const char *help;
+    const char *remedy;
 };
 const struct plane_drop_text *plane_drop_reason(uint32_t index);
 

@@ -250,7 +250,8 @@ static void tell_drops(struct plane *plane)
         plane->drops_told[limits[i]] = drops;
         if (fresh)
             log_warning("packets dropped", LOG_STRING("reason", drop_name(limits[i])),
-                        LOG_UINT("packets", fresh), LOG_STRING("help", drop_help(limits[i])));
+                        LOG_UINT("packets", fresh), LOG_STRING("help", drop_help(limits[i])),
+                        LOG_STRING("remedy", drop_remedy(limits[i])));
     }
 }
 

@@ -14,7 +14,8 @@
 const struct plane_drop_text *plane_drop_reason(uint32_t index)
 {
     static const struct plane_drop_text texts[] = {
-#define DROP_TEXT(enumerator, drop, text) {.instance = enumerator, .name = drop, .help = text},
+#define DROP_TEXT(enumerator, drop, text, advice) \
+    {.instance = enumerator, .name = drop, .help = text, .remedy = advice},
         DROP_LIST(DROP_TEXT)
 #undef DROP_TEXT
     };
