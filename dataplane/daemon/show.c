@@ -228,10 +228,10 @@ void show_flows(void *context, const json_t *arguments, struct ipc_reply *reply)
                         "`limit` must lie between 1 and %d", IPC_FLOWS_MAX);
         return;
     }
-    if (plane_walk_flows(daemon->plane, add_flow, &to) != ERROR_NONE) {
+    enum error error = plane_walk_flows(daemon->plane, add_flow, &to);
+    if (error) {
         json_decref(to.flows);
-        ipc_reply_error(reply, "timeout", "see weirctl show workers",
-                        "a worker did not answer in time");
+        show_failure(error, reply);
         return;
     }
     uint64_t used = 0, capacity = 0;
@@ -295,7 +295,7 @@ void show_balance(void *context, const json_t *arguments, struct ipc_reply *repl
             ipc_reply_error(reply, "not-found", "weirctl show pools lists pools",
                             "there is no pool %s", pool);
         else
-            ipc_reply_error(reply, "failed", "try again", "%s", error_text(error));
+            show_failure(error, reply);
         return;
     }
     reply->result = json_pack("{s:o}", "members", members);

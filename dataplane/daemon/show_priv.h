@@ -29,5 +29,15 @@ static inline uint64_t of_worker(const struct daemon *daemon, const char *family
     return stats_reader_value(stats, family_named(stats, family), 0, worker);
 }
 
+// Tells why what the workers were to tell is not there.
+static inline void show_failure(enum error error, struct ipc_reply *reply)
+{
+    if (error == ERROR_TIMEOUT)
+        ipc_reply_error(reply, "timeout", "see weirctl show workers",
+                        "a worker did not answer in time");
+    else
+        ipc_reply_error(reply, "failed", "try again", "%s", error_text(error));
+}
+
 // show_stages.c: show.drops by vip; `vip` NULL: all of them, and what is nobody's.
 void show_vip_drops(const struct daemon *daemon, const char *vip, struct ipc_reply *reply);

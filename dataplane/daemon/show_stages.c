@@ -127,10 +127,10 @@ void show_talkers(void *context, const json_t *arguments, struct ipc_reply *repl
         return;
     }
     json_t *talkers = json_array();
-    if (plane_walk_talkers(daemon->plane, (uint32_t)most, add_talker, talkers) != ERROR_NONE) {
+    enum error error = plane_walk_talkers(daemon->plane, (uint32_t)most, add_talker, talkers);
+    if (error) {
         json_decref(talkers);
-        ipc_reply_error(reply, "timeout", "see weirctl show workers",
-                        "a worker did not answer in time");
+        show_failure(error, reply);
         return;
     }
     reply->result = json_pack("{s:o}", "talkers", talkers);
