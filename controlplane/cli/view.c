@@ -256,6 +256,7 @@ enum error view_status(const json_t *result, bool all, FILE *out, FILE *notes)
         {"uptime", "uptime_s", VIEW_AGE, NULL},
         {"configuration", "config", VIEW_TEXT, NULL},
         {"revision", "revision", VIEW_COUNT, NULL},
+        {"reloads refused", "reloads_refused", VIEW_COUNT, NULL},
         {"workers", "workers", VIEW_COUNT, NULL},
         {"poll", "poll", VIEW_TEXT, NULL},
         {"huge pages", "huge_pages", VIEW_YES_NO, NULL},
@@ -289,11 +290,12 @@ enum error view_ports(const json_t *result, bool all, FILE *out, FILE *notes)
     static const struct view traffic = {
         .rows = "ports",
         .none = "no ports",
-        .column_count = 11,
+        .column_count = 12,
         .columns =
             {
                 {"NAME", "name", VIEW_TEXT, NULL},
                 {"LINK", "link", VIEW_TEXT, NULL},
+                {"LINK-DOWNS", "link_downs", VIEW_COUNT, NULL},
                 {"SPEED", "speed_mbps", VIEW_SPEED, NULL},
                 {"RX-PACKETS", "rx_packets", VIEW_COUNT, NULL},
                 {"RX-BYTES", "rx_bytes", VIEW_BYTES, NULL},

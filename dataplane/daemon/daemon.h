@@ -16,6 +16,7 @@ struct daemon {
     struct plane *plane;
     struct ipc_server *server;
     uint64_t started_ns;
+    uint64_t reloads_refused; // changes of the file that were not taken over
 };
 
 // Reads the file again and changes to it. Fills `reply` as the request "reload" is answered:

@@ -83,7 +83,7 @@ static void apply(struct daemon *daemon, struct config *config, json_t *changes,
                               "changes", changes);
 }
 
-void daemon_reload(struct daemon *daemon, struct ipc_reply *reply)
+static void reload(struct daemon *daemon, struct ipc_reply *reply)
 {
     struct config *config;
     struct config_problems problems;
@@ -102,4 +102,11 @@ void daemon_reload(struct daemon *daemon, struct ipc_reply *reply)
     log_info("reload changed nothing", LOG_UINT("revision", plane_revision(daemon->plane)));
     reply->result = json_pack("{s:I, s:o}", "revision", (json_int_t)plane_revision(daemon->plane),
                               "changes", changes);
+}
+
+void daemon_reload(struct daemon *daemon, struct ipc_reply *reply)
+{
+    reload(daemon, reply);
+    if (reply->code)
+        daemon->reloads_refused++;
 }

@@ -40,6 +40,7 @@ void show_status(void *context, const json_t *arguments, struct ipc_reply *reply
                   (int)plane_workers(daemon->plane), "poll",
                   node->poll == CONFIG_POLL_BUSY ? "busy" : "adaptive", "huge_pages",
                   plane_huge_pages(daemon->plane));
+    json_object_set_new(status, "reloads_refused", number(daemon->reloads_refused));
     json_object_set_new(status, "clients_accepted", number(clients.accepted));
     json_object_set_new(status, "clients_refused", number(clients.refused));
     json_object_set_new(status, "clients_malformed", number(clients.malformed));

@@ -143,21 +143,26 @@ class Changes(harness.LabTest):
         self.assertEqual((before, []), (answer["revision"], answer["changes"]))
         self.assertEqual(before, plane.revision())
 
-    def test_a_bad_file_is_refused_and_the_old_one_goes_on(self):
+    def test_a_file_with_conflicts_is_refused_and_the_old_one_goes_on(self):
         plane = self.plane(self.network, self.config(), self.driver)
+        held = Hold(self, self.network.client, 10, self.network.vip[4], 7)
         before = plane.revision()
         bad = self.config()
-        bad["pools"][0]["balancer"] = "magle"
+        bad["vips"][1]["address"] = bad["ports"][0]["addresses"][0].split("/")[0]
+        bad["pools"][0]["members"][1]["address"] = bad["pools"][0]["members"][0]["address"]
         plane.write(bad)
         refused = plane.ctl("reload", check=False)
-        self.assertNotEqual(0, refused.returncode)
-        self.assertRegex(refused.stderr, rf"{plane.file}:\d+:\d+")
+        self.assertEqual(1, refused.returncode)
+        for words in ("a port's own address", "address and port of another member of the pool"):
+            self.assertRegex(refused.stderr, rf"{plane.file}:\d+:\d+: {words}")
         plane.process.signal(harness.signal.SIGHUP)
-        wait_until(lambda: plane.process.said().count("configuration refused") > 1, 10,
-                   "a word about the bad file")
-        self.assertEqual(before, plane.revision())
+        wait_until(lambda: plane.process.said().count("configuration refused") > 3, 10,
+                   "a word about the bad file, twice")
+        status = plane.ask("show", "status")
+        self.assertEqual((before, 2), (status["revision"], status["reloads_refused"]))
         report = self.client(self.network.client, "connect", 10, self.network.vip[4], 80)
         self.assertEqual([], report["failed"])
+        self.assertEqual([], held.end()["failed"])
 
     def test_every_problem_of_a_bad_file_is_told(self):
         plane = self.plane(self.network, self.config(), self.driver)

@@ -31,6 +31,9 @@ class Limits(harness.LabTest):
         held = Hold(self, network.client, 20, network.vip[4], 7)
         self.client(network.client, "spray", SPRAYED, network.vip[4], 7)
         self.assertGreater(plane.drops().get("flow-table-full", 0), 0)
+        wait_until(lambda: "reason=flow-table-full" in plane.process.said(), 10,
+                   "a word about the full table")
+        self.assertIn("node.flows.per-worker", plane.process.said())
         held.round()
         # Idle flows are forgotten, and there is room again.
         time.sleep(UDP_SECONDS + 1)
