@@ -1,21 +1,30 @@
 #include "controlplane/cli/completion.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "controlplane/cli/request.h"
 
 // A person is waiting with a finger on the key.
 #define COMPLETION_TIMEOUT_MS 500
-#define COMPLETION_WORDS_MAX  32
 
-static const char bash_script[] =
+// Names of files are readline's own affair: it knows of "~", of blanks and of folders.
+static const char bash_begin[] =
     "# bash completion for weirctl: source <(weirctl completion bash)\n"
     "_weirctl() {\n"
-    "    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}\n"
-    "    if [[ $previous == --socket ]]; then\n"
-    "        mapfile -t COMPREPLY < <(compgen -f -- \"$current\")\n"
-    "        return\n"
+    "    local previous=${COMP_WORDS[COMP_CWORD-1]}\n"
+    "    if [[ $previous == '=' ]]; then\n"
+    "        previous=${COMP_WORDS[COMP_CWORD-2]}\n"
     "    fi\n"
+    "    COMPREPLY=()\n"
+    "    case $previous in\n"
+    "    ";
+static const char bash_end[] =
+    ")\n"
+    "        compopt -o default\n"
+    "        return\n"
+    "        ;;\n"
+    "    esac\n"
     "    mapfile -t COMPREPLY < <(\n"
     "        \"${COMP_WORDS[0]}\" __complete \"${COMP_WORDS[@]:1:COMP_CWORD}\" 2>/dev/null)\n"
     "}\n"
@@ -23,7 +32,15 @@ static const char bash_script[] =
 
 enum cli_exit completion_bash(const struct invocation *invocation)
 {
-    fputs(bash_script, stdout);
+    fputs(bash_begin, stdout);
+    const char *gap = "";
+    for (int id = 0; id < OPTION_IDS; id++) {
+        if (option_rules[id].kind != OPTION_PATH)
+            continue;
+        printf("%s%s", gap, option_rules[id].name);
+        gap = " | ";
+    }
+    fputs(bash_end, stdout);
     return CLI_OK;
 }
 
@@ -167,6 +184,8 @@ static void offer_commands(const struct completion *completion, const char *cons
 static void offer_words(const struct completion *completion, const struct options *options)
 {
     size_t count = options->word_count;
+    if (count == OPTIONS_WORDS_MAX)
+        return;
     char why[OPTIONS_WHY_SIZE];
     const struct command *command = command_find(options->words, count, why);
     if (!command) {
@@ -197,11 +216,11 @@ static void offer_words(const struct completion *completion, const struct option
 }
 
 // Leaves out the "=" that bash makes a word of its own, and what follows it where the value cannot
-// be a word of its own.
+// be a word of its own. `kept` has room for all of them.
 static size_t unsplit(int count, const char *const *words, const char **kept)
 {
     size_t kept_count = 0;
-    for (int i = 0; i < count && kept_count < COMPLETION_WORDS_MAX; i++) {
+    for (int i = 0; i < count; i++) {
         if (strcmp(words[i], "=") != 0) {
             kept[kept_count++] = words[i];
             continue;
@@ -214,16 +233,14 @@ static size_t unsplit(int count, const char *const *words, const char **kept)
     return kept_count;
 }
 
-void completion_complete(int count, const char *const *words, FILE *out)
+// The last of the words; `before` has room for the others.
+static void complete(int count, const char *const *words, const char **before, FILE *out)
 {
-    if (count == 0)
-        return;
     struct completion completion = {.current = words[count - 1], .out = out};
     bool after_equals = strcmp(completion.current, "=") == 0;
     if (after_equals)
         completion.current = "";
 
-    const char *before[COMPLETION_WORDS_MAX];
     size_t before_count = unsplit(count - 1, words, before);
 
     // An option that waits for its value is no complete command line yet.
@@ -252,4 +269,12 @@ void completion_complete(int count, const char *const *words, FILE *out)
         offer_options(&completion, &options);
     else
         offer_words(&completion, &options);
+}
+
+void completion_complete(int count, const char *const *words, FILE *out)
+{
+    const char **before = calloc((size_t)count + 1, sizeof(*before));
+    if (before && count > 0)
+        complete(count, words, before, out);
+    free(before);
 }

@@ -19,7 +19,7 @@
 #define TEXT_OF_EXPANDED(number) #number
 
 const struct option_rule option_rules[OPTION_IDS] = {
-    [OPTION_SOCKET] = {"--socket", "PATH", OPTION_TEXT, 0,
+    [OPTION_SOCKET] = {"--socket", "PATH", OPTION_PATH, 0,
                        "the data plane's socket [$WEIR_SOCKET, else /run/weir/dataplane.sock]"},
     [OPTION_HELP] = {"--help", NULL, OPTION_FLAG, 0, "explain instead of doing; also -h"},
     [OPTION_JSON] = {"--json", NULL, OPTION_FLAG, 0, "print the answer as JSON, for programs"},
@@ -39,7 +39,7 @@ const struct option_rule option_rules[OPTION_IDS] = {
     [OPTION_SECONDS] = {"--seconds", "N", OPTION_NUMBER, 0, "end after N seconds"},
     [OPTION_RATE] = {"--rate", "N", OPTION_NUMBER, 0,
                      "at most N packets a second and worker [trace 1000, capture 10000]"},
-    [OPTION_WRITE] = {"--write", "FILE", OPTION_TEXT, 0, "write pcapng into FILE; -: into a pipe"},
+    [OPTION_WRITE] = {"--write", "FILE", OPTION_PATH, 0, "write pcapng into FILE; -: into a pipe"},
     [OPTION_SNAP] = {"--snap", "N", OPTION_NUMBER, SNAP_MAX,
                      "keep N bytes of a frame, up to " TEXT_OF(SNAP_MAX) " [all of them]"},
     [OPTION_SIZE] = {"--size", "MIB", OPTION_NUMBER, 0, "end once the file has so many MiB [1024]"},
@@ -113,6 +113,7 @@ static enum error read_value(enum option_id id, const char *text, struct options
     case OPTION_FLAG:
         break;
     case OPTION_TEXT:
+    case OPTION_PATH:
         if (*text == '\0')
             return refuse(why, "%s takes a %s, not nothing", rule->name, rule->value);
         break;

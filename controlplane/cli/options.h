@@ -42,6 +42,7 @@ enum option_id {
 enum option_kind {
     OPTION_FLAG,
     OPTION_TEXT,
+    OPTION_PATH,           // of a file
     OPTION_ADDRESS,        // an IPv4 or IPv6 address
     OPTION_NUMBER,         // from 1
     OPTION_DURATION,       // with its unit

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/ipc/ipc.h"
 #include "base/stats.h"
+#include "controlplane/cli/options.h"
 #include "tests/test.h"
 
 #define OUTPUT_SIZE 16384
@@ -457,18 +458,51 @@ static void completes_words_as_bash_splits_them(void **state)
     ASSERT_LINES(cases);
 }
 
+// As many words as a line may have: `trace not not ... vip WORD`, or one more.
+static void completes_the_longest_line(void **state)
+{
+    struct outcome *outcome = malloc(sizeof(*outcome));
+    for (size_t more = 0; more < 2; more++) {
+        const char *words[OPTIONS_WORDS_MAX + 5] = {getenv("WEIRCTL"), "__complete", "trace"};
+        size_t before = OPTIONS_WORDS_MAX - 1 + more;
+        for (size_t i = 1; i < before - 1; i++)
+            words[2 + i] = "not";
+        words[2 + before - 1] = "vip";
+        words[2 + before] = "web";
+        run_program(words, outcome);
+        assert_string_equal(outcome->out, more ? "" : "web4\nweb6\n");
+    }
+    free(outcome);
+}
+
+// The script, as bash calls it with the words of a line; of compopt, which wants a terminal, it is
+// enough that it is called.
 static void completes_in_bash(void **state)
 {
     struct outcome *outcome = malloc(sizeof(*outcome));
-    char script[512];
+    char script[1024];
     snprintf(script, sizeof(script),
-             "set -e; source <('%s' completion bash); COMP_WORDS=('%s' drain web s); COMP_CWORD=3; "
-             "_weirctl; echo \"${COMPREPLY[@]}\"; complete -p weirctl",
+             "set -e; source <('%s' completion bash); compopt() { echo compopt \"$@\"; }; "
+             "try() { COMP_WORDS=('%s' \"$@\"); COMP_CWORD=$#; COMPREPLY=(left); _weirctl; "
+             "echo \"$*: ${COMPREPLY[@]}\"; }; "
+             "try drain web s; try capture --write fi; try capture tcp --write = fi; "
+             "try capture --write =; try --socket ''; try show flows --vip = web; "
+             "complete -p weirctl",
              getenv("WEIRCTL"), getenv("WEIRCTL"));
     const char *words[] = {"bash", "-c", script, NULL};
     run_program(words, outcome);
     assert_string_equal(outcome->err, "");
-    assert_string_equal(outcome->out, "s1 s2\ncomplete -F _weirctl weirctl\n");
+    assert_string_equal(outcome->out, "drain web s: s1 s2\n"
+                                      "compopt -o default\n"
+                                      "capture --write fi: \n"
+                                      "compopt -o default\n"
+                                      "capture tcp --write = fi: \n"
+                                      "compopt -o default\n"
+                                      "capture --write =: \n"
+                                      "compopt -o default\n"
+                                      "--socket : \n"
+                                      "show flows --vip = web: web4 web6\n"
+                                      "complete -F _weirctl weirctl\n");
     free(outcome);
 }
 
@@ -489,6 +523,7 @@ int main(void)
         TEST(follows_the_rates_line_by_line),
         TEST(stops_following_a_dead_data_plane),
         TEST(completes_words_as_bash_splits_them),
+        TEST(completes_the_longest_line),
         TEST(completes_in_bash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
