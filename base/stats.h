@@ -91,7 +91,8 @@ struct stats_family stats_reader_family(const struct stats_reader *reader, size_
 // The family of that name, or ERROR_NOT_FOUND.
 enum error stats_reader_find(const struct stats_reader *reader, const char *name, size_t *family);
 
-// Copies an instance's label into `out` (STATS_LABEL_SIZE bytes). False where it has none.
+// Copies an instance's label into `out` (STATS_LABEL_SIZE bytes). False where it has none that can
+// be printed.
 bool stats_reader_label(const struct stats_reader *reader, size_t family, uint32_t instance,
                         char *out);
 

@@ -45,14 +45,27 @@ static enum error stats_header_check(const struct stats_header *header, uint64_t
     return ERROR_NONE;
 }
 
+// A text that ends, and may be printed: a terminal would obey what is not printable.
+static bool stats_text_is_valid(const char *text, size_t room)
+{
+    for (size_t i = 0; i < room; i++) {
+        if (text[i] == '\0')
+            return true;
+        if (text[i] < ' ' || text[i] > '~')
+            return false;
+    }
+    return false;
+}
+
 static bool stats_entry_is_valid(const struct stats_header *header, const struct stats_entry *entry)
 {
-    return memchr(entry->name, '\0', sizeof(entry->name)) &&
-           memchr(entry->help, '\0', sizeof(entry->help)) &&
+    return stats_text_is_valid(entry->name, sizeof(entry->name)) &&
+           stats_text_is_valid(entry->help, sizeof(entry->help)) &&
            (entry->type == STATS_COUNTER || entry->type == STATS_GAUGE) &&
            stats_lies_within(entry->labels_offset, entry->capacity * sizeof(struct stats_label),
                              _Alignof(struct stats_label), header->size) &&
-           entry->capacity > 0 && entry->stride > 0 && entry->stride <= STATS_ROW_MAX &&
+           entry->capacity > 0 && entry->capacity <= STATS_CAPACITY_MAX && entry->stride > 0 &&
+           entry->stride <= STATS_ROW_MAX &&
            stats_lies_within(entry->slots_offset,
                              ((entry->capacity - 1) * (uint64_t)entry->stride + 1) *
                                  sizeof(uint64_t),
@@ -198,8 +211,7 @@ bool stats_reader_label(const struct stats_reader *reader, size_t family, uint32
         if (atomic_load_explicit(&label->sequence, memory_order_relaxed) != before)
             continue;
         memcpy(out, words, sizeof(words));
-        out[STATS_LABEL_SIZE - 1] = '\0';
-        return out[0] != '\0';
+        return out[0] != '\0' && stats_text_is_valid(out, STATS_LABEL_SIZE);
     }
     return false;
 }

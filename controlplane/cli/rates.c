@@ -114,7 +114,7 @@ static uint64_t per_second(const struct rates *rates, uint64_t gained)
     if (rates->elapsed_ns == 0)
         return 0;
     double rate = (double)gained * NANOSECONDS_PER_SECOND / (double)rates->elapsed_ns;
-    return (uint64_t)(rate + 0.5);
+    return rate < 0x1p64 ? (uint64_t)(rate + 0.5) : UINT64_MAX;
 }
 
 uint64_t rates_family(const struct rates *rates, size_t family)
