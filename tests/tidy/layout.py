@@ -1,5 +1,5 @@
 """Where files lie: own includes are paths from the root, C is built by the meson.build beside it,
-links in documents lead somewhere."""
+links in documents lead somewhere, and the index of docs/ leads to every page."""
 
 import posixpath
 import re
@@ -9,6 +9,7 @@ from floors import includes
 
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^\s*(?:```|~~~)")
+INDEX = "docs/README.md"
 # The endings that a meson.build may add to a name itself: `name + '_test.c'`.
 COMPOSED = re.compile(r"_(?:test|fuzz|replay|bench)$")
 
@@ -22,6 +23,8 @@ def check(tree):
             problems += check_built(tree, path)
         if path.endswith(".md"):
             problems += check_links(tree, path)
+        if path.startswith("docs/") and path.endswith(".md") and path != INDEX:
+            problems += check_indexed(tree, path)
     return problems
 
 
@@ -58,6 +61,13 @@ def check_links(tree, path):
             if not re.match(r"[a-z]+:", target) and not resolves(tree, path, target):
                 problems.append(Problem(path, line, f"the link {target} leads nowhere"))
     return problems
+
+
+def check_indexed(tree, path):
+    linked = LINK.findall(tree.texts.get(INDEX, ""))
+    if posixpath.relpath(path, "docs") in linked:
+        return []
+    return [Problem(path, 1, f"{INDEX} does not lead to it")]
 
 
 def resolves(tree, path, target):

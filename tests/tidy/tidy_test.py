@@ -112,10 +112,18 @@ class Layout(unittest.TestCase):
         self.assertEqual("", said(layout.check(tree)))
 
     def test_links_that_lead_nowhere_are_caught(self):
-        tree = Tree({"docs/a.md": "# One two\n[x](b.md)\n[y](#one-two)\n[z](#three)\n"
+        tree = Tree({"docs/README.md": "[a](a.md)\n",
+                     "docs/a.md": "# One two\n[x](b.md)\n[y](#one-two)\n[z](#three)\n"
                                   "[w](../base)\n[v](https://www.rfc-editor.org/rfc/rfc791)\n"
                                   "```\n[fenced](gone.md)\n```\n", "base/a.h": HEADER})
         self.assertEqual([2, 4], [problem.line for problem in layout.check(tree)])
+
+    def test_a_page_that_the_index_forgets_is_caught(self):
+        tree = Tree({"docs/README.md": "[a](a.md)\n[one](decisions/0001-b.md)\n",
+                     "docs/a.md": "", "docs/b.md": "", "docs/decisions/0001-b.md": "",
+                     "docs/decisions/0002-c.md": ""})
+        self.assertEqual(["docs/b.md", "docs/decisions/0002-c.md"],
+                         [problem.path for problem in layout.check(tree)])
 
 
 class Lines(unittest.TestCase):
