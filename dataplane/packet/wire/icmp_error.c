@@ -150,34 +150,6 @@ static const uint8_t messages[][2][2] = {
     [ICMP_ERROR_HOST_UNREACHABLE] = {{ICMP_UNREACHABLE, 1}, {ICMPV6_UNREACHABLE, 3}},
 };
 
-static void write_ipv4(uint8_t *ip, uint32_t size, const struct ip_address *source,
-                       const struct ip_address *destination)
-{
-    memset(ip, 0, WIRE_IPV4_SIZE);
-    ip[0] = IPV4_VERSION_AND_IHL; // the ID stays 0, which says nothing with DF (RFC 6864)
-    ip[IPV4_TRAFFIC_CLASS] = PRECEDENCE;
-    store_be16(ip + IPV4_TOTAL_LENGTH, (uint16_t)size);
-    store_be16(ip + IPV4_FRAGMENT, IPV4_DONT_FRAGMENT);
-    ip[IPV4_TTL] = HOP_LIMIT_DEFAULT;
-    ip[IPV4_PROTOCOL] = IPPROTO_ICMP;
-    memcpy(ip + WIRE_IPV4_SOURCE, source->bytes + 12, 4);
-    memcpy(ip + WIRE_IPV4_DESTINATION, destination->bytes + 12, 4);
-    checksum_store(ip + IPV4_CHECKSUM,
-                   checksum_finish(checksum_add(0, span_of(ip, WIRE_IPV4_SIZE))));
-}
-
-static void write_ipv6(uint8_t *ip, uint32_t size, const struct ip_address *source,
-                       const struct ip_address *destination)
-{
-    memset(ip, 0, WIRE_IPV6_SIZE);
-    ip[0] = 0x60;
-    store_be16(ip + IPV6_PAYLOAD_LENGTH, (uint16_t)(size - WIRE_IPV6_SIZE));
-    ip[IPV6_NEXT_HEADER] = IPPROTO_ICMPV6;
-    ip[IPV6_HOP_LIMIT] = HOP_LIMIT_DEFAULT;
-    memcpy(ip + WIRE_IPV6_SOURCE, source->bytes, 16);
-    memcpy(ip + WIRE_IPV6_DESTINATION, destination->bytes, 16);
-}
-
 static uint32_t headers_size(bool v4)
 {
     return (v4 ? WIRE_IPV4_SIZE : WIRE_IPV6_SIZE) + (uint32_t)ICMP_SIZE;
@@ -202,10 +174,14 @@ uint8_t *icmp_error_wrap(uint8_t *quoted, uint32_t size, enum icmp_error_kind ki
     checksum_store(icmp + ICMP_CHECKSUM,
                    checksum_finish(checksum_add(sum, span_of(icmp, icmp_size))));
     uint8_t *ip = quoted - headers_size(v4);
-    if (v4)
-        write_ipv4(ip, headers_size(v4) + size, source, destination);
-    else
-        write_ipv6(ip, headers_size(v4) + size, source, destination);
+    const struct ip_header header = {
+        .source = *source,
+        .destination = *destination,
+        .traffic_class = v4 ? PRECEDENCE : 0,
+        .hop_limit = HOP_LIMIT_DEFAULT,
+        .protocol = v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6,
+    };
+    wire_ip_write(ip, &header, icmp_size);
     return ip;
 }
 

@@ -18,14 +18,16 @@ uint32_t wire_stream_acknowledged(const uint8_t *tcp)
     return load_be32(tcp + TCP_ACKNOWLEDGED);
 }
 
-static uint32_t header_size_of(const uint8_t *tcp)
+// wire_parse() has seen that it is all there.
+static uint32_t header_size_of(const uint8_t *frame, const struct wire_packet *packet)
 {
-    return (tcp[TCP_DATA_OFFSET] >> 4) * 4u; // wire_parse() has seen that it is all there
+    return (uint32_t)wire_tcp_header_size(frame + packet->l4_offset,
+                                          (size_t)packet->end - packet->l4_offset);
 }
 
 uint32_t wire_stream_occupies(const uint8_t *frame, const struct wire_packet *packet)
 {
-    uint32_t header_size = header_size_of(frame + packet->l4_offset);
+    uint32_t header_size = header_size_of(frame, packet);
     uint32_t data = (uint32_t)packet->end - packet->l4_offset - header_size;
     return data + (packet->tcp_flags & WIRE_TCP_FIN ? 1 : 0);
 }
@@ -127,7 +129,7 @@ static void change_length(uint8_t *frame, const struct wire_packet *packet, uint
 uint32_t wire_stream_plain_syn(uint8_t *frame, const struct wire_packet *packet)
 {
     uint8_t *tcp = frame + packet->l4_offset;
-    uint32_t header_size = header_size_of(tcp);
+    uint32_t header_size = header_size_of(frame, packet);
     plain_options(tcp, header_size);
     uint32_t data = (uint32_t)packet->end - packet->l4_offset - header_size;
     if (data == 0)
@@ -147,24 +149,20 @@ void wire_stream_append(uint8_t *frame, struct wire_packet *packet, const uint8_
     packet->end = (uint16_t)(packet->end + size);
 }
 
-static void write_ipv4(uint8_t *ip, const uint8_t *like, uint32_t size)
+// The header of a packet, for another of the same flow.
+static struct ip_header header_like(const uint8_t *frame, const struct wire_packet *packet)
 {
-    memcpy(ip, like, WIRE_IPV4_SIZE);
-    ip[0] = IPV4_VERSION_AND_IHL;
-    store_be16(ip + IPV4_TOTAL_LENGTH, (uint16_t)size);
-    // RFC 6864 section 4.1: a packet that is never in fragments needs no identification.
-    store_be16(ip + IPV4_ID, 0);
-    store_be16(ip + IPV4_FRAGMENT, IPV4_DONT_FRAGMENT);
-    memset(ip + IPV4_CHECKSUM, 0, 2);
-    uint64_t sum = checksum_add(0, span_of(ip, WIRE_IPV4_SIZE));
-    checksum_store(ip + IPV4_CHECKSUM, checksum_finish(sum));
-}
-
-static void write_ipv6(uint8_t *ip, const uint8_t *like, uint32_t size)
-{
-    memcpy(ip, like, WIRE_IPV6_SIZE);
-    store_be16(ip + IPV6_PAYLOAD_LENGTH, (uint16_t)(size - WIRE_IPV6_SIZE));
-    ip[IPV6_NEXT_HEADER] = IPPROTO_TCP;
+    const uint8_t *ip = frame + packet->l3_offset;
+    bool v4 = packet->kind == WIRE_IPV4;
+    uint32_t first = load_be32(ip);
+    return (struct ip_header){
+        .source = wire_source(frame, packet),
+        .destination = wire_destination(frame, packet),
+        .flow_label = v4 ? 0 : first & 0xfffff,
+        .traffic_class = (uint8_t)(first >> (v4 ? 16 : 20)),
+        .hop_limit = ip[v4 ? IPV4_TTL : IPV6_HOP_LIMIT],
+        .protocol = packet->protocol,
+    };
 }
 
 uint32_t wire_stream_write(uint8_t *out, const uint8_t *frame, const struct wire_packet *packet,
@@ -172,15 +170,13 @@ uint32_t wire_stream_write(uint8_t *out, const uint8_t *frame, const struct wire
 {
     bool v4 = packet->kind == WIRE_IPV4;
     const uint8_t *like = frame + packet->l4_offset;
-    uint32_t tcp_size = header_size_of(like);
+    uint32_t tcp_size = header_size_of(frame, packet);
     uint32_t ip_size = v4 ? WIRE_IPV4_SIZE : WIRE_IPV6_SIZE;
     uint32_t l4_size = tcp_size + (uint32_t)data.size;
     uint8_t *ip = out + WIRE_ETHERNET_SIZE, *tcp = ip + ip_size;
+    const struct ip_header header = header_like(frame, packet);
     memcpy(out, frame, WIRE_ETHERNET_SIZE);
-    if (v4)
-        write_ipv4(ip, frame + packet->l3_offset, ip_size + l4_size);
-    else
-        write_ipv6(ip, frame + packet->l3_offset, ip_size + l4_size);
+    wire_ip_write(ip, &header, l4_size);
     memcpy(tcp, like, tcp_size);
     memcpy(tcp + tcp_size, data.data, data.size);
     store_be32(tcp + TCP_SEQUENCE, sequence);
@@ -193,9 +189,7 @@ uint32_t wire_stream_write(uint8_t *out, const uint8_t *frame, const struct wire
     written->l3_offset = WIRE_ETHERNET_SIZE;
     written->l4_offset = (uint16_t)(WIRE_ETHERNET_SIZE + ip_size);
     written->end = (uint16_t)(WIRE_ETHERNET_SIZE + ip_size + l4_size);
-    struct ip_address source = wire_source(out, written);
-    struct ip_address destination = wire_destination(out, written);
-    uint64_t sum = checksum_pseudo(&source, &destination, IPPROTO_TCP, l4_size);
+    uint64_t sum = checksum_pseudo(&header.source, &header.destination, IPPROTO_TCP, l4_size);
     checksum_store(tcp + TCP_CHECKSUM, checksum_finish(checksum_add(sum, span_of(tcp, l4_size))));
     return written->end;
 }

@@ -37,27 +37,6 @@ static void write_shim(uint8_t *shim, enum wire_tunnel_kind kind, bool inner_v4)
     }
 }
 
-static void write_ipv4(uint8_t *header, uint8_t protocol, const struct ip_address *source,
-                       const struct ip_address *destination)
-{
-    header[0] = IPV4_VERSION_AND_IHL;
-    store_be16(header + IPV4_FRAGMENT, IPV4_DONT_FRAGMENT);
-    header[IPV4_TTL] = HOP_LIMIT_DEFAULT;
-    header[IPV4_PROTOCOL] = protocol;
-    memcpy(header + WIRE_IPV4_SOURCE, source->bytes + 12, 4);
-    memcpy(header + WIRE_IPV4_DESTINATION, destination->bytes + 12, 4);
-}
-
-static void write_ipv6(uint8_t *header, uint8_t protocol, const struct ip_address *source,
-                       const struct ip_address *destination)
-{
-    header[0] = 0x60;
-    header[IPV6_NEXT_HEADER] = protocol;
-    header[IPV6_HOP_LIMIT] = HOP_LIMIT_DEFAULT;
-    memcpy(header + WIRE_IPV6_SOURCE, source->bytes, 16);
-    memcpy(header + WIRE_IPV6_DESTINATION, destination->bytes, 16);
-}
-
 static uint16_t sum_of(uint64_t sum)
 {
     return (uint16_t)~checksum_finish(sum);
@@ -76,12 +55,18 @@ static struct wire_tunnel_header header_between(enum wire_tunnel_kind kind, bool
     uint8_t *shim = header.bytes + WIRE_TUNNEL_COPY - shim_sizes[kind];
     store_be16(ip - 2, header.v4 ? ETHERTYPE_IP : ETHERTYPE_IPV6);
     write_shim(shim, kind, inner_v4);
+    const struct ip_header outer = {.source = *source,
+                                    .destination = *destination,
+                                    .hop_limit = HOP_LIMIT_DEFAULT,
+                                    .protocol = protocol};
+    wire_ip_write(ip, &outer, 0);
     if (header.v4) {
-        write_ipv4(ip, protocol, source, destination);
+        // Both are each packet's own.
+        memset(ip + IPV4_TOTAL_LENGTH, 0, 2);
+        memset(ip + IPV4_CHECKSUM, 0, 2);
         header.sum = sum_of(checksum_add(0, span_of(ip, WIRE_IPV4_SIZE)));
         return header;
     }
-    write_ipv6(ip, protocol, source, destination);
     if (kind == WIRE_TUNNEL_GUE)
         header.udp6_sum = sum_of(checksum_add(checksum_pseudo(source, destination, protocol, 0),
                                               span_of(shim, shim_sizes[kind])));

@@ -63,6 +63,18 @@ enum {
 #define ICMPV6_SOLICITATION      135 // neighbour solicitation and advertisement
 #define ICMPV6_ADVERTISEMENT     136
 
+// An IP header without options or extension headers.
+struct ip_header {
+    struct ip_address source, destination; // of one version
+    uint32_t flow_label;                   // IPv6
+    uint8_t traffic_class;
+    uint8_t hop_limit;
+    uint8_t protocol;
+};
+
+// Writes it in front of `size` bytes.
+void wire_ip_write(uint8_t *ip, const struct ip_header *header, uint32_t size);
+
 // A checksum field as it lies in memory.
 static inline uint16_t checksum_load(const uint8_t *field)
 {
