@@ -4,12 +4,11 @@
 
 #include "dataplane/packet/wire/parse.h"
 #include "tests/packet/stage_rig.h"
+#include "tests/packet/stations.h"
 #include "tests/test.h"
 
-#define FRONT 0
-#define BACK  1
-#define SYN   WIRE_TCP_SYN
-#define ACK   WIRE_TCP_ACK
+#define SYN WIRE_TCP_SYN
+#define ACK WIRE_TCP_ACK
 
 // The members of `lost` and `chances` are nowhere to be found.
 #define WITH_ROOM(flows)                                                              \
@@ -33,8 +32,6 @@ static const char office_may[] =
     BEGINNING "access: [{name: office, action: allow, from: 10.1.0.0/28},\n"
               "         {name: rest, action: deny}]\n";
 
-static const uint8_t front_mac[6] = {2, 0, 0, 0, 0, FRONT};
-static const uint8_t back_mac[6] = {2, 0, 0, 0, 0, BACK};
 static const uint8_t other_mac[6] = {2, 0, 0, 0, 1, 2};
 
 static struct stage_rig rig;

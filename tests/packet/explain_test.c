@@ -5,15 +5,8 @@
 #include "dataplane/packet/wire/parse.h"
 #include "tests/packet/stage_configurations.h"
 #include "tests/packet/stage_rig.h"
+#include "tests/packet/stations.h"
 #include "tests/test.h"
-
-#define FRONT 0
-#define BACK  1
-
-static const uint8_t front_mac[6] = {2, 0, 0, 0, 0, FRONT};
-static const uint8_t back_mac[6] = {2, 0, 0, 0, 0, BACK};
-static const uint8_t client_mac[6] = {2, 0, 0, 0, 1, 1};
-static const uint8_t member_mac[6] = {2, 0, 0, 0, 1, 2};
 
 static struct frame_spec from_client(uint16_t port, uint8_t flags)
 {

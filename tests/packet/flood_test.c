@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "dataplane/packet/wire/parse.h"
 #include "tests/packet/stage_rig.h"
+#include "tests/packet/stations.h"
 #include "tests/test.h"
 
 #define SYN WIRE_TCP_SYN
@@ -17,8 +18,6 @@
 #define FLOOD_PER_NEW 202u // no multiple of the members, with the handshake itself
 #define MEMBER_MAC(n) ((const uint8_t[]){2, 0, 0, 0, 1, (n)})
 #define VIP           "10.1.0.100"
-#define FRONT         0
-#define BACK          1
 
 #define CONFIGURATION(forward, balancer)                                                    \
     "node: {name: test, cores: [0], flows: {per-worker: 16384}}\n"                          \

@@ -6,18 +6,12 @@
 #include "base/byteorder.h"
 #include "dataplane/packet/wire/parse.h"
 #include "tests/packet/stage_rig.h"
+#include "tests/packet/stations.h"
 #include "tests/test.h"
-
-#define FRONT 0
-#define BACK  1
 
 #define SYN WIRE_TCP_SYN
 #define ACK WIRE_TCP_ACK
 
-static const uint8_t front_mac[6] = {2, 0, 0, 0, 0, FRONT};
-static const uint8_t back_mac[6] = {2, 0, 0, 0, 0, BACK};
-static const uint8_t client_mac[6] = {2, 0, 0, 0, 1, 1};
-static const uint8_t member_mac[6] = {2, 0, 0, 0, 1, 2};
 static const uint8_t group_mac[6] = {3, 0, 0, 0, 1, 2};
 
 // The back's MTU, then the front's, is the smaller one; one service in each way of forwarding.

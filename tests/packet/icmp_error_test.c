@@ -8,18 +8,12 @@
 #include "tests/packet/outcomes.h"
 #include "tests/packet/stage_configurations.h"
 #include "tests/packet/stage_rig.h"
+#include "tests/packet/stations.h"
 #include "tests/test.h"
-
-#define FRONT 0
-#define BACK  1
 
 #define SYN WIRE_TCP_SYN
 #define ACK WIRE_TCP_ACK
 
-static const uint8_t front_mac[6] = {2, 0, 0, 0, 0, FRONT};
-static const uint8_t back_mac[6] = {2, 0, 0, 0, 0, BACK};
-static const uint8_t client_mac[6] = {2, 0, 0, 0, 1, 1};
-static const uint8_t member_mac[6] = {2, 0, 0, 0, 1, 2};
 static const uint8_t router_mac[6] = {2, 0, 0, 0, 1, 3};
 
 static struct stage_rig rig;

@@ -10,20 +10,13 @@
 #include "dataplane/packet/wire/parse.h"
 #include "dataplane/packet/wire/proxy.h"
 #include "tests/packet/stage_rig.h"
+#include "tests/packet/stations.h"
 #include "tests/test.h"
-
-#define FRONT 0
-#define BACK  1
 
 #define SYN WIRE_TCP_SYN
 #define ACK WIRE_TCP_ACK
 #define FIN WIRE_TCP_FIN
 #define RST WIRE_TCP_RST
-
-static const uint8_t front_mac[6] = {2, 0, 0, 0, 0, FRONT};
-static const uint8_t back_mac[6] = {2, 0, 0, 0, 0, BACK};
-static const uint8_t client_mac[6] = {2, 0, 0, 0, 1, 1};
-static const uint8_t member_mac[6] = {2, 0, 0, 0, 1, 2};
 
 #define CONFIGURATION(told)                                                          \
     "node: {name: test, cores: 0, flows: {per-worker: 4096}}\n"                      \

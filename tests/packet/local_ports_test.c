@@ -8,18 +8,14 @@
 #include "base/random.h"
 #include "dataplane/packet/wire/parse.h"
 #include "tests/packet/stage_rig.h"
+#include "tests/packet/stations.h"
 #include "tests/test.h"
-
-#define FRONT 0
-#define BACK  1
 
 #define SYN WIRE_TCP_SYN
 #define ACK WIRE_TCP_ACK
 #define FIN (WIRE_TCP_FIN | WIRE_TCP_ACK)
 #define RST WIRE_TCP_RST
 
-static const uint8_t front_mac[6] = {2, 0, 0, 0, 0, FRONT};
-static const uint8_t back_mac[6] = {2, 0, 0, 0, 0, BACK};
 static const uint8_t other_mac[6] = {2, 0, 0, 0, 1, 1};
 
 // `members` of the pool; `forward` of it; what is local on each port; the vips.

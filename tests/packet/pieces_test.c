@@ -4,13 +4,8 @@
 
 #include "dataplane/packet/wire/parse.h"
 #include "tests/packet/stage_rig.h"
+#include "tests/packet/stations.h"
 #include "tests/test.h"
-
-#define FRONT 0
-#define BACK  1
-
-static const uint8_t front_mac[6] = {2, 0, 0, 0, 0, FRONT};
-static const uint8_t member_mac[6] = {2, 0, 0, 0, 1, 2};
 
 static const char configuration[] =
     "node: {name: test, cores: [0], flows: {per-worker: 1024}}\n"

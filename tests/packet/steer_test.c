@@ -10,21 +10,14 @@
 #include "base/random.h"
 #include "dataplane/packet/wire/parse.h"
 #include "tests/packet/stage_rig.h"
+#include "tests/packet/stations.h"
 #include "tests/test.h"
-
-#define FRONT 0
-#define BACK  1
 
 #define WORKERS 3
 #define FLOWS   120 // of each kind
 
 #define SYN WIRE_TCP_SYN
 #define ACK WIRE_TCP_ACK
-
-static const uint8_t front_mac[6] = {2, 0, 0, 0, 0, FRONT};
-static const uint8_t back_mac[6] = {2, 0, 0, 0, 0, BACK};
-static const uint8_t client_mac[6] = {2, 0, 0, 0, 1, 1};
-static const uint8_t member_mac[6] = {2, 0, 0, 0, 1, 2};
 
 #define CONFIGURATION(forward)                                                                    \
     "node: {name: test, cores: [0-2], flows: {per-worker: 65536, udp: 60s}}\n"                    \

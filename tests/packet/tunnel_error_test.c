@@ -6,13 +6,12 @@
 #include "base/byteorder.h"
 #include "dataplane/packet/wire/parse.h"
 #include "tests/packet/stage_rig.h"
+#include "tests/packet/stations.h"
 #include "tests/packet/tunnel_configurations.h"
 #include "tests/test.h"
 
-#define FRONT 0
-#define BACK  1
-#define MTU   1500
-#define PATH  1400
+#define MTU  1500
+#define PATH 1400
 
 static const char configuration[] =
     "node: {name: test, cores: [0], flows: {per-worker: 1024}}\n"
@@ -23,11 +22,6 @@ static const char configuration[] =
     "pools:\n" TUNNEL_POOL("ipip") TUNNEL_POOL("gre")
         TUNNEL_POOL("gue") "vips:\n" TUNNEL_VIPS("ipip", "1") TUNNEL_VIPS("gre", "2")
             TUNNEL_VIPS("gue", "3");
-
-static const uint8_t front_mac[6] = {2, 0, 0, 0, 0, FRONT};
-static const uint8_t back_mac[6] = {2, 0, 0, 0, 0, BACK};
-static const uint8_t client_mac[6] = {2, 0, 0, 0, 1, 1};
-static const uint8_t member_mac[6] = {2, 0, 0, 0, 1, 2};
 
 // What carries what in what, with so many bytes of outer headers.
 static const struct way {

@@ -5,12 +5,11 @@
 #include "base/byteorder.h"
 #include "dataplane/packet/wire/parse.h"
 #include "tests/packet/stage_rig.h"
+#include "tests/packet/stations.h"
 #include "tests/packet/tunnel_configurations.h"
 #include "tests/test.h"
 
-#define FRONT 0
-#define BACK  1
-#define MTU   1500
+#define MTU 1500
 
 #define SYN WIRE_TCP_SYN
 #define ACK WIRE_TCP_ACK
@@ -27,11 +26,6 @@ static const char configuration[] =
     "  - {name: back, device: net_null1, mtu: 1500, addresses: [10.2.0.1/24, fd00:2::1/64]}\n"
     "pools:\n" TUNNEL_POOL("ipip") TUNNEL_POOL("gre") TUNNEL_POOL("gue") "vips:\n" VIPS("ipip", "1")
         VIPS("gre", "2") VIPS("gue", "3");
-
-static const uint8_t front_mac[6] = {2, 0, 0, 0, 0, FRONT};
-static const uint8_t back_mac[6] = {2, 0, 0, 0, 0, BACK};
-static const uint8_t client_mac[6] = {2, 0, 0, 0, 1, 1};
-static const uint8_t member_mac[6] = {2, 0, 0, 0, 1, 2};
 
 // What carries what in what.
 static const struct way {
