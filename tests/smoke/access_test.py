@@ -34,7 +34,7 @@ class Access(harness.LabTest):
         self.assertGreater(packets()["no-echo6"], 0)
         self.assertEqual(packets()["no-echo6"], plane.drops()["access"])
 
-        held = Hold(self, network.client, 2, network.vip[4], 7)
+        held = Hold(self, network.client, 2, network.vip[4], 7, patience=2)
         config["access"] = [{"name": "not-the-client", "action": "deny",
                              "from": f"{address(1, 10)}/32"}]
         plane.reload(config)

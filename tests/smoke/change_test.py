@@ -3,7 +3,7 @@
 import os
 
 import harness
-from harness import Hold
+from harness import Downloads, Hold
 from lab import wait_until
 from networks import Routed
 from plane import best_driver
@@ -11,24 +11,20 @@ from servers import Nginx, sample_file, start_echo
 
 RELOADS = 10
 DOWNLOADS = 24  # all on one of two members: once in eight million runs
-RATE_KIB = 128  # a second
-# How long a download takes: ten reloads fall into a long one.
-SECONDS = {"sample": 8, "long": 30}
+FILE_BYTES = 1_000_000
+HALF_DEAD = 81  # a port that the first member does not listen on
 
 
-class Changes(harness.LabTest):
-    def setUp(self):
-        super().setUp()
-        self.driver = best_driver()
-        self.network = Routed(self.lab, members=3)
-        made = {name: sample_file(1024 * RATE_KIB * seconds, seed=seconds)
-                for name, seconds in SECONDS.items()}
-        files = {name: content for name, (content, _) in made.items()}
-        self.digests = {name: digest for name, (_, digest) in made.items()}
-        self.nginx = {}
-        for name, member in self.network.members.items():
-            self.nginx[name] = Nginx(member, name, files, slow_rate=f"{RATE_KIB}k")
+class Changes(harness.SharedLabTest):
+    @classmethod
+    def build(cls):
+        cls.driver = best_driver()
+        cls.network = Routed(cls.lab, members=3)
+        cls.content, _ = sample_file(FILE_BYTES, seed=8)
+        for name, member in cls.network.members.items():
+            Nginx(member, name, {"sample": cls.content})
             start_echo(member, name, "tcp", 7)
+        Nginx(cls.network.members["s2"], "s2", port=HALF_DEAD)
 
     def config(self, names=("s1", "s2"), weight=1, **node):
         """Two members of three; `weight` is the first one's."""
@@ -39,41 +35,31 @@ class Changes(harness.LabTest):
             pool["members"][0]["weight"] = weight
         return config
 
-    def start_downloads(self, plane, version=4, file="sample"):
-        """Slow downloads, running on both members when this returns."""
-        process = self.network.client.python(
-            f"downloads{version}", "client.py", "downloads", str(DOWNLOADS),
-            self.network.vip[version], "80", f"/slow/{file}")
-        wait_until(lambda: all(member["flows"] > 0 for member in
-                               plane.members(f"web{version}").values()),
-                   20, "downloads from every member")
-        return process
+    def start_downloads(self, plane, version=4):
+        """Downloads that run on both members."""
+        downloads = Downloads(self, self.network.client, DOWNLOADS, self.network.vip[version],
+                              self.content)
+        for member in plane.members(f"web{version}").values():
+            self.assertGreater(member["flows"], 0)
+        return downloads
 
-    def finish(self, process, file="sample"):
-        self.assertEqual(0, process.wait(60), process.said())
-        report = harness.json.loads(process.said())
-        self.assert_downloads(report, DOWNLOADS, self.digests[file])
-        return report
-
-    def assert_new_only_on(self, name, count=40):
+    def assert_new_only_on(self, name, count=40, port=80):
         for version in (4, 6):
             report = self.client(self.network.client, "connect", count,
-                                 self.network.vip[version], 80)
+                                 self.network.vip[version], port)
             self.assertEqual({"answered": {name: count}, "failed": []}, report)
 
     def test_downloads_live_through_ten_reloads(self):
         plane = self.plane(self.network, self.config(), self.driver)
-        running = [self.start_downloads(plane, version, "long") for version in (4, 6)]
+        running = [self.start_downloads(plane, version) for version in (4, 6)]
         for index in range(RELOADS):
             names = ("s1", "s2", "s3") if index % 2 == 0 else ("s1", "s2")
             before = plane.revision()
             plane.reload(self.config(names, weight=1 + index), by=("ctl", "hup")[index % 4 // 2])
             self.assertGreater(plane.revision(), before)
             self.client(self.network.client, "connect", 5, self.network.vip[4], 80)
-        for process in running:
-            self.assertTrue(process.running(), "ended before the last reload")
-        for process in running:
-            self.finish(process, "long")
+        for downloads in running:
+            downloads.finish()
 
     def test_a_drained_member_keeps_its_downloads_and_gets_nothing_new(self):
         plane = self.plane(self.network, self.config(), self.driver)
@@ -84,7 +70,7 @@ class Changes(harness.LabTest):
         before = plane.members("web4")["s1"]["flows_created"]
         self.assert_new_only_on("s2")
         self.assertEqual(before, plane.members("web4")["s1"]["flows_created"])
-        self.assertIn("s1", self.finish(running)["served"])
+        self.assertIn("s1", running.finish()["served"])
         for pool in ("web4", "web6"):
             plane.ctl("undrain", pool, "s1")
         report = self.client(self.network.client, "connect", 60, self.network.vip[4], 80)
@@ -115,7 +101,7 @@ class Changes(harness.LabTest):
         report = held.end()
         self.assertEqual([], report["failed"])
         self.assertEqual({"s1", "s2"}, set(report["answered"]))
-        self.assertIn("s1", self.finish(running)["served"])
+        self.assertIn("s1", running.finish()["served"])
 
     def test_a_removed_member_is_forgotten_when_it_has_no_flows(self):
         plane = self.plane(self.network, self.config(), self.driver)
@@ -126,14 +112,15 @@ class Changes(harness.LabTest):
         self.assert_new_only_on("s2")
 
     def test_a_dead_member_fails_until_it_is_drained(self):
-        plane = self.plane(self.network, self.config(), self.driver)
-        self.nginx["s1"].process.stop()
-        report = self.client(self.network.client, "connect", 40, self.network.vip[4], 80)
+        config = self.config()
+        self.network.serve(config, "half", HALF_DEAD, names=("s1", "s2"))
+        plane = self.plane(self.network, config, self.driver)
+        report = self.client(self.network.client, "connect", 40, self.network.vip[4], HALF_DEAD)
         self.assertEqual({"s2"}, set(report["answered"]))
         self.assertGreater(len(report["failed"]), 0)
-        plane.ctl("drain", "web4", "s1")
-        plane.ctl("drain", "web6", "s1")
-        self.assert_new_only_on("s2")
+        plane.ctl("drain", "half4", "s1")
+        plane.ctl("drain", "half6", "s1")
+        self.assert_new_only_on("s2", port=HALF_DEAD)
 
     def test_a_reload_that_changes_nothing_does_nothing(self):
         plane = self.plane(self.network, self.config(), self.driver)

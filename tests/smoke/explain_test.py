@@ -14,12 +14,15 @@ from plane import best_driver
 from servers import Nginx
 
 
-class Explain(harness.LabTest):
-    def start(self):
-        driver = best_driver()
-        network = Routed(self.lab, members=2)
-        for name, member in network.members.items():
+class Explain(harness.SharedLabTest):
+    @classmethod
+    def build(cls):
+        cls.network = Routed(cls.lab, members=2)
+        for name, member in cls.network.members.items():
             Nginx(member, name)
+
+    def start(self):
+        driver, network = best_driver(), self.network
         config = network.serve(network.configuration(driver), "web", 80)
         return network, config, self.plane(network, config, driver)
 
@@ -75,11 +78,12 @@ class Explain(harness.LabTest):
 
     def test_a_trace_tells_each_stages_verdict(self):
         network, config, plane = self.start()
-        trace = self.watch(plane, "--json", "trace", "host", address(1, 10), "and", "tcp",
-                           "--seconds", "4")
+        trace = self.watch(plane, "--json", "trace", "host", address(1, 10), "and", "tcp")
         self.assertIn("another trace", plane.ctl("trace", check=False).stderr)
-        self.curl(network.client, url(network.vip[4]))
         self.curl(network.client, url(network.vip[6]))
+        self.curl(network.client, url(network.vip[4]))
+        wait_until(lambda: trace.said().count("{\"time_ns\"") >= 8, 10, "a connection's packets")
+        trace.signal(signal.SIGINT)
         self.assertEqual(0, trace.wait(20))
         packets = [json.loads(line) for line in trace.said().splitlines() if line[0] == "{"]
         # A connection of curl's: three to open, request, answer, four to close or fewer.

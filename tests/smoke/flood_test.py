@@ -3,37 +3,35 @@
 import json
 
 import harness
-from harness import url
+from harness import Downloads, url
 from members import start_decapsulator, take_vip
 from networks import OneArm, Routed
 from plane import best_driver
 from servers import Nginx, sample_file
 
-SYNS = 40_000
-RATE = 5_000   # a second
-SLOW_KIB = 64  # a second
+SYNS = 20_000
+RATE = 5_000  # a second
+FILE_BYTES = 500_000
 DOWNLOADS = 4
-FLOWS = 4096   # of which those without handshake may be an eighth
+FLOWS = 4096  # of which those without handshake may be an eighth
 
 
 class Flood(harness.LabTest):
     def setUp(self):
         super().setUp()
         self.driver = best_driver()
-        # Downloads that last as long as the flood.
-        self.content, self.digest = sample_file(1024 * SLOW_KIB * SYNS // RATE, seed=5)
+        self.content, _ = sample_file(FILE_BYTES, seed=5)
 
     def start_web(self, network):
         for name, member in network.members.items():
-            Nginx(member, name, {"sample": self.content}, slow_rate=f"{SLOW_KIB}k")
+            Nginx(member, name, {"sample": self.content})
 
     def assert_unharmed(self, network, forward):
         config = network.configuration(self.driver, flows={"per-worker": FLOWS})
         network.serve(config, "web", 80, forward=forward)
         plane = self.plane(network, config, self.driver)
         host = network.vip[4]
-        downloads = network.client.python("downloads", "client.py", "downloads", str(DOWNLOADS),
-                                          host, "80", "/slow/sample")
+        downloads = Downloads(self, network.client, DOWNLOADS, host, self.content)
         flood = network.client.python("flood", "flood.py", host, "80", str(SYNS), str(RATE))
         answered = 0
         while flood.running():
@@ -41,8 +39,7 @@ class Flood(harness.LabTest):
             answered += 1
         flood.wait(1)
         self.assertEqual({"sent": SYNS}, json.loads(flood.said()))
-        downloads.wait(60)
-        self.assert_downloads(json.loads(downloads.said()), DOWNLOADS, self.digest)
+        downloads.finish()
         worker = plane.ask("show", "workers")["workers"][0]
         print(f"{answered} new connections, {worker['probation_evictions']} forgotten")
         self.assertGreater(answered, 10)

@@ -2,8 +2,7 @@
 answer; whatever worker a reply lands on, and through changes."""
 
 import harness
-from harness import url
-from lab import wait_until
+from harness import Downloads, url
 from networks import Far
 from plane import TAP, best_driver
 from servers import Nginx, sample_file, start_echo
@@ -11,20 +10,16 @@ from servers import Nginx, sample_file, start_echo
 DOWNLOADS = 6
 FILE_BYTES = 2_000_000
 RELOADS = 4
-SLOW_SECONDS = 10
 
 
-class FullNat(harness.LabTest):
-    def setUp(self):
-        super().setUp()
-        self.driver = best_driver()
-        self.network = Far(self.lab)
-        self.content, self.digest = sample_file(FILE_BYTES, seed=14)
-
-    def start_servers(self):
-        for name, member in self.network.members.items():
-            Nginx(member, name, {"sample": self.content},
-                  slow_rate=f"{FILE_BYTES // SLOW_SECONDS // 1024}k")
+class FullNat(harness.SharedLabTest):
+    @classmethod
+    def build(cls):
+        cls.driver = best_driver()
+        cls.network = Far(cls.lab)
+        cls.content, cls.digest = sample_file(FILE_BYTES, seed=14)
+        for name, member in cls.network.members.items():
+            Nginx(member, name, {"sample": cls.content})
             start_echo(member, name, "udp", 7)
 
     def configuration(self, driver, **node):
@@ -44,7 +39,6 @@ class FullNat(harness.LabTest):
             self.assertEqual(0, report["lost"], report)
 
     def test_members_that_cannot_reach_clients_serve_them(self):
-        self.start_servers()
         plane = self.plane(self.network, self.configuration(self.driver), self.driver)
         route = self.network.router.run("ip", "route", "get", "10.1.0.10", check=False)
         self.assertNotEqual(0, route.returncode, "the router knows the clients")
@@ -60,7 +54,6 @@ class FullNat(harness.LabTest):
                                       for port in plane.ask("show", "ports")["ports"]})
 
     def test_two_workers_hand_replies_to_whose_port_it_is(self):
-        self.start_servers()
         config = self.configuration(TAP, cores=[0, 1])
         for port in config["ports"]:
             port["queues"] = 2
@@ -74,14 +67,9 @@ class FullNat(harness.LabTest):
             self.assertIn("hash table of 0 entries", port["steering_why"])
 
     def test_downloads_live_on_while_local_addresses_change(self):
-        self.start_servers()
         plane = self.plane(self.network, self.configuration(self.driver), self.driver)
-        running = [self.network.client.python(
-            f"downloads{version}", "client.py", "downloads", str(DOWNLOADS),
-            self.network.vip[version], "80", "/slow/sample") for version in (4, 6)]
-        wait_until(lambda: all(sum(member["flows"] for member in
-                                   plane.members(f"web{version}").values()) >= DOWNLOADS
-                               for version in (4, 6)), 20, "every download to run")
+        running = [Downloads(self, self.network.client, DOWNLOADS, self.network.vip[version],
+                             self.content) for version in (4, 6)]
         for index in range(RELOADS):
             config = self.configuration(self.driver)
             config["ports"][1]["local-addresses"] = [f"10.2.0.{201 + index}",
@@ -90,14 +78,11 @@ class FullNat(harness.LabTest):
             self.assertEqual(
                 [], self.client(self.network.client, "connect", 5, self.network.vip[4],
                                 80)["failed"])
-        for process in running:
-            self.assertTrue(process.running(), "ended before the last reload")
         states = {each["address"]: each["state"] for each in plane.ask("show", "locals")["locals"]}
         self.assertEqual("removed", states[self.network.local[4]])
         self.assertEqual("active", states[f"10.2.0.{200 + RELOADS}"])
-        for process in running:
-            self.assertEqual(0, process.wait(60), process.said())
-            self.assert_downloads(harness.json.loads(process.said()), DOWNLOADS, self.digest)
+        for downloads in running:
+            downloads.finish()
 
 
 if __name__ == "__main__":

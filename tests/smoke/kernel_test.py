@@ -3,17 +3,22 @@ port's address through the punt interface."""
 
 import harness
 from lab import wait_until
-from networks import Routed, address
+from networks import Routed, address, prefixes
 from plane import best_driver
 from servers import Nginx, start_echo
 
 PUNT = "weir-punt0"
 
 
-class Kernel(harness.LabTest):
+class Kernel(harness.SharedLabTest):
+    @classmethod
+    def build(cls):
+        cls.network = Routed(cls.lab)
+        for name, member in cls.network.members.items():
+            Nginx(member, name)
+
     def test_a_service_of_the_machine_is_reached_through_the_punt_interface(self):
-        driver = best_driver()
-        network = Routed(self.lab)
+        driver, network = best_driver(), self.network
         config = network.configuration(driver, port={"punt": {"interface": PUNT}})
         network.serve(config, "web", 80)
         self.plane(network, config, driver)
@@ -29,8 +34,7 @@ class Kernel(harness.LabTest):
             self.assertEqual({"answered": {"plane": 5}, "lost": 0}, report)
 
     def test_what_a_downed_punt_interface_does_not_take_is_named(self):
-        driver = best_driver()
-        network = Routed(self.lab)
+        driver, network = best_driver(), self.network
         config = network.configuration(driver, port={"punt": {"interface": PUNT}})
         plane = self.plane(network, config, driver)
         network.plane.ip("link", "set", PUNT, "down")
@@ -38,10 +42,7 @@ class Kernel(harness.LabTest):
         wait_until(lambda: plane.drops().get("punt-full", 0) > 0, 10, "packets nobody takes")
 
     def test_a_link_that_goes_is_told_and_counted_and_traffic_comes_back_with_it(self):
-        driver = best_driver()
-        network = Routed(self.lab)
-        Nginx(network.members["s1"], "s1")
-        Nginx(network.members["s2"], "s2")
+        driver, network = best_driver(), self.network
         config = network.configuration(driver)
         network.serve(config, "web", 80)
         plane = self.plane(network, config, driver)
@@ -56,7 +57,9 @@ class Kernel(harness.LabTest):
         wait_until(lambda: front()["link"] == "down" and front()["link_downs"] > before, 10,
                    "the lost link")
         network.client.ip("link", "set", "eth0", "up")
-        network.client.gateway(address(1, 1))  # went with the link
+        # What went with the link; IPv6's address, too.
+        network.client.address("eth0", prefixes(1, 10)[1])
+        network.client.gateway(address(1, 1), address(1, 1, 6))
         wait_until(lambda: front()["link"] == "up", 10, "the link")
         report = self.client(network.client, "connect", 5, network.vip[4], 80)
         self.assertEqual([], report["failed"])

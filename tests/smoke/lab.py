@@ -232,6 +232,7 @@ class Lab:
         self.prefix = prefix
         self.namespaces = []
         self.processes = []
+        self.started = 0
         if folder:
             os.mkdir(folder)
         self.folder = folder or tempfile.mkdtemp(prefix=f"{prefix}-")
@@ -278,7 +279,8 @@ class Lab:
         segment.ip("link", "set", far, "master", "lan")
 
     def start(self, name, command):
-        output = os.path.join(self.folder, f"{name}-{len(self.processes)}.out")
+        self.started += 1
+        output = os.path.join(self.folder, f"{name}-{self.started}.out")
         process = Process(name, command, output)
         self.processes.append(process)
         return process
@@ -286,13 +288,17 @@ class Lab:
     def path(self, name):
         return os.path.join(self.folder, name)
 
+    def stop_since(self, count):
+        """Stops what was started after the first `count` processes."""
+        later, self.processes = self.processes[count:], self.processes[:count]
+        for process in reversed(later):
+            process.signal(signal.SIGTERM)
+        for process in reversed(later):
+            process.stop()
+
     def close(self):
         """Undoes everything. Safe to call twice. Returns what had to be killed."""
-        for process in reversed(self.processes):
-            process.signal(signal.SIGTERM)
-        for process in reversed(self.processes):
-            process.stop()
-        self.processes = []
+        self.stop_since(0)
         # What the lab's own processes started and left behind still sits in its namespaces.
         left = [pid for namespace in self.namespaces for pid in pids_in(namespace.name)]
         for pid in left:

@@ -11,17 +11,19 @@ from servers import start_echo
 
 FLOWS = 1024  # the least the configuration takes; NAT needs two a flow
 SPRAYED = 2000
-UDP_SECONDS = 2
+UDP_SECONDS = 1
 MEMBERS_MAX = 16384
 
 
-class Limits(harness.LabTest):
+class Limits(harness.SharedLabTest):
+    @classmethod
+    def build(cls):
+        cls.network = Routed(cls.lab, members=1)
+        for protocol in ("tcp", "udp"):
+            start_echo(cls.network.members["s1"], "s1", protocol, 7)
+
     def test_a_full_flow_table_keeps_what_is_established(self):
-        driver = best_driver()
-        network = Routed(self.lab, members=1)
-        member = network.members["s1"]
-        start_echo(member, "s1", "tcp", 7)
-        start_echo(member, "s1", "udp", 7)
+        driver, network = best_driver(), self.network
         config = network.configuration(
             driver, flows={"per-worker": FLOWS, "udp": f"{UDP_SECONDS}s"})
         network.serve(config, "tcp", 7)
@@ -42,8 +44,7 @@ class Limits(harness.LabTest):
         self.assertEqual([], held.end()["failed"])
 
     def test_what_waits_for_a_silent_member_is_bounded_and_named(self):
-        driver = best_driver()
-        network = Routed(self.lab, members=1)
+        driver, network = best_driver(), self.network
         config = network.configuration(driver)
         network.serve(config, "echo", 7, protocol="udp")
         plane = self.plane(network, config, driver)
@@ -58,8 +59,7 @@ class Limits(harness.LabTest):
         wait_until(lambda: plane.drops().get("neighbour-failed", 0) > 0, 10, "a failed next hop")
 
     def test_as_many_members_as_there_may_be_are_replaced_at_once(self):
-        driver = best_driver()
-        network = Routed(self.lab, members=1)
+        driver, network = best_driver(), self.network
         config = network.configuration(driver)
         config["ports"][1]["addresses"] = ["10.2.0.1/16", "fd00:2::1/64"]
         members = [{"name": f"m{index}", "address": f"10.2.{1 + index // 200}.{1 + index % 200}"}

@@ -7,7 +7,7 @@ from plane import AF_XDP, TAP, best_driver
 from servers import Nginx, sample_file, start_echo
 
 JUMBO = 3000  # AF_XDP keeps a frame in one page
-FILE_BYTES = 20_000_000
+FILE_BYTES = 4_000_000
 ETHERNET = 1500
 PUNT = "weir-punt0"
 IPV4, IPV6, ICMP = 20, 40, 8

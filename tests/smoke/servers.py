@@ -33,7 +33,6 @@ http {{
         root {folder}/files;
         location = / {{ default_type text/plain; return 200 "{name}\\n"; }}
         location /files/ {{ alias {folder}/files/; }}
-        location /slow/ {{ alias {folder}/files/; limit_rate {slow_rate}; }}
     }}
 }}
 """
@@ -41,11 +40,11 @@ http {{
 
 class Nginx:
     """nginx in a namespace: `/` says its name, `/files/NAME` gives a file as fast as it goes,
-    `/slow/NAME` gives it at `slow_rate` bytes a second. `told`: connections begin with a header of
+    `told`: connections begin with a header of
     the PROXY protocol, and clients() is what they said."""
 
-    def __init__(self, namespace, name, files=None, port=80, slow_rate="256k", told=False):
-        self.folder = namespace.lab.path(f"nginx-{name}")
+    def __init__(self, namespace, name, files=None, port=80, told=False):
+        self.folder = namespace.lab.path(f"nginx-{name}-{port}")
         os.makedirs(os.path.join(self.folder, "files"))
         for file_name, content in (files or {}).items():
             with open(os.path.join(self.folder, "files", file_name), "wb") as file:
@@ -54,7 +53,6 @@ class Nginx:
         self.log = os.path.join(self.folder, "clients.log")
         with open(configuration, "w", encoding="ascii") as file:
             file.write(NGINX_CONFIGURATION.format(folder=self.folder, name=name, port=port,
-                                                  slow_rate=slow_rate,
                                                   log=f"{self.log} clients" if told else "off",
                                                   listens=" proxy_protocol" if told else ""))
         self.process = namespace.start("nginx", find_program("nginx"), "-e", "stderr",

@@ -13,11 +13,12 @@ from plane import TAP, Plane, best_driver
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(PROGRAMS)))
 
 
-class Starting(harness.LabTest):
-    def setUp(self):
-        super().setUp()
-        self.binary = os.path.join(harness.BUILD, "dataplane/daemon/weir-dataplane")
-        self.weirctl = os.path.join(harness.BUILD, "controlplane/cli/weirctl")
+class Starting(harness.SharedLabTest):
+    @classmethod
+    def build(cls):
+        cls.network = Routed(cls.lab)
+        cls.binary = os.path.join(harness.BUILD, "dataplane/daemon/weir-dataplane")
+        cls.weirctl = os.path.join(harness.BUILD, "controlplane/cli/weirctl")
 
     def test_every_sample_configuration_is_good(self):
         samples = sorted(glob.glob(os.path.join(ROOT, "configs", "*.yaml")))
@@ -27,7 +28,7 @@ class Starting(harness.LabTest):
             self.assertEqual(0, said.returncode, said.stderr)
 
     def test_check_tells_all_that_is_wrong_and_where(self):
-        network = Routed(self.lab)
+        network = self.network
         config = network.serve(network.configuration(best_driver()), "web", 80)
         config["pools"][0]["balancer"] = "magle"
         config["vips"][1]["pool"] = "nowhere"
@@ -38,7 +39,7 @@ class Starting(harness.LabTest):
         self.assertRegex(said.stderr, rf"{plane.file}:\d+:\d+: .*nowhere")
 
     def test_a_device_that_does_not_exist_is_named(self):
-        network = Routed(self.lab)
+        network = self.network
         config = network.configuration(best_driver())
         config["ports"][0]["device"] = "net_af_xdp0,iface=nothere"
         plane = Plane(network.plane, harness.BUILD, config, network.wires, best_driver())
@@ -78,14 +79,14 @@ class Starting(harness.LabTest):
         self.assertIn(nowhere, said.stderr)
 
     def assert_leaves_nothing(self, driver):
-        network = Routed(self.lab)
+        network = self.network
         config = network.configuration(driver, port={"punt": {"interface": "weir-punt0"}})
         network.serve(config, "web", 80)
         plane = Plane(network.plane, harness.BUILD, config, network.wires, driver)
-        before = set(network.plane.interfaces())
+        bridges = {f"{wire}-br" for wire in network.wires}
+        before = set(network.plane.interfaces()) - bridges
         plane.start()
         self.assertEqual(0, plane.stop(), plane.process.said())
-        bridges = {f"{wire}-br" for wire in network.wires}
         self.assertEqual(before, set(network.plane.interfaces()) - bridges)
         self.assertNotIn("xdp", network.plane.ip("-d", "link", "show").stdout)
         self.assertFalse(os.path.exists(plane.socket))
@@ -99,7 +100,7 @@ class Starting(harness.LabTest):
         self.assert_leaves_nothing(TAP)
 
     def test_a_tap_interface_that_exists_is_not_joined(self):
-        network = Routed(self.lab)
+        network = self.network
         config = network.configuration(TAP)
         first = self.plane(network, config, TAP)
         second = Plane(network.plane, harness.BUILD, config, network.wires, TAP)
@@ -110,7 +111,7 @@ class Starting(harness.LabTest):
         self.assertTrue(first.process.running())
 
     def test_a_misspelt_argument_of_a_device_is_named(self):
-        network = Routed(self.lab)
+        network = self.network
         for driver in (TAP, best_driver()):
             config = network.configuration(driver)
             config["ports"][0]["device"] = f"{driver}0,ifaze=weir-front"
@@ -121,7 +122,7 @@ class Starting(harness.LabTest):
 
     def test_the_socket_s_folder_goes_with_who_made_it(self):
         driver = best_driver()
-        network = Routed(self.lab)
+        network = self.network
         plane = Plane(network.plane, harness.BUILD, network.configuration(driver), network.wires,
                       driver)
         folder = self.lab.path("made")
@@ -133,7 +134,7 @@ class Starting(harness.LabTest):
 
     def test_a_second_one_on_the_same_socket_is_refused(self):
         driver = best_driver()
-        network = Routed(self.lab)
+        network = self.network
         config = network.serve(network.configuration(driver), "web", 80)
         first = self.plane(network, config, driver)
         config["ports"] = [dict(port, device=f"net_null{index}")

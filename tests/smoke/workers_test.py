@@ -7,13 +7,17 @@ from plane import TAP
 from servers import Nginx, sample_file, start_echo
 
 
-class Workers(harness.LabTest):
-    def test_nat_is_right_across_two_workers(self):
-        network = Routed(self.lab)
-        content, digest = sample_file(2_000_000, seed=4)
-        for name, member in network.members.items():
+class Workers(harness.SharedLabTest):
+    @classmethod
+    def build(cls):
+        cls.network = Routed(cls.lab)
+        content, cls.digest = sample_file(2_000_000, seed=4)
+        for name, member in cls.network.members.items():
             Nginx(member, name, {"sample": content})
             start_echo(member, name, "udp", 7)
+
+    def test_nat_is_right_across_two_workers(self):
+        network = self.network
         config = network.configuration(TAP, cores=[0, 1])
         for port in config["ports"]:
             port["queues"] = 2
@@ -25,7 +29,7 @@ class Workers(harness.LabTest):
             report = self.client(network.client, "connect", 100, host, 80)
             self.assertEqual([], report["failed"])
             report = self.client(network.client, "downloads", 8, host, 80, "/files/sample")
-            self.assert_downloads(report, 8, digest)
+            self.assert_downloads(report, 8, self.digest)
             report = self.client(network.client, "udp", 60, host, 7)
             self.assertEqual(0, report["lost"], report)
         workers = plane.ask("show", "workers")["workers"]
@@ -33,8 +37,7 @@ class Workers(harness.LabTest):
         self.assertGreater(sum(worker["handoffs"] for worker in workers), 0, workers)
 
     def test_a_busy_worker_never_sleeps_and_an_adaptive_one_does(self):
-        network = Routed(self.lab, members=1)
-        Nginx(network.members["s1"], "s1")
+        network = self.network
         for poll in ("busy", "adaptive"):
             with self.subTest(poll=poll):
                 config = network.configuration(TAP, cores=[0], poll=poll)

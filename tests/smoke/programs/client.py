@@ -1,7 +1,9 @@
 """Clients that a test runs in the client's namespace. Each prints one JSON object.
 
-    client.py downloads COUNT HOST PORT PATH
-        COUNT downloads at once, each over its own connection: {"ok", "failed", "sha256", "served"}
+    client.py downloads COUNT HOST PORT PATH [GATE]
+        COUNT downloads at once, each over its own connection: {"ok", "failed", "sha256", "served"}.
+        Until the file GATE exists they take only SIP_BYTES every SIP_SECONDS; the file GATE.begun
+        appears when all of them have begun.
     client.py udp COUNT HOST PORT [SIZE]
         COUNT datagrams, each from a socket of its own: {"answered": {name: count}, "lost"}
     client.py path_mtu COUNT HOST PORT SIZE
@@ -18,10 +20,10 @@
         is who is greeted with its own address and port, and HOST and PORT, and told what it sent.
     client.py trickle 0 HOST PORT
         a few requests a second until it is ended: nothing is printed
-    client.py hold COUNT HOST PORT FILE [udp]
+    client.py hold COUNT HOST PORT FILE tcp|udp SECONDS
         COUNT connections (or UDP sockets) to an echo server, kept open; a line is sent over each
         whenever FILE's content changes, until it is "end": {"rounds", "lines", "failed"}. An answer
-        of another server than at first is a failure.
+        of another server than at first is a failure, and so is none in SECONDS.
 """
 
 import collections
@@ -36,21 +38,58 @@ import threading
 import time
 
 TIMEOUT_SECONDS = 30
+SIP_BYTES, SIP_SECONDS = 2048, 0.1
+SIP_BUFFER = 65536  # of the socket: what is not taken stays with the server
 
 
 def bracketed(host):
     return f"[{host}]" if ":" in host else host
 
 
-def fetch(host, port, path, results, index):
+def open_tcp(host, port, buffer_bytes=None):
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    if buffer_bytes:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
+    opened.settimeout(TIMEOUT_SECONDS)
+    opened.connect((host, port))
+    return opened
+
+
+class Gate:
+    """What downloads wait for, and who waits for them to begin."""
+
+    def __init__(self, path):
+        self.path = path
+        self.begun = threading.Semaphore(0)
+
+    def take(self, response):
+        """Some of it: little and late while the gate is shut."""
+        if os.path.exists(self.path):
+            return response.read(65536)
+        time.sleep(SIP_SECONDS)
+        return response.read(SIP_BYTES)
+
+    def tell_when_begun(self, count):
+        for _ in range(count):
+            self.begun.acquire()
+        with open(self.path + ".begun", "w", encoding="ascii"):
+            pass
+
+
+def fetch(host, port, path, results, index, gate=None):
     """One whole download; the result is (served by, sha256, bytes) or the error's words."""
     try:
         connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_SECONDS)
+        if gate:
+            connection.sock = open_tcp(host, port, SIP_BUFFER)
         connection.request("GET", path, headers={"Host": bracketed(host), "Connection": "close"})
         response = connection.getresponse()
+        if gate:
+            gate.begun.release()
         digest = hashlib.sha256()
         size = 0
-        while block := response.read(65536):
+        while block := gate.take(response) if gate else response.read(65536):
             digest.update(block)
             size += len(block)
         if response.status != 200:
@@ -62,12 +101,15 @@ def fetch(host, port, path, results, index):
         results[index] = f"{type(error).__name__}: {error}"
 
 
-def downloads(count, host, port, path):
+def downloads(count, host, port, path, gate=None):
+    gate = Gate(gate) if gate else None
     results = [None] * count
-    threads = [threading.Thread(target=fetch, args=(host, port, path, results, index))
+    threads = [threading.Thread(target=fetch, args=(host, port, path, results, index, gate))
                for index in range(count)]
     for thread in threads:
         thread.start()
+    if gate:
+        gate.tell_when_begun(count)
     for thread in threads:
         thread.join()
     good = [result for result in results if isinstance(result, tuple)]
@@ -196,16 +238,44 @@ def trickle(_, host, port):
 
 def open_held(host, port, protocol):
     if protocol == "tcp":
-        return socket.create_connection((host, port), TIMEOUT_SECONDS)
+        return open_tcp(host, port)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     held = socket.socket(family, socket.SOCK_DGRAM)
     held.connect((host, port))
     return held
 
 
-def hold(count, host, port, path, protocol="tcp"):
-    connections = [open_held(host, port, protocol) for _ in range(count)]
-    servers = [None] * count
+class Held:
+    """A connection that is kept open, and which server answered on it."""
+
+    def __init__(self, index, connection):
+        self.index, self.connection = index, connection
+        self.server = self.sent = self.error = None
+
+    def send(self, number):
+        self.sent = f"{self.index}-{number}".encode()
+        self.error = None
+        try:
+            self.connection.sendall(self.sent)
+        except OSError as error:
+            self.error = error
+
+    def receive(self, deadline):
+        """The name of who answered; OSError if it is not what should come."""
+        if self.error:
+            raise self.error
+        self.connection.settimeout(max(deadline - time.monotonic(), 0.001))
+        name, _, payload = self.connection.recv(4096).partition(b" ")
+        if payload != self.sent:
+            raise OSError(f"sent {self.sent!r}, got {payload!r}")
+        if self.server not in (None, name):
+            raise OSError(f"{name!r} answered, and {self.server!r} at first")
+        self.server = name
+        return name.decode()
+
+
+def hold(count, host, port, path, protocol, seconds):
+    every = [Held(index, open_held(host, port, protocol)) for index in range(count)]
     names = collections.Counter()
     failed, rounds, lines, said = [], 0, 0, None
     while said != "end":
@@ -216,21 +286,15 @@ def hold(count, host, port, path, protocol="tcp"):
             continue
         said = order
         rounds += 1
-        for index, connection in enumerate(connections):
+        for held in every:
+            held.send(rounds)
+        deadline = time.monotonic() + float(seconds)
+        for held in every:
             try:
-                sent = f"{index}-{rounds}".encode()
-                connection.settimeout(5)
-                connection.sendall(sent)
-                name, _, payload = connection.recv(4096).partition(b" ")
-                if payload != sent:
-                    raise OSError(f"sent {sent!r}, got {payload!r}")
-                names[name.decode()] += 1
+                names[held.receive(deadline)] += 1
                 lines += 1
-                if servers[index] not in (None, name):
-                    raise OSError(f"{name!r} answered, and {servers[index]!r} at first")
-                servers[index] = name
             except OSError as error:
-                failed.append(f"{index}: {type(error).__name__}: {error}")
+                failed.append(f"{held.index}: {type(error).__name__}: {error}")
         with open(path + ".done", "w", encoding="ascii") as file:
             file.write(said)
         os.replace(path + ".done", path + ".answered")
