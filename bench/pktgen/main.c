@@ -9,8 +9,7 @@
 #include "base/log.h"
 #include "bench/pktgen/options.h"
 #include "bench/pktgen/pace.h"
-#include "bench/pktgen/receiver.h"
-#include "bench/pktgen/search.h"
+#include "bench/pktgen/report.h"
 #include "dataplane/packet/port/port.h"
 #include "dataplane/packet/wire/neighbourhood.h"
 
@@ -36,12 +35,7 @@ struct generator {
     struct port *rx; // may be tx
     struct frames frames;
     uint16_t trial;
-};
-
-struct result {
-    uint64_t rate; // packets a second, offered
-    double seconds;
-    struct receiver receiver;
+    uint64_t looked; // when the devices were last asked for packets
 };
 
 static volatile sig_atomic_t stopping;
@@ -105,11 +99,16 @@ static uint32_t receive(struct generator *generator, const struct port *port,
     return ours;
 }
 
-static uint32_t receive_all(struct generator *generator, struct receiver *receiver)
+static uint32_t receive_all(struct generator *generator, struct receiver *receiver,
+                            struct latency *turns)
 {
+    uint64_t now = rte_rdtsc();
     uint32_t ours = receive(generator, generator->rx, receiver);
     if (generator->tx != generator->rx)
         ours += receive(generator, generator->tx, receiver);
+    if (ours > 0)
+        latency_add(turns, rte_rdtsc() - generator->looked);
+    generator->looked = now;
     return ours;
 }
 
@@ -137,21 +136,22 @@ static uint32_t send_burst(const struct generator *generator, struct receiver *r
 
 static struct result run_trial(struct generator *generator, uint64_t rate, uint32_t seconds)
 {
-    struct result result = {.rate = rate, .receiver = receiver_start(++generator->trial)};
+    struct result result = {.receiver = receiver_start(++generator->trial)};
     struct receiver *receiver = &result.receiver;
     uint64_t hz = rte_get_tsc_hz();
     struct pace pace = {.rate = rate, .hz = hz, .began = rte_rdtsc()};
+    generator->looked = pace.began;
     uint64_t end = pace.began + seconds * hz;
     uint64_t now;
     while ((now = rte_rdtsc()) < end && !stopping) {
         send_burst(generator, receiver, pace_due(&pace, now, receiver->sent));
-        receive_all(generator, receiver);
+        receive_all(generator, receiver, &result.turns);
     }
     result.seconds = (double)(now - pace.began) / (double)hz;
     uint64_t drained = now + DRAIN_SECONDS * hz;
     for (uint64_t last = now; now < drained && now - last < hz / SILENCE_PARTS && !stopping;
          now = rte_rdtsc()) {
-        if (receive_all(generator, receiver) > 0)
+        if (receive_all(generator, receiver, &result.turns) > 0)
             last = now;
     }
     return result;
@@ -176,14 +176,14 @@ static void ask_for_gateway(const struct generator *generator)
 static bool resolve(struct generator *generator)
 {
     struct options *options = &generator->options;
-    struct receiver nothing = receiver_start(0);
+    struct result nothing = {.receiver = receiver_start(0)};
     uint64_t hz = rte_get_tsc_hz();
     for (int asked = 0; options->resolve && asked < RESOLVE_SECONDS; asked++) {
         ask_for_gateway(generator);
         for (uint64_t end = rte_rdtsc() + hz; options->resolve && rte_rdtsc() < end;) {
             if (stopping)
                 return false;
-            receive_all(generator, &nothing);
+            receive_all(generator, &nothing.receiver, &nothing.turns);
         }
     }
     if (!options->resolve)
@@ -196,47 +196,22 @@ static bool resolve(struct generator *generator)
     return false;
 }
 
-static uint64_t lost(const struct result *result)
+static void tell(const struct options *options, const struct result *result,
+                 const struct search *search)
 {
-    const struct receiver *receiver = &result->receiver;
-    // Duplicates that come very late count as received.
-    return receiver->sent > receiver->received ? receiver->sent - receiver->received : 0;
-}
-
-static double latency_us(const struct result *result, double share)
-{
-    uint64_t ticks = handshake_quantile(result->receiver.latency, share);
-    return (double)(ticks << HANDSHAKE_TICK_BITS) * 1e6 / (double)rte_get_tsc_hz();
-}
-
-static void print(const struct options *options, const struct result *result)
-{
-    const struct receiver *receiver = &result->receiver;
-    double rate = result->seconds > 0 ? (double)receiver->sent / result->seconds : 0;
-    const char *form =
-        options->json
-            ? "{\"seconds\": %.3f, \"sent\": %" PRIu64 ", \"sent_per_second\": %.0f, "
-              "\"received\": %" PRIu64 ", \"lost\": %" PRIu64 ", \"reordered\": %" PRIu64
-              ", \"duplicates\": %" PRIu64 ", \"foreign\": %" PRIu64
-              ", \"latency_us\": {\"p50\": %.1f, \"p99\": %.1f, \"p999\": %.1f, \"max\": %.1f}"
-            : "%.3f s: sent %" PRIu64 " (%.0f/s), received %" PRIu64 ", lost %" PRIu64
-              ", reordered %" PRIu64 ", duplicates %" PRIu64 ", foreign %" PRIu64
-              "\nlatency at most: 50 %% %.1f us, 99 %% %.1f us, 99.9 %% %.1f us, all %.1f us\n";
-    // Both forms take the same values.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    printf(form, result->seconds, receiver->sent, rate, receiver->received, lost(result),
-           receiver->reordered, receiver->duplicates, receiver->foreign, latency_us(result, 0.5),
-           latency_us(result, 0.99), latency_us(result, 0.999), latency_us(result, 1.0));
-#pragma GCC diagnostic pop
+    const struct report report = {
+        .result = result, .search = search, .hz = rte_get_tsc_hz(), .interrupted = stopping};
+    if (options->json)
+        report_write_json(stdout, &report);
+    else
+        report_write(stdout, &report);
 }
 
 static enum exit_code run_search(struct generator *generator)
 {
     const struct options *options = &generator->options;
-    uint64_t resolution = options->rate / 100 > 0 ? options->rate / 100 : 1;
-    struct search search = search_start(options->rate, resolution, options->tolerance);
-    struct result best = {.rate = 0};
+    struct search search = search_start(options->rate, options->resolution, options->tolerance);
+    struct result best = {.seconds = 0};
     while (search_is_due(&search) && !stopping) {
         uint64_t rate = search.rate;
         struct result result = run_trial(generator, rate, options->seconds);
@@ -246,15 +221,13 @@ static enum exit_code run_search(struct generator *generator)
         uint64_t wanted = rate * options->seconds;
         bool offered = result.receiver.sent >= wanted - wanted / 100;
         fprintf(stderr, "%" PRIu64 "/s: %s, lost %" PRIu64 " of %" PRIu64 "\n", rate,
-                offered ? "offered" : "could not be offered", lost(&result), result.receiver.sent);
+                offered ? "offered" : "could not be offered", result_lost(&result),
+                result.receiver.sent);
         search_report(&search, offered ? result.receiver.sent : 0, result.receiver.received);
         if (search.passed == rate)
             best = result;
     }
-    print(options, &best);
-    printf(options->json ? ", \"throughput_per_second\": %" PRIu64 "}\n"
-                         : "throughput: %" PRIu64 " packets a second\n",
-           search.passed);
+    tell(options, &best, &search);
     return search.passed > 0 && !stopping ? PASSED : LOST;
 }
 
@@ -262,12 +235,10 @@ static enum exit_code run_once(struct generator *generator)
 {
     const struct options *options = &generator->options;
     struct result result = run_trial(generator, options->rate, options->seconds);
-    print(options, &result);
-    if (options->json)
-        printf("}\n");
+    tell(options, &result, NULL);
     uint64_t sent = result.receiver.sent;
-    bool passed =
-        sent > 0 && (__uint128_t)lost(&result) * 1000000 <= (__uint128_t)sent * options->tolerance;
+    bool passed = sent > 0 && (__uint128_t)result_lost(&result) * 1000000 <=
+                                  (__uint128_t)sent * options->tolerance;
     return passed ? PASSED : LOST;
 }
 
@@ -320,10 +291,16 @@ int main(int argc, char **argv)
         fprintf(stderr, "weir-pktgen: %s\n", why);
         return USAGE;
     }
-    if (options->help) {
-        fputs(options_help, stdout);
+    if (options->help || options->completion) {
+        if (options->help)
+            options_write_help(stdout);
+        else
+            options_write_completion(stdout);
         return PASSED;
     }
+    static const struct port_words words = {
+        .memory = "--memory", .no_huge_pages = "", .fewer_buffers = ""};
+    port_use_words(&words);
     struct config_port ports[2] = {
         {.name = "tx", .device = strdup(options->tx), .descriptors = DESCRIPTORS, .mtu = 1500},
         {.name = "rx", .device = strdup(options->rx), .descriptors = DESCRIPTORS, .mtu = 1500},

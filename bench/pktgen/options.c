@@ -4,36 +4,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bench/pktgen/pace.h"
-
-const char options_help[] =
-    "usage: weir-pktgen --tx DEVICE --from ADDRESS --to ADDRESS [OPTION...]\n"
-    "\n"
-    "Sends packets through a device under test on one core, counts what comes back, and times it.\n"
-    "\n"
-    "  --tx DEVICE             DPDK device to send on: 0000:01:00.0, net_af_xdp0,iface=eth0\n"
-    "  --rx DEVICE             device to receive on (default: the one of --tx)\n"
-    "  --from ADDRESS          source of the first flow, answered for on --tx\n"
-    "  --to ADDRESS            destination, of the same version\n"
-    "  --gateway ADDRESS       whose MAC address is asked for (default: that of --to)\n"
-    "  --destination-mac MAC   of the device under test: ask nobody\n"
-    "  --port N                destination port (default 9)\n"
-    "  --answer ADDRESS        answer ARP or neighbour discovery for it on --rx, as a member\n"
-    "  --flows N               source ports, then addresses (default 1, at most 16777216)\n"
-    "  --size N|imix           bytes of a frame with FCS, even (default the least: 64, with\n"
-    "                          --syn 76; IPv6 84 and 96)\n"
-    "  --syn                   TCP SYN instead of UDP\n"
-    "  --rate N|max            packets a second; k and M are understood (default 1k)\n"
-    "  --seconds N             of a trial (default 10)\n"
-    "  --warm-up N             seconds sent before, not counted (default 1)\n"
-    "  --tolerance N           lost packets in a million that are no failure (default 0)\n"
-    "  --search                search for the highest rate up to --rate that passes (RFC 2544)\n"
-    "  --memory N              MiB for DPDK (default 256); messages call it node.memory\n"
-    "  --json                  the result as JSON\n"
-    "  --help                  this text\n"
-    "\n"
-    "Exit: 0 passed, 1 more loss than tolerated, 2 wrong usage, 3 a device does not work.\n";
 
 enum {
     TX = 256,
@@ -52,33 +25,126 @@ enum {
     WARM_UP,
     TOLERANCE,
     SEARCH,
+    RESOLUTION,
     MEMORY,
     JSON,
+    COMPLETION,
     HELP,
 };
 
-static const struct option known[] = {
-    {"tx", required_argument, NULL, TX},
-    {"rx", required_argument, NULL, RX},
-    {"from", required_argument, NULL, FROM},
-    {"to", required_argument, NULL, TO},
-    {"gateway", required_argument, NULL, GATEWAY},
-    {"destination-mac", required_argument, NULL, MAC},
-    {"port", required_argument, NULL, PORT},
-    {"answer", required_argument, NULL, ANSWER},
-    {"flows", required_argument, NULL, FLOWS},
-    {"size", required_argument, NULL, SIZE},
-    {"syn", no_argument, NULL, SYN},
-    {"rate", required_argument, NULL, RATE},
-    {"seconds", required_argument, NULL, SECONDS},
-    {"warm-up", required_argument, NULL, WARM_UP},
-    {"tolerance", required_argument, NULL, TOLERANCE},
-    {"search", no_argument, NULL, SEARCH},
-    {"memory", required_argument, NULL, MEMORY},
-    {"json", no_argument, NULL, JSON},
-    {"help", no_argument, NULL, HELP},
-    {0},
+#define HELP_COLUMN 26 // of 80
+
+// What there is, in the order in which it is told.
+static const struct line {
+    int number;
+    const char *name;
+    const char *value; // what it takes; NULL: nothing
+    const char *text;  // lines that fit behind HELP_COLUMN
+    const char *words; // for completion: usual values
+} lines[] = {
+    {TX, "tx", "DEVICE",
+     "DPDK device to send on: 0000:01:00.0, or\n"
+     "net_af_xdp0,iface=eth0",
+     NULL},
+    {RX, "rx", "DEVICE", "device to receive on (default: the one of --tx)", NULL},
+    {FROM, "from", "ADDRESS", "source of the first flow, answered for on --tx", NULL},
+    {TO, "to", "ADDRESS", "destination, of the same version", NULL},
+    {GATEWAY, "gateway", "ADDRESS", "whose MAC address is asked for (default: that of --to)", NULL},
+    {MAC, "destination-mac", "MAC", "of the device under test: ask nobody", NULL},
+    {PORT, "port", "N", "destination port (default 9)", NULL},
+    {ANSWER, "answer", "ADDRESS",
+     "answer ARP or neighbour discovery for it on --rx, as\n"
+     "a member",
+     NULL},
+    {FLOWS, "flows", "N",
+     "source ports, then addresses (default 1, at most\n"
+     "16777216)",
+     "1 1024 65536 1048576 16777216"},
+    {SIZE, "size", "BYTES|imix",
+     "of a frame with FCS, even (default the least: 64, with\n"
+     "--syn 76; IPv6 84 and 96); imix: 7 of the least, 4 of\n"
+     "594, 1 of 1518",
+     "64 128 256 512 1024 1280 1518 imix"},
+    {SYN, "syn", NULL, "TCP SYN instead of UDP", NULL},
+    {RATE, "rate", "N|max",
+     "packets a second, of all flows together; k and M are\n"
+     "understood (default 1k)",
+     "1k 10k 100k 1M 10M max"},
+    {SECONDS, "seconds", "N", "of a trial (default 10)", "1 10 60"},
+    {WARM_UP, "warm-up", "N", "seconds sent before, not counted (default 1)", "0 1 10"},
+    {TOLERANCE, "tolerance", "N",
+     "lost packets in a million that are no failure\n"
+     "(default 0)",
+     "0 1 10 100"},
+    {SEARCH, "search", NULL,
+     "search for the highest rate up to --rate that passes\n"
+     "(RFC 2544)",
+     NULL},
+    {RESOLUTION, "resolution", "N",
+     "packets a second, k and M are understood: search until\n"
+     "the answer is so near (default 1 % of --rate)",
+     NULL},
+    {MEMORY, "memory", "MIB", "for DPDK (default 256)", "128 256 512 1024"},
+    {JSON, "json", NULL, "the result as JSON, with the whole histogram", NULL},
+    {COMPLETION, "completion", NULL, "print a script: source <(weir-pktgen --completion)", NULL},
+    {HELP, "help", NULL, "this text", NULL},
 };
+#define LINES (sizeof(lines) / sizeof(lines[0]))
+
+void options_write_help(FILE *out)
+{
+    fputs("usage: weir-pktgen --tx DEVICE --from ADDRESS --to ADDRESS [OPTION...]\n"
+          "\n"
+          "Sends packets through a device under test on one core, counts what comes back,\n"
+          "and times it.\n"
+          "\n",
+          out);
+    for (size_t i = 0; i < LINES; i++) {
+        int used = fprintf(out, "  --%s%s%s", lines[i].name, lines[i].value ? " " : "",
+                           lines[i].value ? lines[i].value : "");
+        for (const char *text = lines[i].text; *text;) {
+            size_t length = strcspn(text, "\n");
+            fprintf(out, "%*s%.*s\n", used < HELP_COLUMN ? HELP_COLUMN - used : 1, "", (int)length,
+                    text);
+            text += length + (text[length] == '\n');
+            used = 0;
+        }
+    }
+    fputs("\n"
+          "What a balancer with one member, 10.2.0.50, carries without loss over two ports:\n"
+          "  weir-pktgen --tx 0000:01:00.0 --rx 0000:01:00.1 --from 10.1.0.60 \\\n"
+          "      --to 10.1.0.100 --port 80 --answer 10.2.0.50 --flows 65536 --rate 14M \\\n"
+          "      --search\n"
+          "Its latency at a tenth of a million packets a second, for a minute:\n"
+          "  weir-pktgen ... --rate 100k --seconds 60\n"
+          "\n"
+          "Exit: 0 passed, 1 more loss than tolerated, 2 wrong usage, 3 a device does not\n"
+          "work. docs/benchmarking.md explains the figures.\n",
+          out);
+}
+
+void options_write_completion(FILE *out)
+{
+    fputs("# bash completion for weir-pktgen: source <(weir-pktgen --completion)\n"
+          "_weir_pktgen() {\n"
+          "    local words=\n"
+          "    case ${COMP_WORDS[COMP_CWORD-1]} in\n",
+          out);
+    for (size_t i = 0; i < LINES; i++) {
+        if (lines[i].value)
+            fprintf(out, "    --%s) words='%s' ;;\n", lines[i].name,
+                    lines[i].words ? lines[i].words : "");
+    }
+    fputs("    *) words='", out);
+    for (size_t i = 0; i < LINES; i++)
+        fprintf(out, "%s--%s", i > 0 ? " " : "", lines[i].name);
+    fputs("' ;;\n"
+          "    esac\n"
+          "    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"${COMP_WORDS[COMP_CWORD]}\")\n"
+          "}\n"
+          "complete -F _weir_pktgen weir-pktgen\n",
+          out);
+}
 
 static bool read_number(const char *text, uint64_t least, uint64_t most, uint64_t *number)
 {
@@ -116,26 +182,21 @@ static void read_mac(uint8_t *mac, char *why)
         snprintf(why, OPTIONS_WHY_SIZE, "--destination-mac takes six bytes: 02:00:00:00:00:01");
 }
 
-static void read_rate(uint64_t *rate, char *why)
+// Packets a second. False: it is no such number.
+static bool read_rate(const char *text, uint64_t *rate)
 {
     const uint64_t most = UINT64_C(1000000000);
-    char *end;
-    if (strcmp(optarg, "max") == 0) {
-        *rate = PACE_MAX;
-        return;
-    }
-    *rate = *optarg >= '0' && *optarg <= '9' ? strtoull(optarg, &end, 10) : 0;
+    char *end = NULL;
+    *rate = *text >= '0' && *text <= '9' ? strtoull(text, &end, 10) : 0;
     uint64_t unit = 1;
     if (*rate > 0 && *end == 'k')
         unit = 1000;
     else if (*rate > 0 && *end == 'M')
         unit = 1000000;
-    if (*rate == 0 || *rate > most / unit || end[unit > 1] != '\0') {
-        snprintf(why, OPTIONS_WHY_SIZE,
-                 "--rate takes packets a second, such as 500, 10k or 14M, or max");
-        return;
-    }
+    if (*rate == 0 || *rate > most / unit || end[unit > 1] != '\0')
+        return false;
     *rate *= unit;
+    return true;
 }
 
 // Addresses and what the frames are made of; the rest is take()'s.
@@ -174,7 +235,16 @@ static void take(int option, struct options *options, char *why)
         options->rx = optarg;
         break;
     case RATE:
-        read_rate(&options->rate, why);
+        if (strcmp(optarg, "max") == 0)
+            options->rate = PACE_MAX;
+        else if (!read_rate(optarg, &options->rate))
+            snprintf(why, OPTIONS_WHY_SIZE,
+                     "--rate takes packets a second, such as 500, 10k or 14M, or max");
+        break;
+    case RESOLUTION:
+        if (!read_rate(optarg, &options->resolution))
+            snprintf(why, OPTIONS_WHY_SIZE,
+                     "--resolution takes packets a second, such as 500, 10k or 1M");
         break;
     case SECONDS:
         options->seconds = (uint32_t)number("seconds", 1, 86400, why);
@@ -193,6 +263,9 @@ static void take(int option, struct options *options, char *why)
         break;
     case JSON:
         options->json = true;
+        break;
+    case COMPLETION:
+        options->completion = true;
         break;
     case HELP:
         options->help = true;
@@ -254,15 +327,28 @@ static void check_size(struct profile *profile, bool sized, char *why)
         snprintf(why, OPTIONS_WHY_SIZE, "--size is at least %u for such packets", least);
 }
 
+// One per cent of the rate, unless another is given.
+static void check_search(struct options *options, char *why)
+{
+    if (!options->search && options->resolution > 0)
+        snprintf(why, OPTIONS_WHY_SIZE, "--resolution is of a search: give --search, too");
+    else if (options->search && options->rate == PACE_MAX)
+        snprintf(why, OPTIONS_WHY_SIZE, "--search starts from a number: give --rate, such as 14M");
+    else if (options->resolution > options->rate)
+        snprintf(why, OPTIONS_WHY_SIZE, "--resolution is more than --rate: ask for less");
+    else if (options->resolution == 0)
+        options->resolution = options->rate >= 100 ? options->rate / 100 : 1;
+}
+
 // What only shows when all are known.
 static void check(struct options *options, bool sized, bool mac, char *why)
 {
     if (!options->tx)
         snprintf(why, OPTIONS_WHY_SIZE, "--tx DEVICE is needed; --help lists all options");
-    else if (options->search && options->rate == PACE_MAX)
-        snprintf(why, OPTIONS_WHY_SIZE, "--search starts from a number: give --rate, such as 14M");
     else
         check_addresses(options, mac, why);
+    if (!why[0])
+        check_search(options, why);
     if (!why[0])
         check_last_source(&options->profile, why);
     if (!why[0])
@@ -283,6 +369,11 @@ bool options_read(int argc, char **argv, struct options *options, char *why)
                                 .warm_up = 1,
                                 .memory_mib = 256};
     why[0] = '\0';
+    struct option known[LINES + 1] = {{0}};
+    for (size_t i = 0; i < LINES; i++)
+        known[i] = (struct option){.name = lines[i].name,
+                                   .has_arg = lines[i].value ? required_argument : no_argument,
+                                   .val = lines[i].number};
     optind = 0;
     opterr = 0;
     bool sized = false, mac = false;
@@ -299,7 +390,7 @@ bool options_read(int argc, char **argv, struct options *options, char *why)
     if (!why[0] && optind < argc)
         snprintf(why, OPTIONS_WHY_SIZE, "%.80s belongs to no option; --help lists all",
                  argv[optind]);
-    if (!why[0] && !options->help)
+    if (!why[0] && !options->help && !options->completion)
         check(options, sized, mac, why);
     return why[0] == '\0';
 }

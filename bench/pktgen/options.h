@@ -1,6 +1,8 @@
 // The command line of weir-pktgen.
 #pragma once
 
+#include <stdio.h>
+
 #include "bench/pktgen/frames.h"
 
 #define OPTIONS_WHY_SIZE 160
@@ -13,6 +15,7 @@ struct options {
     bool resolve;              // ask for the gateway's MAC address: profile.destination_mac is none
     struct ip_address answer;  // ARP or ND is answered for it on `rx`; all zero: for none
     uint64_t rate;             // packets a second, PACE_MAX: as many as go
+    uint64_t resolution;       // packets a second: a search ends when its bounds are so close
     uint32_t seconds;          // of a trial
     uint32_t warm_up;          // seconds, before the first trial, that do not count
     uint32_t tolerance;        // lost packets in a million that are no failure
@@ -20,9 +23,13 @@ struct options {
     bool search;
     bool json;
     bool help;
+    bool completion;
 };
 
 // Reads the arguments behind the program's name. On false `why` is a sentence with the remedy.
 bool options_read(int argc, char **argv, struct options *options, char *why);
 
-extern const char options_help[];
+void options_write_help(FILE *out);
+
+// For bash.
+void options_write_completion(FILE *out);

@@ -43,8 +43,7 @@ static void count(struct receiver *receiver, uint64_t sequence, uint64_t cycles)
     }
     *word_of(receiver, sequence) |= bit_of(sequence);
     receiver->received++;
-    uint64_t ticks = cycles >> HANDSHAKE_TICK_BITS;
-    receiver->latency[handshake_bucket(ticks < UINT32_MAX ? (uint32_t)ticks : UINT32_MAX)]++;
+    latency_add(&receiver->latency, cycles);
 }
 
 static bool is_neighbours(const struct wire_packet *packet)

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "base/span.h"
-#include "dataplane/packet/stage/handshakes.h"
+#include "bench/pktgen/latency.h"
 #include "dataplane/packet/wire/parse.h"
 
 // A packet that comes so many packets late counts as reordered, and is not known as a duplicate.
@@ -18,7 +18,7 @@ struct receiver {
     uint64_t reordered;                  // came after a packet that was sent later
     uint64_t foreign;                    // not of this trial
     uint64_t seen[RECEIVER_WINDOW / 64]; // bit: sequence modulo the window
-    uint64_t latency[HANDSHAKE_BUCKETS]; // by handshake_bucket()
+    struct latency latency;
 };
 
 enum received {

@@ -78,14 +78,24 @@ class Generated(harness.SharedLabTest):
         self.assertEqual((0, 0), (code, report["lost"]), report)
         self.assertAlmostEqual(RATE * SECONDS, report["sent"], delta=RATE * SECONDS / 20)
         self.assertEqual(report["sent"], report["received"])
-        self.assertLess(0, report["latency_us"]["p50"])
-        self.assertLessEqual(report["latency_us"]["p50"], report["latency_us"]["max"])
+        times = report["latency_us"]
+        self.assertLess(0, times["min"])
+        rising = [times[key] for key in ("min", "p50", "p90", "p99", "p999", "p9999", "max")]
+        self.assertEqual(sorted(rising), rising)
+        self.assertLessEqual(times["min"], times["mean"])
+        self.assertLessEqual(times["mean"], times["max"])
+        self.assertEqual(report["received"],
+                         sum(count for _, count in report["latency_histogram_us"]))
+        self.assertLess(0, report["turn_us"]["p99"])
+        self.assertLessEqual(report["turn_us"]["p99"], report["turn_us"]["max"])
+        self.assertFalse(report["interrupted"])
 
     def test_loss_is_none_with_the_member_and_all_without(self):
         self.assert_loses_nothing()
         code, report = self.generate("--rate", "400", "--seconds", "1", "--warm-up", "0",
-                                     "--search", "--answer", MEMBER[4])
-        self.assertEqual((0, 400), (code, report["throughput_per_second"]), report)
+                                     "--search", "--resolution", "7", "--answer", MEMBER[4])
+        self.assertEqual((0, 400, 7), (code, report["throughput_per_second"],
+                                       report["resolution_per_second"]), report)
         # The next member answers to nobody.
         gone = copy.deepcopy(self.config)
         gone["pools"][0]["members"] = [{"name": "gone", "address": address(2, 51)}]
@@ -116,7 +126,7 @@ class Generated(harness.SharedLabTest):
         harness.wait_until(lambda: received() > before + 100, 20, "packets")
         process.signal(signal.SIGINT)
         self.assertIn(process.wait(10), (0, 1))
-        self.assertIn('"sent": ', process.said())
+        self.assertIn('"interrupted": true, "sent": ', process.said())
 
 
 if __name__ == "__main__":

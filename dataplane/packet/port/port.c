@@ -201,9 +201,9 @@ static enum error create_buffers(const struct opening *opening)
     uint64_t mebibyte = 1024 * 1024;
     snprintf(opening->why, PORT_WHY_SIZE,
              "port %s: no memory for %" PRIu32 " packet buffers (about %" PRIu64
-             " MiB): node.memory is %" PRIu64 " MiB for all ports, raise it, or lower descriptors",
-             port->name, count, count * buffer_bytes(room) / mebibyte,
-             opening->config->node.memory_bytes / mebibyte);
+             " MiB): %s is %" PRIu64 " MiB for all ports, raise it%s",
+             port->name, count, count * buffer_bytes(room) / mebibyte, port_words()->memory,
+             opening->config->node.memory_bytes / mebibyte, port_words()->fewer_buffers);
     return ERROR_NO_MEMORY;
 }
 

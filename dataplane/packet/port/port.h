@@ -17,6 +17,15 @@
 
 #define PORT_WHY_SIZE 256
 
+// How sentences name settings: as the configuration file does, unless a program that has none says
+// otherwise before it starts DPDK.
+struct port_words {
+    const char *memory;        // "node.memory"
+    const char *no_huge_pages; // remedies that end a sentence; "": there is none
+    const char *fewer_buffers;
+};
+void port_use_words(const struct port_words *words); // borrowed
+
 // Starts DPDK (the EAL) for a configuration: devices named by the ports, one lcore per worker core
 // (lcore i + 1 is worker i; lcore 0 is the caller, bound to no core), memory in huge pages or not.
 // Nothing is left on the file system (--in-memory). Once a process. On an error `why` has a

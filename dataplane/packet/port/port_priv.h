@@ -7,6 +7,9 @@
 
 #include "dataplane/packet/port/port.h"
 
+// system.c: never NULL.
+const struct port_words *port_words(void);
+
 // eal_log.c: what DPDK and the libraries of its drivers print becomes our log.
 enum error port_eal_log_open(void);
 void port_eal_log_close(void);

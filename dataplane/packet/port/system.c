@@ -23,8 +23,23 @@
 
 static bool started;
 
+static const struct port_words file_words = {.memory = "node.memory",
+                                             .no_huge_pages = ", set node.huge-pages to off",
+                                             .fewer_buffers = ", or lower descriptors"};
+static const struct port_words *words = &file_words;
+
 // Ordinary memory that was available at the start and is not yet spoken for.
 static uint64_t ordinary_bytes;
+
+void port_use_words(const struct port_words *others)
+{
+    words = others;
+}
+
+const struct port_words *port_words(void)
+{
+    return words;
+}
 
 static void args_add(struct system_args *args, const char *text)
 {
@@ -193,7 +208,8 @@ enum error system_huge_pages_choose(const struct config_node *node,
     if (enough || node->huge_pages == CONFIG_HUGE_PAGES_OFF)
         return ERROR_NONE;
 
-    char remedy[128] = "this kernel has none, set node.huge-pages to off";
+    char remedy[128];
+    snprintf(remedy, sizeof(remedy), "this kernel has none%s", words->no_huge_pages);
     if (pages->page_bytes > 0) {
         uint64_t missing = node->memory_bytes - pages->free_bytes;
         snprintf(remedy, sizeof(remedy),
@@ -202,7 +218,7 @@ enum error system_huge_pages_choose(const struct config_node *node,
                  pages->page_bytes / 1024);
     }
     snprintf(why, PORT_WHY_SIZE,
-             "node.memory is %" PRIu64 " MiB, but %" PRIu64 " MiB are free in huge pages: %s",
+             "%s is %" PRIu64 " MiB, but %" PRIu64 " MiB are free in huge pages: %s", words->memory,
              node->memory_bytes / MEBIBYTE, pages->free_bytes / MEBIBYTE, remedy);
     return *warn ? ERROR_NONE : ERROR_NO_MEMORY;
 }
@@ -281,7 +297,7 @@ enum error port_system_start(const struct config *config, char *why)
         log_warning("no huge pages, ordinary memory is slower", LOG_STRING("why", why));
     ordinary_bytes = system_memory_available_read("/proc/meminfo");
     if (!error && !huge_pages)
-        error = port_system_reserve(config->node.memory_bytes, "node.memory", why);
+        error = port_system_reserve(config->node.memory_bytes, words->memory, why);
     if (error)
         return error;
 

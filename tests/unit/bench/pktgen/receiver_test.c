@@ -45,7 +45,9 @@ static void what_comes_in_order_is_received_and_timed(void **state)
         assert_int_equal(take(&receiver, sequence, TRIAL), RECEIVED_PACKET);
     assert_int_equal(receiver.received, SENT);
     assert_int_equal(receiver.duplicates + receiver.reordered + receiver.foreign, 0);
-    assert_int_equal(receiver.latency[handshake_bucket(200)], SENT);
+    assert_int_equal(receiver.latency.count, SENT);
+    assert_int_equal(receiver.latency.least, 51200);
+    assert_int_equal(receiver.latency.most, 51200);
 }
 
 static void duplicates_are_not_received_twice(void **state)

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include "dataplane/packet/port/port_priv.h"
 #include "tests/unit/dataplane/packet/port/fixture.h"
 
 static cpu_set_t cpus(uint32_t bits)
@@ -190,6 +191,22 @@ static void huge_pages_are_chosen_by_what_is_free_and_what_is_asked(void **state
     }
 }
 
+static void programs_without_a_file_name_settings_their_own_way(void **state)
+{
+    static const struct port_words others = {
+        .memory = "--memory", .no_huge_pages = "", .fewer_buffers = ""};
+    const struct port_words *before = port_words();
+    struct config_node node = {.memory_bytes = 512u << 20};
+    struct system_huge_pages pages = {.free_bytes = 0};
+    bool use, warn;
+    char why[PORT_WHY_SIZE];
+    port_use_words(&others);
+    assert_int_equal(system_huge_pages_choose(&node, &pages, &use, &warn, why), ERROR_NONE);
+    port_use_words(before);
+    assert_string_equal(why, "--memory is 512 MiB, but 0 MiB are free in huge pages: this kernel "
+                             "has none");
+}
+
 static void available_memory_is_what_the_kernel_says(void **state)
 {
     char path[] = "/tmp/weir-port-test-XXXXXX";
@@ -226,6 +243,7 @@ int main(void)
         cmocka_unit_test(the_argument_list_follows_the_configuration),
         cmocka_unit_test(a_core_that_is_not_there_is_named_with_those_that_are),
         cmocka_unit_test(huge_pages_of_all_sizes_are_summed),
+        cmocka_unit_test(programs_without_a_file_name_settings_their_own_way),
         cmocka_unit_test(huge_pages_are_chosen_by_what_is_free_and_what_is_asked),
         cmocka_unit_test(available_memory_is_what_the_kernel_says),
         cmocka_unit_test(more_ordinary_memory_than_there_is_is_refused),
