@@ -34,6 +34,7 @@ class Rig:
         self.build = build
         self.generator_core, self.subject_core = cores
         self.folder = folder
+        self.running = None  # the generator
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -50,18 +51,26 @@ class Rig:
                 "--memory", str(MEBIBYTES), "--warm-up", "0", *map(str, options)]
 
     def start_generator(self, *options):
-        return subprocess.Popen(self.generator(*options), stdin=subprocess.DEVNULL,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                preexec_fn=prepare(self.generator_core))
+        self.running = subprocess.Popen(self.generator(*options), stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                        preexec_fn=prepare(self.generator_core))
+        return self.running
+
+    def stop_generator(self):
+        """Ends one that is under way."""
+        if self.running:
+            self.running.kill()
+            self.running.communicate()
+            self.running = None
 
     def finish_generator(self, process):
         """Its report."""
         try:
             said, errors = process.communicate(timeout=GENERATOR_SECONDS)
         except subprocess.TimeoutExpired as late:
-            process.kill()
-            process.communicate()
+            self.stop_generator()
             raise LabError(f"weir-pktgen still runs after {GENERATOR_SECONDS} s") from late
+        self.running = None
         # 1 is loss, which is what is measured.
         if process.returncode not in (0, 1):
             raise LabError(f"weir-pktgen: exit {process.returncode}: {errors}")
@@ -88,6 +97,7 @@ class Subject:
         self.child = Child(command, cores, self.rig.path(f"{self.name}.out"))
 
     def stop(self):
+        self.rig.stop_generator()
         if self.child:
             self.child.stop()
 

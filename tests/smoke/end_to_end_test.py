@@ -4,12 +4,14 @@ import importlib.machinery
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 import unittest
 
 import harness
-from lab import PROGRAMS
+from lab import PROGRAMS, die_with_parent
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(PROGRAMS)))
 BENCH = os.path.join(ROOT, "bench")
@@ -28,6 +30,19 @@ TESTPMD_SAID = """
 def result(subject, number, rate, cycles, flows=None, light=None):
     return {"subject": subject, "flows": flows, "round": number, "packets_per_second": rate,
             "cycles": cycles, "light": light}
+
+
+def processes_with(words):
+    """Those whose command line has the words in it."""
+    found = []
+    for pid in filter(str.isdecimal, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as file:
+                if words in file.read():
+                    found.append(pid)
+        except OSError:
+            continue
+    return found
 
 
 def light(lost, p50):
@@ -94,6 +109,27 @@ class EndToEnd(unittest.TestCase):
         loader.exec_module(compare)
         self.assertEqual({(run["name"], "cycles/packet"): run["cycles/packet"] for run in runs},
                          compare.read(results))
+
+    def test_interrupted_it_leaves_nothing_and_tells_what_it_has(self):
+        with tempfile.TemporaryDirectory() as folder:
+            command = [os.path.join(BENCH, "end-to-end"), harness.BUILD, "--rounds", "9",
+                       "--flows", "64", "--subjects", "direct"]
+            bench = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                     text=True, env=dict(os.environ, TMPDIR=folder),
+                                     preexec_fn=die_with_parent)
+            for line in bench.stderr:
+                if line.startswith("round 2 "):
+                    break
+            # Both are told of their devices' socket in the folder.
+            harness.wait_until(lambda: len(processes_with(folder)) >= 2, 20,
+                               "the subject and the generator")
+            bench.send_signal(signal.SIGTERM)
+            said, errors = bench.communicate(timeout=30)
+            self.assertEqual(1, bench.returncode, errors)
+            self.assertIn("interrupted", errors)
+            self.assertRegex(said, r"(?m)^direct +64 +\d")
+            self.assertEqual([], os.listdir(folder))
+            self.assertEqual([], processes_with(folder))
 
     def test_an_unknown_subject_is_named(self):
         done = self.run_it("--subjects", "io,bridge")
