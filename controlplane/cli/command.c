@@ -99,6 +99,14 @@ const struct command commands[] = {
         .run = show_workers,
     },
     {
+        .words = {"show", "counters"},
+        .usage = "",
+        .help = "what workers count besides: errors sent, evictions, fragments, hand-offs, ...",
+        .example = "weirctl show counters --all",
+        .options = SHOW_OPTIONS | OPTION_BIT(OPTION_ALL),
+        .run = show_counters,
+    },
+    {
         .words = {"show", "stages"},
         .usage = "",
         .help = "where cycles go: each stage's calls, packets a call, cycles a packet",

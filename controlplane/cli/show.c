@@ -195,6 +195,11 @@ enum cli_exit show_workers(const struct invocation *invocation)
     return show(invocation, "show.workers", NULL, view_workers);
 }
 
+enum cli_exit show_counters(const struct invocation *invocation)
+{
+    return show(invocation, "show.counters", NULL, view_counters);
+}
+
 enum cli_exit show_neighbours(const struct invocation *invocation)
 {
     return show(invocation, "show.neighbours", NULL, view_neighbours);

@@ -16,4 +16,5 @@ enum cli_exit show_stages(const struct invocation *invocation);
 enum cli_exit show_talkers(const struct invocation *invocation);
 enum cli_exit show_handshakes(const struct invocation *invocation);
 enum cli_exit show_workers(const struct invocation *invocation);
+enum cli_exit show_counters(const struct invocation *invocation);
 enum cli_exit show_neighbours(const struct invocation *invocation);

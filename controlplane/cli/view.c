@@ -624,6 +624,24 @@ enum error view_workers(const json_t *result, bool all, FILE *out, FILE *notes)
     return print_view(&view, result, all, out, notes);
 }
 
+enum error view_counters(const json_t *result, bool all, FILE *out, FILE *notes)
+{
+    static const struct view view = {
+        .rows = "counters",
+        .hidden = "value",
+        .none = "nothing was counted yet; --all lists the counters there are",
+        .column_count = 4,
+        .columns =
+            {
+                {"COUNTER", "name", VIEW_TEXT, NULL},
+                {"VALUE", "value", VIEW_COUNT, NULL},
+                {"BY-WORKER", "workers", VIEW_BY_WORKER, NULL},
+                {"MEANING", "help", VIEW_TEXT, NULL},
+            },
+    };
+    return print_view(&view, result, all, out, notes);
+}
+
 enum error view_neighbours(const json_t *result, bool all, FILE *out, FILE *notes)
 {
     static const struct view view = {

@@ -27,6 +27,7 @@ view_function view_stages;
 view_function view_talkers;
 view_function view_handshakes;
 view_function view_workers;
+view_function view_counters;
 view_function view_neighbours;
 
 // The answers to `reload`: one line a change.

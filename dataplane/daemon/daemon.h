@@ -39,6 +39,7 @@ void show_stages(void *daemon, const json_t *arguments, struct ipc_reply *reply)
 void show_talkers(void *daemon, const json_t *arguments, struct ipc_reply *reply);
 void show_handshakes(void *daemon, const json_t *arguments, struct ipc_reply *reply);
 void show_workers(void *daemon, const json_t *arguments, struct ipc_reply *reply);
+void show_counters(void *daemon, const json_t *arguments, struct ipc_reply *reply);
 void show_neighbours(void *daemon, const json_t *arguments, struct ipc_reply *reply);
 
 // watch.c: packets that people follow.

@@ -64,6 +64,7 @@ const struct ipc_method daemon_methods[] = {
     {"show.access", show_access},
     {"show.locals", show_locals},
     {"show.stages", show_stages},
+    {"show.counters", show_counters},
     {"show.talkers", show_talkers},
     {"show.handshakes", show_handshakes},
     {"show.workers", show_workers},

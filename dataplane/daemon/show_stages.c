@@ -1,4 +1,5 @@
-// What shows where packets were dropped, where cycles go, and who talks most.
+// What shows where packets were dropped, where cycles go, who talks most, and what else was
+// counted.
 #include <string.h>
 
 #include "base/stats.h"
@@ -151,6 +152,11 @@ static void add_handshakes(void *context, const struct plane_member_view *view)
         json_object_set_new(item, "p50_us", json_real(took.p50_us));
         json_object_set_new(item, "p90_us", json_real(took.p90_us));
         json_object_set_new(item, "p99_us", json_real(took.p99_us));
+        json_t *buckets = json_array();
+        for (uint32_t i = 0; i < took.bucket_count; i++)
+            json_array_append_new(buckets, json_pack("[f, o]", took.buckets[i].longest_us,
+                                                     number(took.buckets[i].count)));
+        json_object_set_new(item, "histogram_us", buckets);
     }
     json_array_append_new(to->members, item);
 }
@@ -161,4 +167,24 @@ void show_handshakes(void *context, const json_t *arguments, struct ipc_reply *r
     struct handshakes_reply to = {.daemon = daemon, .members = json_array()};
     plane_walk_members(daemon->plane, add_handshakes, &to);
     reply->result = json_pack("{s:o}", "members", to.members);
+}
+
+void show_counters(void *context, const json_t *arguments, struct ipc_reply *reply)
+{
+    const struct daemon *daemon = context;
+    const struct stats_reader *stats = plane_stats(daemon->plane);
+    json_t *counters = json_array();
+    for (size_t family = 0; family < stats_reader_family_count(stats); family++) {
+        struct stats_family of = stats_reader_family(stats, family);
+        // What has instances is shown with what they are of: ports, members, drops, ...
+        if (of.capacity != 1)
+            continue;
+        json_t *by_worker = json_array();
+        for (uint32_t w = 0; w < stats_reader_writers(stats); w++)
+            json_array_append_new(by_worker, number(stats_reader_value(stats, family, 0, w)));
+        json_array_append_new(
+            counters, json_pack("{s:s, s:s, s:o, s:o}", "name", of.name, "help", of.help, "value",
+                                number(stats_reader_sum(stats, family, 0)), "workers", by_worker));
+    }
+    reply->result = json_pack("{s:o}", "counters", counters);
 }

@@ -94,9 +94,15 @@ void plane_walk_members(const struct plane *plane,
                         void (*visit)(void *context, const struct plane_member_view *view),
                         void *context);
 // How long handshakes with a member (slot) took, from SYN to ACK.
+#define PLANE_HANDSHAKE_BUCKETS 124
 struct plane_handshakes {
     uint64_t count;
     double p50_us, p90_us, p99_us; // that part took at most so many microseconds
+    uint32_t bucket_count;         // of the histogram; those that hold none are left out
+    struct {
+        double longest_us;
+        uint64_t count;
+    } buckets[PLANE_HANDSHAKE_BUCKETS];
 };
 struct plane_handshakes plane_handshakes(const struct plane *plane, uint32_t slot);
 

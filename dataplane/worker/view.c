@@ -165,9 +165,15 @@ struct plane_handshakes plane_handshakes(const struct plane *plane, uint32_t slo
     struct plane_handshakes view = {.count = 0};
     for (uint32_t w = 0; w < plane->worker_count; w++)
         handshakes_add(&plane->workers[w]->stage.handshakes, slot, counts);
-    for (uint32_t i = 0; i < HANDSHAKE_BUCKETS; i++)
-        view.count += counts[i];
     double tick_us = 1e6 * (1u << HANDSHAKE_TICK_BITS) / (double)rte_get_tsc_hz();
+    _Static_assert(PLANE_HANDSHAKE_BUCKETS == HANDSHAKE_BUCKETS, "one for each");
+    for (uint32_t i = 0; i < HANDSHAKE_BUCKETS; i++) {
+        if (counts[i] == 0)
+            continue;
+        view.count += counts[i];
+        view.buckets[view.bucket_count].longest_us = tick_us * handshake_longest(i);
+        view.buckets[view.bucket_count++].count = counts[i];
+    }
     view.p50_us = tick_us * handshake_quantile(counts, 0.5);
     view.p90_us = tick_us * handshake_quantile(counts, 0.9);
     view.p99_us = tick_us * handshake_quantile(counts, 0.99);

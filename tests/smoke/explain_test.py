@@ -38,6 +38,9 @@ class Explain(harness.SharedLabTest):
                 self.assertLess(0, member["p50_us"])
                 self.assertLess(member["p50_us"], 1000000)
                 self.assertLessEqual(member["p50_us"], member["p99_us"])
+                self.assertEqual(member["handshakes"],
+                                 sum(count for _, count in member["histogram_us"]))
+                self.assertIn(member["p99_us"], [most for most, _ in member["histogram_us"]])
         talkers = plane.ask("show", "talkers")["talkers"]
         self.assertEqual({address(1, 10): 100.0},
                          {talker["client"]: talker["packets_percent"] for talker in talkers})
@@ -68,6 +71,17 @@ class Explain(harness.SharedLabTest):
         self.assertGreater(stages["rx"]["calls"], short["calls"])
         self.assertLess(sum(stage["cycles"] for stage in worker["stages"]), worker["cycles"])
         self.assertIn("CYCLES/PACKET", plane.ctl("show", "stages", "--worker", "0").stdout)
+
+        counters = {each["name"]: each for each in plane.ask("show", "counters")["counters"]}
+        self.assertGreaterEqual(counters["weir_worker_packets_total"]["value"], 5 * 8)
+        self.assertEqual(0, counters["weir_untracked_packets_total"]["value"])
+        self.assertNotIn("weir_drops_packets_total", counters)  # has instances: show drops
+        for each in counters.values():
+            self.assertEqual(each["value"], sum(each["workers"]))
+            self.assertTrue(each["help"].endswith("."), each)
+        said = plane.ctl("show", "counters").stdout
+        self.assertRegex(said, r"(?m)^weir_worker_packets_total +\d+ +0:\d+ +Packets a worker")
+        self.assertNotIn("weir_untracked_packets_total", said)
 
     def watch(self, plane, *arguments):
         """weirctl trace or capture in the background, once it runs."""

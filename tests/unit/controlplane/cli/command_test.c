@@ -56,7 +56,7 @@ static void says_what_was_probably_meant(void **state)
         {{"show"},
          1,
          "show what? one of status, ports, vips, pools, flows, drops, balance, access, locals, "
-         "workers, stages, talkers, handshakes, neighbours"},
+         "workers, counters, stages, talkers, handshakes, neighbours"},
         {{"completion"}, 1, "completion what? one of bash"},
         {{"completion", "bahs"},
          2,

@@ -376,12 +376,43 @@ static void shows_a_line_a_change(void **state)
         assert_view(view_changes, &cases[i]);
 }
 
+static void shows_what_was_counted_and_what_it_means(void **state)
+{
+#define COUNTERS                                                                                   \
+    "{\"counters\":[{\"name\":\"weir_split_packets_total\",\"help\":\"Sent in fragments.\","       \
+    "\"value\":7,\"workers\":[3,4,0]},{\"name\":\"weir_worker_sleeps_total\",\"help\":\"Slept.\"," \
+    "\"value\":0,\"workers\":[0,0,0]}]}"
+    static const struct view_case cases[] = {
+        {
+            .json = COUNTERS,
+            .out = "COUNTER                   VALUE  BY-WORKER  MEANING\n"
+                   "weir_split_packets_total      7  0:3 1:4    Sent in fragments.\n",
+            .notes = "",
+        },
+        {
+            .json = COUNTERS,
+            .all = true,
+            .out = "COUNTER                   VALUE  BY-WORKER  MEANING\n"
+                   "weir_split_packets_total      7  0:3 1:4    Sent in fragments.\n"
+                   "weir_worker_sleeps_total      0  -          Slept.\n",
+            .notes = "",
+        },
+        {
+            .json = "{\"counters\":[]}",
+            .out = "",
+            .notes = "nothing was counted yet; --all lists the counters there are\n",
+        },
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_view(view_counters, &cases[i]);
+}
+
 static void refuses_answers_of_another_shape(void **state)
 {
     static view_function *const views[] = {
-        view_status, view_ports,   view_vips,       view_pools,   view_flows,
-        view_drops,  view_workers, view_neighbours, view_changes, view_vip_drops,
-        view_stages, view_talkers, view_handshakes,
+        view_status, view_ports,   view_vips,       view_pools,    view_flows,
+        view_drops,  view_workers, view_neighbours, view_changes,  view_vip_drops,
+        view_stages, view_talkers, view_handshakes, view_counters,
     };
     static const char *const answers[] = {
         "{}",
@@ -520,6 +551,7 @@ int main(void)
         cmocka_unit_test(shows_workers),
         cmocka_unit_test(shows_neighbours),
         cmocka_unit_test(shows_a_line_a_change),
+        cmocka_unit_test(shows_what_was_counted_and_what_it_means),
         cmocka_unit_test(refuses_answers_of_another_shape),
         cmocka_unit_test(survives_rows_of_another_shape),
         cmocka_unit_test(shows_problems_as_check_does),
