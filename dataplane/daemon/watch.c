@@ -5,22 +5,9 @@
 
 #include "dataplane/daemon/daemon.h"
 #include "dataplane/daemon/show_priv.h"
+#include "dataplane/daemon/watch_request.h"
 
-#define RECORDS_MAX  256 // of one answer
-#define SNAP_DEFAULT 128
-#define RATE_DEFAULT 1000
-#define RATE_MAX     1000000
-
-// A number of `arguments`, or what it is when it is missing. False: it is none, or out of bounds.
-static bool read_number(const json_t *arguments, const char *key, json_int_t least, json_int_t most,
-                        json_int_t *value)
-{
-    const json_t *given = json_object_get(arguments, key);
-    if (!given)
-        return true;
-    *value = json_integer_value(given);
-    return json_is_integer(given) && *value >= least && *value <= most;
-}
+#define RECORDS_MAX 256 // of one answer
 
 static void refuse_start(enum error error, const char *filter,
                          const struct plane_watch_fault *fault, struct ipc_reply *reply)
@@ -37,23 +24,9 @@ static void refuse_start(enum error error, const char *filter,
 void trace_start(void *context, const json_t *arguments, struct ipc_reply *reply)
 {
     struct daemon *daemon = context;
-    json_int_t snap = SNAP_DEFAULT, rate = RATE_DEFAULT;
-    if (!read_number(arguments, "snap", 1, PLANE_WATCH_SNAP_MAX, &snap) ||
-        !read_number(arguments, "rate", 1, RATE_MAX, &rate)) {
-        ipc_reply_error(reply, "invalid-arguments", "leave them out for what is usual",
-                        "`snap` must lie between 1 and %d, `rate` between 1 and %d",
-                        PLANE_WATCH_SNAP_MAX, RATE_MAX);
+    struct plane_watch_request request;
+    if (!watch_request_read(arguments, &request, reply))
         return;
-    }
-    const json_t *said = json_object_get(arguments, "filter");
-    if (said && !json_is_string(said)) {
-        ipc_reply_error(reply, "invalid-arguments", "leave it out to watch every packet",
-                        "`filter` must be text");
-        return;
-    }
-    const char *filter = json_string_value(said);
-    const struct plane_watch_request request = {
-        .filter = filter ? filter : "", .snap = (uint32_t)snap, .rate = (uint32_t)rate};
     struct plane_watch_fault fault;
     uint64_t id;
     enum error error = plane_watch_start(daemon->plane, &request, &id, &fault);
@@ -129,7 +102,7 @@ void trace_read(void *context, const json_t *arguments, struct ipc_reply *reply)
         .bytes = json_is_true(json_object_get(arguments, "bytes")),
         .packets = json_array(),
     };
-    uint64_t id = (uint64_t)json_integer_value(json_object_get(arguments, "id"));
+    uint64_t id = watch_request_number(arguments);
     struct plane_watch_counts counts;
     bool more;
     if (plane_watch_read(daemon->plane, id, RECORDS_MAX, add_packet, &to, &more, &counts)) {
@@ -144,7 +117,7 @@ void trace_read(void *context, const json_t *arguments, struct ipc_reply *reply)
 void trace_stop(void *context, const json_t *arguments, struct ipc_reply *reply)
 {
     struct daemon *daemon = context;
-    uint64_t id = (uint64_t)json_integer_value(json_object_get(arguments, "id"));
+    uint64_t id = watch_request_number(arguments);
     if (plane_watch_stop(daemon->plane, id))
         refuse_ended(reply);
     else
