@@ -58,17 +58,34 @@ static uint8_t *mailbox_slot(struct mailbox *mailbox, uint32_t index)
     return mailbox->messages + (size_t)(index & (mailbox->slots - 1)) * mailbox->message_size;
 }
 
+static bool mailbox_has_room(struct mailbox *mailbox, uint32_t tail, uint32_t count)
+{
+    if (mailbox->slots - (tail - mailbox->head_known) >= count)
+        return true;
+    // Acquire: the receiver has copied the message out before its slot is filled again.
+    mailbox->head_known = atomic_load_explicit(&mailbox->head, memory_order_acquire);
+    return mailbox->slots - (tail - mailbox->head_known) >= count;
+}
+
 bool mailbox_send(struct mailbox *mailbox, const void *message)
 {
     uint32_t tail = atomic_load_explicit(&mailbox->tail, memory_order_relaxed);
-    if (tail - mailbox->head_known == mailbox->slots) {
-        // Acquire: the receiver has copied the message out before its slot is filled again.
-        mailbox->head_known = atomic_load_explicit(&mailbox->head, memory_order_acquire);
-        if (tail - mailbox->head_known == mailbox->slots)
-            return false;
-    }
+    if (!mailbox_has_room(mailbox, tail, 1))
+        return false;
     memcpy(mailbox_slot(mailbox, tail), message, mailbox->message_size);
     atomic_store_explicit(&mailbox->tail, tail + 1, memory_order_release);
+    return true;
+}
+
+bool mailbox_send_many(struct mailbox *mailbox, const void *messages, uint32_t count)
+{
+    uint32_t tail = atomic_load_explicit(&mailbox->tail, memory_order_relaxed);
+    if (!mailbox_has_room(mailbox, tail, count))
+        return false;
+    for (uint32_t i = 0; i < count; i++)
+        memcpy(mailbox_slot(mailbox, tail + i),
+               (const uint8_t *)messages + i * mailbox->message_size, mailbox->message_size);
+    atomic_store_explicit(&mailbox->tail, tail + count, memory_order_release);
     return true;
 }
 

@@ -17,5 +17,9 @@ void mailbox_destroy(struct mailbox *mailbox);
 // Sender. False when full; the message is not taken then.
 bool mailbox_send(struct mailbox *mailbox, const void *message);
 
+// The same for `count` messages that lie one after the other: all of them are sent at once, or
+// none. The receiver that got the first one gets the others, too.
+bool mailbox_send_many(struct mailbox *mailbox, const void *messages, uint32_t count);
+
 // Receiver. False when empty.
 bool mailbox_receive(struct mailbox *mailbox, void *message);

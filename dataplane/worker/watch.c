@@ -199,7 +199,7 @@ enum error plane_watch_read(struct plane *plane, uint64_t number, uint32_t limit
     watch->next_worker = (watch->next_worker + 1) % plane->worker_count;
     for (uint32_t i = 0; i < plane->worker_count; i++) {
         uint32_t w = (watch->next_worker + i) % plane->worker_count;
-        while (read < limit && mailbox_receive(watch->taps[w]->records, watch->record)) {
+        while (read < limit && observe_receive(watch->taps[w], watch->record)) {
             visit_record(plane, watch, visit, context);
             read++;
         }

@@ -4,15 +4,40 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "dataplane/packet/stage/stage_priv.h"
 
-#define MAILBOX_BYTES     (2u << 20) // of one worker's records, about
-#define MAILBOX_SLOTS_MIN 64u
-#define MAILBOX_SLOTS_MAX 1024u
+// Records lie in the mailbox in pieces, as many as hold what was kept: those of small packets take
+// one, whatever may be kept of large ones.
+#define PIECE_BYTES 256u
+#define PIECES      8192u // of one worker: 2 MiB
+
+static uint32_t pieces_of(size_t frame_bytes)
+{
+    return (uint32_t)((sizeof(struct observe_record) + frame_bytes + PIECE_BYTES - 1) /
+                      PIECE_BYTES);
+}
 
 size_t observe_record_size(uint32_t snap)
 {
-    return RTE_ALIGN(sizeof(struct observe_record) + 2 * (size_t)snap, sizeof(uint64_t));
+    return (size_t)pieces_of(2 * (size_t)snap) * PIECE_BYTES;
+}
+
+static bool send_record(struct observe_tap *tap, const struct observe_record *record)
+{
+    uint32_t pieces = pieces_of((size_t)record->in_bytes + record->out_bytes);
+    return mailbox_send_many(tap->records, record, pieces);
+}
+
+bool observe_receive(struct observe_tap *tap, struct observe_record *record)
+{
+    if (!mailbox_receive(tap->records, record))
+        return false;
+    uint32_t pieces = pieces_of((size_t)record->in_bytes + record->out_bytes);
+    uint8_t *bytes = (uint8_t *)record;
+    for (uint32_t i = 1; i < pieces; i++)
+        CHECK(mailbox_receive(tap->records, bytes + (size_t)i * PIECE_BYTES));
+    return true;
 }
 
 enum error observe_tap_create(const struct filter *filter, uint32_t snap, uint32_t rate,
@@ -26,12 +51,9 @@ enum error observe_tap_create(const struct filter *filter, uint32_t snap, uint32
     made->filter = filter;
     made->snap = snap;
     made->rate = rate;
-    uint32_t slots = MAILBOX_SLOTS_MAX;
-    while (slots > MAILBOX_SLOTS_MIN && slots * size > MAILBOX_BYTES)
-        slots /= 2;
     uint8_t *pending = calloc(STAGE_BURST, size);
     made->pending[0] = (struct observe_record *)pending;
-    if (!pending || mailbox_create(slots, size, &made->records) != ERROR_NONE) {
+    if (!pending || mailbox_create(PIECES, PIECE_BYTES, &made->records) != ERROR_NONE) {
         observe_tap_destroy(made);
         return ERROR_NO_MEMORY;
     }
@@ -234,5 +256,5 @@ void observe_left(struct stage *stage, struct burst *burst, uint32_t index)
         return;
     }
     tap->used_thousandths += 1000;
-    stats_add(mailbox_send(tap->records, record) ? &tap->told : &tap->lost, 1);
+    stats_add(send_record(tap, record) ? &tap->told : &tap->lost, 1);
 }

@@ -57,7 +57,7 @@ struct observe_record {
 // One worker's end of a watch. Made by the main thread, written by the worker.
 struct observe_tap {
     const struct filter *filter; // shared, immutable
-    struct mailbox *records;     // owned; to the main thread
+    struct mailbox *records;     // owned; to the main thread, in pieces
     uint32_t snap;               // bytes kept of a frame
     uint32_t rate;               // records a second
     uint32_t emptied_ms;
@@ -73,5 +73,9 @@ enum error observe_tap_create(const struct filter *filter, uint32_t snap, uint32
                               struct observe_tap **tap);
 void observe_tap_destroy(struct observe_tap *tap); // NULL is allowed
 
-// Bytes of a record in the mailbox, of a watch that keeps `snap` bytes of a frame.
+// What a record takes at most, of a watch that keeps `snap` bytes of a frame.
 size_t observe_record_size(uint32_t snap);
+
+// Main thread: the next record, into as many bytes as observe_record_size() says. False: there is
+// none.
+bool observe_receive(struct observe_tap *tap, struct observe_record *record);

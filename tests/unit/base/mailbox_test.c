@@ -44,6 +44,27 @@ static void refuses_when_full_and_takes_again_after_one_was_received(void **stat
     mailbox_destroy(mailbox);
 }
 
+static void many_are_sent_at_once_or_not_at_all(void **state)
+{
+    struct mailbox *mailbox;
+    assert_int_equal(mailbox_create(8, 2, &mailbox), ERROR_NONE);
+    // Laps of five leave no slot in its place.
+    for (int lap = 0; lap < 20; lap++) {
+        assert_true(mailbox_send_many(mailbox, "aabbccddee", 5));
+        assert_false(mailbox_send_many(mailbox, "ffgghhii", 4));
+        assert_true(mailbox_send_many(mailbox, "ffgghh", 3));
+        assert_false(mailbox_send(mailbox, "ii"));
+        char text[17] = "";
+        for (int i = 0; i < 8; i++)
+            assert_true(mailbox_receive(mailbox, text + 2 * i));
+        assert_string_equal(text, "aabbccddeeffgghh");
+        assert_true(mailbox_send(mailbox, "jj"));
+        assert_true(mailbox_receive(mailbox, text));
+    }
+    assert_false(mailbox_send_many(mailbox, "0011223344556677889", 9));
+    mailbox_destroy(mailbox);
+}
+
 static void an_empty_one_leaves_the_output_alone(void **state)
 {
     struct mailbox *mailbox;
@@ -109,6 +130,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(carries_messages_in_order),
         cmocka_unit_test(refuses_when_full_and_takes_again_after_one_was_received),
+        cmocka_unit_test(many_are_sent_at_once_or_not_at_all),
         cmocka_unit_test(an_empty_one_leaves_the_output_alone),
         cmocka_unit_test(refuses_a_size_that_does_not_fit_memory),
         cmocka_unit_test(two_threads_pass_millions_whole_and_in_order),
