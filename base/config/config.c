@@ -27,6 +27,11 @@ const char *config_balancer_text(enum config_balancer balancer)
     return schema_words_balancer[balancer];
 }
 
+const char *config_bond_text(enum config_bond_mode mode)
+{
+    return schema_words_bond[mode];
+}
+
 const char *config_protocol_text(enum config_protocol protocol)
 {
     return schema_words_protocol[protocol];

@@ -63,4 +63,5 @@ void config_print_reference(FILE *out);
 // Texts of the enumerations as the file writes them.
 const char *config_forward_text(enum config_forward forward);
 const char *config_balancer_text(enum config_balancer balancer);
+const char *config_bond_text(enum config_bond_mode mode);
 const char *config_protocol_text(enum config_protocol protocol);

@@ -21,6 +21,7 @@
 #define CONFIG_ADDRESSES_MAX 16    // of a port
 #define CONFIG_RULES_MAX     4096  // of the access list
 #define CONFIG_LOCALS_MAX    64    // local addresses of a port
+#define CONFIG_BOND_MAX      8     // devices of a bond
 
 enum config_poll {
     CONFIG_POLL_ADAPTIVE, // sleep longer the longer nothing comes
@@ -76,9 +77,23 @@ struct config_punt {
     uint64_t rate_per_second; // packets a worker hands over at most
 };
 
+enum config_bond_mode {
+    CONFIG_BOND_ACTIVE_BACKUP, // one device carries, another takes its place
+    CONFIG_BOND_BALANCE_XOR,   // all carry, each flow on one
+    CONFIG_BOND_LACP,          // the same, agreed with the switch (IEEE 802.1AX)
+};
+
+// Devices that are one port's together.
+struct config_bond {
+    enum config_bond_mode mode;
+    char **members; // devices; the first is preferred
+    uint32_t member_count;
+};
+
 struct config_port {
     char name[CONFIG_NAME_SIZE];
     char *device;                // "0000:01:00.0" or a DPDK device string "net_af_xdp0,iface=x"
+    struct config_bond bond;     // of a bonding device
     uint32_t vlan;               // of its frames, which bear its tag; 0: they bear none
     uint32_t queues;             // receive queues; 0: one a worker
     uint32_t descriptors;        // of each queue

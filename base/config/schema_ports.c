@@ -50,6 +50,38 @@ static const struct schema_record punt_record = {
             "balanced nor answered goes to a TAP interface and back, so that SSH, BGP or a health "
             "check of the machine itself go on working."};
 
+const char *const schema_words_bond[] = {"active-backup", "balance-xor", "802.3ad", NULL};
+
+static const struct schema_field bond_fields[] = {
+    {.key = "mode",
+     .type = SCHEMA_WORD,
+     AT(config_bond, mode),
+     .words = schema_words_bond,
+     .initial = "active-backup",
+     .restart = true,
+     .help =
+         "`active-backup`: one member carries, another takes its place when its link goes. "
+         "`balance-xor`: all carry, each flow on one by its addresses and ports; the switch must "
+         "know them as one link. `802.3ad`: the same, agreed with the switch by LACP."},
+    {.key = "members",
+     .type = SCHEMA_DEVICE,
+     LIST_AT(config_bond, members, member_count),
+     .required = true,
+     .items_max = CONFIG_BOND_MAX,
+     .most = DEVICE_TEXT_MAX,
+     .restart = true,
+     .help =
+         "Two or more devices that no port and no other bond has. The first one's MAC address is "
+         "the port's, and under `active-backup` it carries whenever it has a link. What one of "
+         "them cannot (checksums, VLAN tags, MTU) the bond does without."},
+};
+
+static const struct schema_record bond_record = {
+    .name = "bond",
+    .path = "ports[].bond",
+    RECORD(config_bond, bond_fields),
+    .help = "The devices of which a bonding device is made, and how they share the work."};
+
 static const struct schema_field port_fields[] = {
     {.key = "name",
      .type = SCHEMA_NAME,
@@ -65,6 +97,14 @@ static const struct schema_field port_fields[] = {
      .restart = true,
      .help = "A PCI address (`0000:01:00.0`) or a DPDK device string (`net_af_xdp0,iface=eth1`). "
              "Several ports may have one device, each with a `vlan` of its own."},
+    {.key = "bond",
+     .type = SCHEMA_RECORD,
+     AT(config_port, bond),
+     .record = &bond_record,
+     .absent = "one device",
+     .restart = true,
+     .help = "Of `device: net_bonding0` (1, 2, ...): what it is made of. Where ports share it, the "
+             "first of them has it."},
     {.key = "vlan",
      .type = SCHEMA_COUNT,
      AT(config_port, vlan),

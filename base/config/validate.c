@@ -497,6 +497,7 @@ void validate(struct reader *reader)
         find_pool(reader, &config->vips[i]);
     check_node(reader);
     validate_ports(reader);
+    validate_bonds(reader);
     check_pools(reader);
     validate_locals(reader);
     validate_ways(reader);

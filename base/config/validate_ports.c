@@ -5,22 +5,26 @@
 
 #define MTU_IPV6_MIN 1280
 
-// DPDK knows a device by what stands before the first comma.
-static size_t device_name(const char *device, char out[static 256])
+void validate_device_name(const char *device, char out[static VALIDATE_DEVICE_SIZE])
 {
     size_t length = strcspn(device, ",");
-    CHECK(length < 256);
-    memset(out, 0, 256);
+    CHECK(length < VALIDATE_DEVICE_SIZE);
+    memset(out, 0, VALIDATE_DEVICE_SIZE);
     memcpy(out, device, length);
-    return 256;
+}
+
+bool validate_same_device(const char *one, const char *other)
+{
+    size_t length = strcspn(one, ",");
+    return length == strcspn(other, ",") && strncmp(one, other, length) == 0;
 }
 
 // The kernel's interface that a device string names, or "".
-static size_t device_interface(const char *device, char out[static 256])
+static void device_interface(const char *device, char out[static VALIDATE_DEVICE_SIZE])
 {
     static const char key[] = ",iface=";
     const char *at = strstr(device, key);
-    return device_name(at ? at + strlen(key) : "", out);
+    validate_device_name(at ? at + strlen(key) : "", out);
 }
 
 // Two ports on one device: their VLANs tell them apart, and all else of it is the same for both.
@@ -59,15 +63,11 @@ static bool may_share(struct reader *reader, const struct config_port *port,
 static bool shares_device(struct reader *reader, uint32_t index)
 {
     const struct config_port *port = &reader->config->ports[index];
-    char name[256], other_name[256];
-    device_name(port->device, name);
     bool shares = false;
     for (uint32_t i = 0; i < index; i++) {
         const struct config_port *earlier = &reader->config->ports[i];
-        if (validate_is_bad(reader, &earlier->device))
-            continue;
-        device_name(earlier->device, other_name);
-        if (strcmp(name, other_name) != 0)
+        if (validate_is_bad(reader, &earlier->device) ||
+            !validate_same_device(port->device, earlier->device))
             continue;
         shares = true;
         if (validate_is_bad(reader, &port->vlan) || validate_is_bad(reader, &earlier->vlan) ||
@@ -77,24 +77,48 @@ static bool shares_device(struct reader *reader, uint32_t index)
     return shares;
 }
 
+// Notes the interface that a device stands on, if it names one.
+static void note_interface(struct reader *reader, const char *device, const struct tree_node *node,
+                           struct named *interfaces, uint32_t *count)
+{
+    char *name = arena_take(reader->scratch, VALIDATE_DEVICE_SIZE);
+    device_interface(device, name);
+    if (name[0])
+        interfaces[(*count)++] = (struct named){name, VALIDATE_DEVICE_SIZE, node};
+}
+
+static void check_device_interfaces(struct reader *reader)
+{
+    const struct config *config = reader->config;
+    struct named *interfaces = arena_take(
+        reader->scratch, CONFIG_PORTS_MAX * (1 + CONFIG_BOND_MAX) * sizeof(struct named));
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < config->port_count; i++) {
+        const struct config_port *port = &config->ports[i];
+        if (!validate_is_bad(reader, &port->device) && !shares_device(reader, i))
+            note_interface(reader, port->device, validate_node_of(reader, &port->device, port),
+                           interfaces, &count);
+        for (uint32_t j = 0; j < port->bond.member_count; j++) {
+            const void *member = &port->bond.members[j];
+            if (!validate_is_bad(reader, member))
+                note_interface(reader, port->bond.members[j],
+                               validate_node_of(reader, member, &port->bond), interfaces, &count);
+        }
+    }
+    validate_refuse_twice(reader, interfaces, count, "the interface of another port's device",
+                          "each device needs an interface of its own behind `iface=`");
+}
+
 static void check_port_identities(struct reader *reader)
 {
     const struct config *config = reader->config;
     struct named names[CONFIG_PORTS_MAX], interfaces[CONFIG_PORTS_MAX];
-    struct named carriers[CONFIG_PORTS_MAX];
-    char carrier_names[CONFIG_PORTS_MAX][256];
-    uint32_t name_count = 0, interface_count = 0, carrier_count = 0;
+    uint32_t name_count = 0, interface_count = 0;
     for (uint32_t i = 0; i < config->port_count; i++) {
         const struct config_port *port = &config->ports[i];
         if (!validate_is_bad(reader, port->name))
             names[name_count++] = (struct named){port->name, sizeof(port->name),
                                                  validate_node_of(reader, port->name, port)};
-        if (!validate_is_bad(reader, &port->device) && !shares_device(reader, i)) {
-            size_t size = device_interface(port->device, carrier_names[i]);
-            if (carrier_names[i][0])
-                carriers[carrier_count++] = (struct named){
-                    carrier_names[i], size, validate_node_of(reader, &port->device, port)};
-        }
         if (port->punt.interface[0])
             interfaces[interface_count++] =
                 (struct named){port->punt.interface, sizeof(port->punt.interface),
@@ -102,8 +126,7 @@ static void check_port_identities(struct reader *reader)
     }
     validate_refuse_twice(reader, names, name_count, "a name given twice",
                           "ports need names of their own");
-    validate_refuse_twice(reader, carriers, carrier_count, "the interface of another port's device",
-                          "each port needs an interface of its own behind `iface=`");
+    check_device_interfaces(reader);
     validate_refuse_twice(reader, interfaces, interface_count, "an interface given twice",
                           "each port needs an interface of its own");
 }

@@ -51,6 +51,14 @@ bool config_is_virtual(const struct config *config, const struct ip_address *add
 // nothing. RFC 919 section 7.
 const char *config_edge_fault(const struct config *config, const struct ip_address *address);
 
+// DPDK knows a device by what stands before the first comma.
+#define VALIDATE_DEVICE_SIZE 256
+void validate_device_name(const char *device, char out[static VALIDATE_DEVICE_SIZE]);
+bool validate_same_device(const char *one, const char *other);
+
+// Bonding devices and their members.
+void validate_bonds(struct reader *reader);
+
 // Ports, their addresses and their routes.
 void validate_ports(struct reader *reader);
 

@@ -285,6 +285,53 @@ enum error view_status(const json_t *result, bool all, FILE *out, FILE *notes)
 
 // Three tables, since one would be too wide to read: what passes, what the port is, and how packets
 // come to their workers.
+// The ports of an answer that are bonds, as an answer.
+static json_t *only_bonds(const json_t *result)
+{
+    json_t *bonds = json_array();
+    size_t index;
+    json_t *port;
+    json_array_foreach(json_object_get(result, "ports"), index, port)
+    {
+        if (json_array_size(json_object_get(port, "members")) > 0)
+            json_array_append(bonds, port);
+    }
+    return json_pack("{s:o}", "ports", bonds);
+}
+
+static enum error view_bonds(const json_t *result, bool all, FILE *out, FILE *notes)
+{
+    static const struct view view = {
+        .rows = "ports",
+        .nested = "members",
+        .column_count = 11,
+        .columns =
+            {
+                {"NAME", "^name", VIEW_TEXT, NULL},
+                {"BOND", "^bond", VIEW_TEXT, NULL},
+                {"FAILOVERS", "^failovers", VIEW_COUNT, NULL},
+                {"MEMBER", "device", VIEW_TEXT, NULL},
+                {"STATE", "state", VIEW_TEXT, NULL},
+                {"SPEED", "speed_mbps", VIEW_SPEED, NULL},
+                {"LINK-DOWNS", "link_downs", VIEW_COUNT, NULL},
+                {"RX-PACKETS", "rx_packets", VIEW_COUNT, NULL},
+                {"RX-BYTES", "rx_bytes", VIEW_BYTES, NULL},
+                {"TX-PACKETS", "tx_packets", VIEW_COUNT, NULL},
+                {"TX-BYTES", "tx_bytes", VIEW_BYTES, NULL},
+            },
+    };
+    enum error error = ERROR_NONE;
+    json_t *bonds = only_bonds(result);
+    if (!bonds)
+        return ERROR_NO_MEMORY;
+    if (json_array_size(json_object_get(bonds, "ports")) > 0) {
+        fputc('\n', out);
+        error = print_view(&view, bonds, all, out, notes);
+    }
+    json_decref(bonds);
+    return error;
+}
+
 enum error view_ports(const json_t *result, bool all, FILE *out, FILE *notes)
 {
     static const struct view traffic = {
@@ -343,7 +390,8 @@ enum error view_ports(const json_t *result, bool all, FILE *out, FILE *notes)
     if (error)
         return error;
     fputc('\n', out);
-    return print_view(&steering, result, all, out, notes);
+    error = print_view(&steering, result, all, out, notes);
+    return error ? error : view_bonds(result, all, out, notes);
 }
 
 enum error view_vips(const json_t *result, bool all, FILE *out, FILE *notes)

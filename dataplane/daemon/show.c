@@ -57,6 +57,23 @@ static json_t *port_addresses(const struct config_port *port)
     return addresses;
 }
 
+static json_t *bond_devices(const struct daemon *daemon, uint32_t port, uint32_t count)
+{
+    json_t *devices = json_array();
+    for (uint32_t i = 0; i < count; i++) {
+        struct plane_bond_view view;
+        plane_bond_view(daemon->plane, port, i, &view);
+        json_array_append_new(
+            devices,
+            json_pack("{s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o}", "device", view.device, "state",
+                      view.state, "speed_mbps", (int)view.speed_mbps, "rx_packets",
+                      number(view.rx_packets), "rx_bytes", number(view.rx_bytes), "tx_packets",
+                      number(view.tx_packets), "tx_bytes", number(view.tx_bytes), "link_downs",
+                      counted(daemon, "weir_bond_link_downs_total", view.instance)));
+    }
+    return devices;
+}
+
 void show_ports(void *context, const json_t *arguments, struct ipc_reply *reply)
 {
     const struct daemon *daemon = context;
@@ -76,6 +93,9 @@ void show_ports(void *context, const json_t *arguments, struct ipc_reply *reply)
         json_object_set_new(item, "steering", json_string(view.steering));
         json_object_set_new(item, "steering_why", json_string(view.steering_why));
         json_object_set_new(item, "vlan", port->vlan > 0 ? json_integer(port->vlan) : json_null());
+        json_object_set_new(item, "bond", view.bond ? json_string(view.bond) : json_null());
+        json_object_set_new(item, "members", bond_devices(daemon, p, view.member_count));
+        json_object_set_new(item, "failovers", counted(daemon, "weir_port_failovers_total", p));
         json_object_set_new(item, "rx_packets", number(view.rx_packets));
         json_object_set_new(item, "rx_bytes", number(view.rx_bytes));
         json_object_set_new(item, "tx_packets", number(view.tx_packets));

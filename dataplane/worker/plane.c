@@ -43,6 +43,20 @@ static enum error create_registries(struct plane *plane, char *why)
     return ERROR_NONE;
 }
 
+static void label_bonds(const struct plane *plane)
+{
+    char label[STATS_LABEL_SIZE];
+    for (uint32_t p = 0; p < plane->config->port_count; p++) {
+        const struct config_port *port = &plane->config->ports[p];
+        for (uint32_t i = 0; i < port->bond.member_count; i++) {
+            const char *device = port->bond.members[i];
+            snprintf(label, sizeof(label), "port=\"%s\",device=\"%.*s\"", port->name,
+                     (int)RTE_MIN(strcspn(device, ","), (size_t)RTE_ETH_NAME_MAX_LEN), device);
+            stats_set_label(plane->stats, COUNTER_BOND_LINK_DOWNS, p * CONFIG_BOND_MAX + i, label);
+        }
+    }
+}
+
 static enum error create_statistics(struct plane *plane, char *why)
 {
     enum error error =
@@ -64,6 +78,7 @@ static enum error create_statistics(struct plane *plane, char *why)
              family++)
             stats_set_label(plane->stats, family, p, label);
     }
+    label_bonds(plane);
     for (enum meter_stage stage = 0; stage < METER_STAGES; stage++) {
         snprintf(label, sizeof(label), "stage=\"%s\"", meter_stage_name(stage));
         for (enum counter family = COUNTER_STAGE_CALLS; family <= COUNTER_STAGE_CYCLES; family++)
@@ -102,16 +117,7 @@ static enum error open_ports(struct plane *plane, char *why)
         error = port_start(port, why);
         if (error)
             return error;
-        uint32_t speed_mbps;
-        plane->link_up[p] = port_link_up(port, &speed_mbps);
-        log_info("port ready", LOG_STRING("port", port->name), LOG_STRING("driver", port->driver),
-                 LOG_UINT("rx-queues", port->rx_queues), LOG_UINT("tx-queues", port->tx_queues),
-                 LOG_STRING("link", plane->link_up[p] ? "up" : "down"));
-        if (!plane->link_up[p]) {
-            stats_add(&plane->counters.port_link_downs[p], 1);
-            log_warning("port without link", LOG_STRING("port", port->name),
-                        LOG_STRING("remedy", "plug it in; packets pass once the link is up"));
-        }
+        plane_note_link(plane, p);
     }
     plane_choose_steering(plane);
     return ERROR_NONE;

@@ -51,12 +51,26 @@ struct plane_port_view {
     uint16_t rx_queues, tx_queues;
     const char *steering;     // "rss", "handoff", "single"
     const char *steering_why; // why none better; "": it is the best
+    const char *bond;         // "active-backup", "balance-xor", "802.3ad"; NULL: no bond
+    uint32_t member_count;    // devices that it is made of
     bool punts;
     bool rx_checksum, tx_checksum;
     uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
     uint64_t rx_missed, rx_errors, tx_errors, rx_no_buffer;
 };
 void plane_port_view(struct plane *plane, uint32_t port, struct plane_port_view *view);
+
+// A device of a bond; link_downs is counted under the number `instance` of
+// weir_bond_link_downs_total.
+struct plane_bond_view {
+    char device[64];   // DPDK's name of it
+    const char *state; // "active", "standby", "waiting", "down"
+    uint32_t speed_mbps;
+    uint32_t instance;
+    uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
+};
+void plane_bond_view(const struct plane *plane, uint32_t port, uint32_t member,
+                     struct plane_bond_view *view);
 
 // Drop reasons: instance `instance` of the family weir_drops_packets_total. NULL past the last.
 struct plane_drop_text {

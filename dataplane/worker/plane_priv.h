@@ -1,7 +1,8 @@
-// The packet plane's inside, shared by plane.c, publish.c, slow_path.c and view.c.
+// The packet plane's inside, shared by plane.c, publish.c, links.c, slow_path.c and view.c.
 #pragma once
 
 #include "base/stats.h"
+#include "dataplane/packet/port/port.h"
 #include "dataplane/packet/stage/registry.h"
 #include "dataplane/packet/steer/steer.h"
 #include "dataplane/worker/drains.h"
@@ -16,6 +17,12 @@ struct plane_load {
 };
 
 struct watch; // watch.c
+
+// A bond's devices when they were last looked at.
+struct plane_bond {
+    enum port_member_state states[CONFIG_BOND_MAX];
+    uint32_t carrier; // active-backup: which of them carries, or did when one did
+};
 
 struct plane {
     struct worker_shared shared;
@@ -55,6 +62,7 @@ struct plane {
     uint64_t watches_started; //
     struct plane_load loads[CONFIG_WORKERS_MAX];
     bool link_up[CONFIG_PORTS_MAX];
+    struct plane_bond bonds[CONFIG_PORTS_MAX];
     uint64_t drops_told[DROP_REASONS];
 };
 
@@ -89,9 +97,14 @@ void plane_grace_passed(void *plane);
 // slow_path.c
 struct neighbour_actions plane_neighbour_actions(struct plane *plane);
 
-// Whether a port has a link, and its speed. A change is told, counted and announced here, so that
-// what one who asks is shown and what is counted never differ.
+// links.c: notes how a port begins, once it has started.
+void plane_note_link(struct plane *plane, uint32_t index);
+// Whether a port has a link, and its speed. What changed, of a bond's devices too, is told, counted
+// and announced here, so that what one who asks is shown and what is counted never differ.
 bool plane_look_at_link(struct plane *plane, uint32_t index, uint32_t *speed_mbps);
+void plane_watch_links(struct plane *plane);
+// What a bond does by itself; costs little.
+void plane_watch_bonds(struct plane *plane);
 
 // All our addresses are to be announced, a few a turn.
 void plane_announce(struct plane *plane);

@@ -213,30 +213,6 @@ static bool take_from_worker(struct plane *plane, struct worker *worker, uint64_
     return news_taken == CONTROL_BURST || held_taken == CONTROL_BURST;
 }
 
-bool plane_look_at_link(struct plane *plane, uint32_t index, uint32_t *speed_mbps)
-{
-    const struct port *port = plane->shared.ports[index];
-    bool up = port_link_up(port, speed_mbps);
-    if (up == plane->link_up[index])
-        return up;
-    plane->link_up[index] = up;
-    if (!up) {
-        stats_add(&plane->counters.port_link_downs[index], 1);
-        log_warning("link down", LOG_STRING("port", port->name));
-        return false;
-    }
-    log_info("link up", LOG_STRING("port", port->name), LOG_UINT("mbps", *speed_mbps));
-    plane_announce(plane);
-    return true;
-}
-
-static void watch_links(struct plane *plane)
-{
-    uint32_t speed_mbps;
-    for (uint32_t p = 0; p < plane->shared.port_count; p++)
-        plane_look_at_link(plane, p, &speed_mbps);
-}
-
 // Drops that mean a limit was reached: workers count them, and people should hear of them.
 static void tell_drops(struct plane *plane)
 {
@@ -278,6 +254,7 @@ bool plane_turn(struct plane *plane, uint64_t now_ns)
     if (now_ns - plane->neighbours_ticked_ns >= NEIGHBOUR_TICK_NS) {
         plane->neighbours_ticked_ns = now_ns;
         neighbour_tick(plane->neighbours, now_ns, &plane->actions);
+        plane_watch_bonds(plane);
         if (plane->graces_asked == plane->graces_passed) {
             plane->graces_asked++;
             epoch_retire(&plane->shared.epoch, plane_grace_passed, plane);
@@ -288,7 +265,7 @@ bool plane_turn(struct plane *plane, uint64_t now_ns)
     if (now_ns - plane->looked_after_ns >= LOOK_AFTER_INTERVAL_NS) {
         plane->looked_after_ns = now_ns;
         announce_again(plane);
-        watch_links(plane);
+        plane_watch_links(plane);
         look_at_loads(plane);
         plane_watch_turn(plane, now_ns);
         tell_drops(plane);

@@ -17,7 +17,8 @@ static uint32_t common_entries(struct plane *plane, uint32_t *of_ports)
     uint32_t common = STEER_ENTRIES_MAX;
     bool any = false;
     for (uint32_t p = 0; p < plane->shared.port_count; p++) {
-        of_ports[p] = port_spread_entries(plane->shared.ports[p], plane->worker_count);
+        struct port *port = plane->shared.ports[p];
+        of_ports[p] = port->carrier ? 0 : port_spread_entries(port, plane->worker_count);
         if (of_ports[p] == 0)
             continue;
         common = RTE_MIN(common, of_ports[p]);
@@ -35,7 +36,9 @@ void plane_choose_steering(struct plane *plane)
     steer_key_fit(key);
     for (uint32_t p = 0; p < plane->shared.port_count; p++) {
         struct port *port = plane->shared.ports[p];
-        if (of_ports[p] > 0 && port_spread(port, key, entries, plane->worker_count))
+        if (port->carrier)
+            port_spread_as_carrier(port);
+        else if (of_ports[p] > 0 && port_spread(port, key, entries, plane->worker_count))
             plane->steers = true;
         log_info("port steers", LOG_STRING("port", port->name),
                  LOG_STRING("steering", port_steering_text(port->steering)),

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/config/config.h"
 #include "dataplane/balance/forecast.h"
 #include "dataplane/worker/plane_priv.h"
 
@@ -70,6 +71,8 @@ void plane_port_view(struct plane *plane, uint32_t index, struct plane_port_view
         .tx_queues = port->tx_queues,
         .steering = port_steering_text(port->steering),
         .steering_why = port->steering_why,
+        .bond = port->member_count > 0 ? config_bond_text(port->bond_mode) : NULL,
+        .member_count = port->member_count,
         .punts = port->punts,
         .rx_checksum = port->rx_checks_ipv4,
         .tx_checksum = port->tx_ipv4_checksum,
@@ -91,6 +94,26 @@ void plane_port_view(struct plane *plane, uint32_t index, struct plane_port_view
     }
     memcpy(view->mac, port->mac.addr_bytes, sizeof(view->mac));
     view->link_up = plane_look_at_link(plane, index, &view->speed_mbps);
+}
+
+void plane_bond_view(const struct plane *plane, uint32_t index, uint32_t number,
+                     struct plane_bond_view *view)
+{
+    struct port_member member;
+    struct port_counters counters;
+    port_member_look(plane->shared.ports[index], number, &member);
+    port_member_read_counters(plane->shared.ports[index], number, &counters);
+    *view = (struct plane_bond_view){
+        .state = port_member_state_text(member.state),
+        .speed_mbps = member.speed_mbps,
+        .instance = index * CONFIG_BOND_MAX + number,
+        .rx_packets = counters.rx_packets,
+        .rx_bytes = counters.rx_bytes,
+        .tx_packets = counters.tx_packets,
+        .tx_bytes = counters.tx_bytes,
+    };
+    _Static_assert(sizeof(view->device) >= sizeof(member.name), "DPDK's names fit");
+    memcpy(view->device, member.name, sizeof(member.name));
 }
 
 static const char *neighbour_text(enum neighbour_state state)

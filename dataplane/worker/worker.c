@@ -20,6 +20,9 @@ static uint32_t receive_port(struct worker *worker, uint16_t index)
         return 0;
     struct rte_mbuf *packets[STAGE_BURST];
     uint16_t count = rte_eth_rx_burst(port->id, (uint16_t)worker->index, packets, STAGE_BURST);
+    // DPDK's bond sends what it has to say to the other end when it is given something to send.
+    if (port->speaks_lacp && worker->index == 0)
+        rte_eth_tx_burst(port->id, 0, NULL, 0);
     meter_lap(&worker->stage.meter, METER_RX, 1, count);
     if (count && port->vlans)
         stage_receive_tagged(&worker->stage, port->vlans, packets, count);

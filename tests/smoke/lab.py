@@ -20,6 +20,7 @@ import time
 STOP_SECONDS = 10  # what a process gets between SIGTERM and SIGKILL
 PROGRAMS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs")
 PYTHON = "/usr/bin/python3"
+EVERY_FRAME = "1,6 0 0 4294967295"  # a program of one instruction for tc-bpf(8): all of it matches
 
 
 class LabError(Exception):
@@ -216,6 +217,15 @@ class Namespace:
     def interfaces(self):
         said = self.ip("-o", "link", "show").stdout
         return [line.split(": ")[1].split("@")[0] for line in said.splitlines()]
+
+    def join(self, one, other):
+        """What comes in by one of two interfaces leaves by the other, whoever it is for: a bridge
+        would keep what is for its interfaces' own addresses."""
+        for came_by, leaves_by in ((one, other), (other, one)):
+            self.run("tc", "qdisc", "add", "dev", came_by, "clsact")
+            self.run("tc", "filter", "add", "dev", came_by, "ingress", "protocol", "all", "bpf",
+                     "bytecode", EVERY_FRAME, "action", "mirred", "egress", "redirect", "dev",
+                     leaves_by)
 
     def can(self, kind):
         """Whether the kernel can make devices of a kind ("ipip")."""

@@ -15,6 +15,10 @@ Trunk, the same networks as VLANs 5 and 6 of one device.
     client .10 ---- front, VLAN 5 --+== .1 appliance, one wire
     members .11 ... back, VLAN 6 ---+
 
+Bonded, the same as Routed, but that the clients' port is two TAP devices, each joined to a wire.
+
+    client .10 ---- front --+== .1 appliance .1 ---- back ---- members
+
 Far, two ports, for FullNAT: members' router is their own, and knows no way to the clients.
 
     client .10 -- front 10.1.0.0/24 -- .1 appliance .1 -- back 10.2.0.0/24 -- .254 router .1 --
@@ -125,6 +129,44 @@ class Trunk(Network):
                  "addresses": list(prefixes(1, 1)), **more},
                 {"name": "back", "device": trunk, "vlan": self.vlan[2],
                  "addresses": list(prefixes(2, 1))}]
+
+
+class Bonded(Network):
+    vip = Routed.vip
+    fronts = [f"{FRONT}{number}" for number in range(2)]
+    taps = [f"weir-tap{number}" for number in range(2)]
+
+    def __init__(self, lab, members=1):
+        super().__init__(lab, members, back=2)
+        self.wires = [BACK]
+        self.access = lab.segment("access")
+        lab.plug(self.access, self.client, "eth0")
+        self.client.address("eth0", *prefixes(1, 10))
+        for name in self.fronts:
+            far = f"to-{name}"[:15]
+            lab.wire(self.plane, name, self.access, far)
+            self.access.ip("link", "set", far, "master", "lan")
+        lab.plug(self.lan, self.plane, BACK)
+        self.client.gateway(address(1, 1), address(1, 1, 6))
+        for member in self.members.values():
+            member.gateway(address(2, 1), address(2, 1, 6))
+
+    def join_wires(self):
+        """Once the data plane has made its TAP devices."""
+        for tap, wire in zip(self.taps, self.fronts):
+            self.plane.join(tap, wire)
+
+    def ports(self, driver, **more):
+        return [bond_port("front", "active-backup", self.taps, list(prefixes(1, 1)), **more),
+                {"name": "back", "device": device(driver, 1, BACK),
+                 "addresses": list(prefixes(2, 1))}]
+
+
+def bond_port(name, mode, taps, addresses, **more):
+    """A port of TAP devices."""
+    members = [f"net_tap{8 + number},iface={tap}" for number, tap in enumerate(taps)]
+    return {"name": name, "device": "net_bonding0", "bond": {"mode": mode, "members": members},
+            "addresses": addresses, **more}
 
 
 class OneArm(Network):

@@ -140,7 +140,7 @@ static bool tap_arguments_are_known(const char *device, char *why)
 }
 
 // DPDK refuses a device that has an owner; ours are all the program's.
-static bool claim(uint16_t id)
+bool port_device_claim(uint16_t id)
 {
     static struct rte_eth_dev_owner owner = {.name = "weir"};
     if (owner.id == RTE_ETH_DEV_NO_OWNER)
@@ -169,7 +169,7 @@ enum error port_device_attach(const char *device, uint16_t *id, char *why)
         struct rte_eth_dev_owner owner;
         if (rte_eth_dev_owner_get(found, &owner) != 0 || owner.id != RTE_ETH_DEV_NO_OWNER)
             continue;
-        if (!claim(found))
+        if (!port_device_claim(found))
             continue;
         rte_eth_iterator_cleanup(&iterator);
         *id = found;

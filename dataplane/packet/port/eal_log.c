@@ -19,7 +19,8 @@ static size_t line_size;
 static _Thread_local char first_error[LINE_SIZE];
 
 // Said as errors, but of what we do without: net_tap's flow rules, which need the multiq queueing
-// discipline; secondary processes; libxdp's dispatcher for several programs, which needs a bpffs.
+// discipline; secondary processes; libxdp's dispatcher for several programs, which needs a bpffs;
+// what a worker does for 802.3ad.
 static bool is_harmless(const char *text)
 {
     static const char *const harmless[] = {
@@ -29,6 +30,7 @@ static bool is_harmless(const char *text)
         "req to secondary",
         "working bpffs",
         "No bpffs found",
+        "Using mode 4, it is necessary",
     };
     for (size_t i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++) {
         if (strstr(text, harmless[i]))

@@ -48,9 +48,10 @@ static enum error fail(const struct opening *opening, const char *what, int resu
 }
 
 // Drivers that refuse different numbers of receive and transmit queues.
-static bool wants_paired_queues(const char *driver)
+static bool wants_paired_queues(const struct port *port)
 {
-    return strcmp(driver, "net_af_xdp") == 0 || strcmp(driver, "net_tap") == 0;
+    return strcmp(port->driver, "net_af_xdp") == 0 || strcmp(port->driver, "net_tap") == 0 ||
+           port->member_count > 0; // which may be such
 }
 
 static void choose_queues(const struct opening *opening)
@@ -59,7 +60,7 @@ static void choose_queues(const struct opening *opening)
     uint32_t queues = opening->want->queues > 0 ? opening->want->queues : opening->workers;
     uint32_t rx = RTE_MIN(RTE_MIN(queues, opening->workers), opening->info.max_rx_queues);
     uint32_t tx = RTE_MIN(opening->workers, opening->info.max_tx_queues);
-    if (wants_paired_queues(port->driver))
+    if (wants_paired_queues(port))
         rx = tx = RTE_MIN(rx, tx);
     port->rx_queues = (uint16_t)rx;
     port->tx_queues = (uint16_t)tx;
@@ -126,10 +127,32 @@ static enum error choose_mtu(struct opening *opening)
     return ERROR_NONE;
 }
 
+// A bond's MTU is what its members have in common, which DPDK does not pass on.
+static int narrow_to_members(struct opening *opening)
+{
+    const struct port *port = opening->port;
+    struct rte_eth_dev_info *info = &opening->info, member;
+    uint32_t overhead = UINT32_MAX;
+    int result = 0;
+    for (uint32_t i = 0; i < port->member_count && result == 0; i++) {
+        result = rte_eth_dev_info_get(port->members[i], &member);
+        if (result < 0)
+            break;
+        info->min_mtu = (uint16_t)RTE_MAX(info->min_mtu, member.min_mtu);
+        info->max_mtu = (uint16_t)RTE_MIN(info->max_mtu, mtu_max(&member));
+        overhead = RTE_MIN(overhead, frame_overhead(&member));
+    }
+    if (port->member_count > 0)
+        info->max_rx_pktlen = info->max_mtu + overhead;
+    return result;
+}
+
 static enum error describe(struct opening *opening)
 {
     struct port *port = opening->port;
     int result = rte_eth_dev_info_get(port->id, &opening->info);
+    if (result == 0)
+        result = narrow_to_members(opening);
     if (result < 0)
         return fail(opening, "it does not describe itself", result);
     snprintf(port->driver, sizeof(port->driver), "%s", opening->info.driver_name);
@@ -144,19 +167,24 @@ static enum error describe(struct opening *opening)
     return choose_mtu(opening);
 }
 
+// Of one queue of a port: each member of a bond has that queue.
+static uint32_t queue_buffers(const struct config_port *port)
+{
+    return RTE_MAX(port->descriptors, QUEUE_BUFFERS_MIN) * RTE_MAX(port->bond.member_count, 1u);
+}
+
 // A packet received here may wait in the transmit queue of any port, so each pool is good for all
 // of them.
 static uint32_t count_buffers(const struct opening *opening)
 {
     const struct config *config = opening->config;
     uint32_t workers = opening->workers, carrier = (uint32_t)(opening->want - config->ports);
-    uint32_t own = RTE_MAX(opening->want->descriptors, QUEUE_BUFFERS_MIN);
-    uint32_t buffers = opening->port->rx_queues * own;
+    uint32_t buffers = opening->port->rx_queues * queue_buffers(opening->want);
     for (uint32_t i = 0; i < config->port_count; i++) {
         const struct config_port *other = &config->ports[i];
         uint32_t their_carrier = port_carrier_of(config, i);
         if (their_carrier == i)
-            buffers += workers * RTE_MAX(other->descriptors, QUEUE_BUFFERS_MIN);
+            buffers += workers * queue_buffers(other);
         if (their_carrier == carrier && other->punt.interface[0] != '\0')
             buffers += workers * PORT_PUNT_DESCRIPTORS;
     }
@@ -249,6 +277,8 @@ static enum error configure(const struct opening *opening)
 {
     struct port *port = opening->port;
     struct rte_eth_conf conf = {.rxmode.mtu = opening->device_mtu};
+    // Where the device tells of its link by itself, to ask costs nothing.
+    conf.intr_conf.lsc = (*opening->info.dev_flags & RTE_ETH_DEV_INTR_LSC) != 0;
     choose_offloads(opening, &conf);
     if (port->vlans)
         choose_vlan_offloads(opening, &conf);
@@ -272,8 +302,9 @@ static enum error configure(const struct opening *opening)
     if (result < 0)
         return fail(opening, "its queues are refused", result);
 
-    // Devices without an MTU of their own take what comes.
-    result = rte_eth_dev_set_mtu(port->id, (uint16_t)opening->device_mtu);
+    // Devices without an MTU of their own take what comes; a bond tells its members when it starts.
+    if (port->member_count == 0)
+        result = rte_eth_dev_set_mtu(port->id, (uint16_t)opening->device_mtu);
     if (result < 0 && result != -ENOTSUP)
         return fail(opening, "its MTU is refused", result);
     result = rte_eth_macaddr_get(port->id, &port->mac);
@@ -298,7 +329,9 @@ enum error port_open(const struct config *config, uint32_t index, uint32_t worke
     opening.port->vlans = port_vlans_create(config, index);
 
     char said[PORT_WHY_SIZE];
-    enum error error = port_device_attach(opening.want->device, &opening.port->id, said);
+    enum error error = opening.want->bond.member_count > 0
+                           ? port_bond_attach(opening.want, opening.port, said)
+                           : port_device_attach(opening.want->device, &opening.port->id, said);
     if (error) {
         snprintf(why, PORT_WHY_SIZE, "port %s: %.*s", opening.want->name,
                  PORT_WHY_SIZE - CONFIG_NAME_SIZE - 8, said);
@@ -318,11 +351,24 @@ enum error port_open(const struct config *config, uint32_t index, uint32_t worke
 
 detach:
     port_device_detach(opening.port->id);
+    port_bond_detach_members(opening.port);
     rte_mempool_free(opening.port->buffers);
 free_port:
     free(opening.port->vlans);
     free(opening.port);
     return error;
+}
+
+// RFC 4861 section 7.2.1: solicitations come to a multicast group. Virtual devices have no filter
+// to open and say so. A bond opens that of the member which carries, and not always of the next.
+static void hear_multicast(const struct port *port)
+{
+    int result = rte_eth_allmulticast_enable(port->id);
+    for (uint32_t i = 0; i < port->member_count && (result == 0 || result == -ENOTSUP); i++)
+        result = rte_eth_allmulticast_enable(port->members[i]);
+    if (result < 0 && result != -ENOTSUP)
+        log_warning("no multicast, so no IPv6 neighbours may be heard",
+                    LOG_STRING("port", port->name), LOG_STRING("why", rte_strerror(-result)));
 }
 
 enum error port_start(struct port *port, char *why)
@@ -337,12 +383,9 @@ enum error port_start(struct port *port, char *why)
                  said[0] ? said : rte_strerror(-result));
         return ERROR_DEVICE;
     }
-    // RFC 4861 section 7.2.1: solicitations come to a multicast group. Virtual devices have no
-    // filter to open and say so.
-    result = rte_eth_allmulticast_enable(port->id);
-    if (result < 0 && result != -ENOTSUP)
-        log_warning("no multicast, so no IPv6 neighbours may be heard",
-                    LOG_STRING("port", port->name), LOG_STRING("why", rte_strerror(-result)));
+    hear_multicast(port);
+    if (port->member_count > 0)
+        port_bond_settle(port);
     if (port->rx_filters_vlans)
         port_vlans_pass(port);
     return ERROR_NONE;
@@ -352,8 +395,10 @@ void port_stop(struct port *port)
 {
     CHECK(!port->stopped);
     port_punt_close(port);
-    if (!port->carrier)
+    if (!port->carrier) {
         port_device_detach(port->id);
+        port_bond_detach_members(port);
+    }
     port->stopped = true;
 }
 
@@ -382,17 +427,21 @@ static bool kernel_link_up(uint32_t interface)
 
 bool port_link_up(const struct port *port, uint32_t *speed_mbps)
 {
+    if (port->carrier)
+        return port_link_up(port->carrier, speed_mbps);
+    if (port->member_count > 0)
+        return port_bond_link_up(port, speed_mbps);
     struct rte_eth_link link = {.link_speed = RTE_ETH_SPEED_NUM_NONE};
     bool up = rte_eth_link_get_nowait(port->id, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
     *speed_mbps = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
     return up && (port->kernel_interface == 0 || kernel_link_up(port->kernel_interface));
 }
 
-void port_read_counters(const struct port *port, struct port_counters *counters)
+static void read_counters(uint16_t id, struct port_counters *counters)
 {
     *counters = (struct port_counters){.rx_packets = 0};
     struct rte_eth_stats stats;
-    if (rte_eth_stats_get(port->id, &stats) != 0)
+    if (rte_eth_stats_get(id, &stats) != 0)
         return;
     *counters = (struct port_counters){
         .rx_packets = stats.ipackets,
@@ -404,4 +453,16 @@ void port_read_counters(const struct port *port, struct port_counters *counters)
         .tx_errors = stats.oerrors,
         .rx_no_buffer = stats.rx_nombuf,
     };
+}
+
+void port_read_counters(const struct port *port, struct port_counters *counters)
+{
+    read_counters(port->id, counters);
+}
+
+void port_member_read_counters(const struct port *port, uint32_t index,
+                               struct port_counters *counters)
+{
+    CHECK(index < port->member_count);
+    read_counters(port->members[index], counters);
 }

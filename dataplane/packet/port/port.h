@@ -72,6 +72,11 @@ struct port {
     bool tx_inserts_vlan;       // the device puts the tag in
     bool rx_filters_vlans;      // the device must be told which VLANs to let through
     struct port_vlans *vlans;   // NULL: the device is one port's alone and has no tags; owned
+    // Of a bonding device: DPDK's ports of which it is made.
+    enum config_bond_mode bond_mode;
+    uint16_t members[CONFIG_BOND_MAX];
+    uint32_t member_count; // 0: no bonding device
+    bool speaks_lacp;      // queue 0 is to be sent on, if nothing, at least every 100 ms
     bool punts;
     bool stopped;
     uint16_t punt_id;            // DPDK port of the TAP interface
@@ -117,13 +122,32 @@ void port_close(struct port *port);
 // IP versions by their ports. 0: it may not, and port->steering_why says why.
 uint32_t port_spread_entries(struct port *port, uint32_t workers);
 // Has it do so: the n-th entry is queue n % entries % workers, where `entries`, a power of two, is
-// at most its table's size. False: key or table are not what they were set to.
+// at most its table's size. False: key or table are not what they were set to, or it cannot any
+// more.
 #define PORT_RSS_KEY_BYTES 52u // of which devices take the first 40, or all
 bool port_spread(struct port *port, const uint8_t *key, uint32_t entries, uint32_t workers);
+// Of a port that shares a device: as the first one's, which was asked before.
+void port_spread_as_carrier(struct port *port);
 const char *port_steering_text(enum port_steering steering);
 
 // Whether the device has a link, and its speed: 0 where the device does not know.
 bool port_link_up(const struct port *port, uint32_t *speed_mbps);
+
+// A device of which a bond is made.
+enum port_member_state {
+    PORT_MEMBER_DOWN,    // without link
+    PORT_MEMBER_STANDBY, // active-backup: another one carries
+    PORT_MEMBER_WAITING, // 802.3ad: the other end has not agreed; else: not looked at yet
+    PORT_MEMBER_ACTIVE,  // carries
+};
+
+struct port_member {
+    char name[RTE_ETH_NAME_MAX_LEN]; // DPDK's
+    enum port_member_state state;
+    uint32_t speed_mbps; // 0 without link, or where the device does not know
+};
+void port_member_look(const struct port *port, uint32_t index, struct port_member *member);
+const char *port_member_state_text(enum port_member_state state);
 
 // The device's own counters.
 struct port_counters {
@@ -131,3 +155,5 @@ struct port_counters {
     uint64_t rx_missed, rx_errors, tx_errors, rx_no_buffer;
 };
 void port_read_counters(const struct port *port, struct port_counters *counters);
+void port_member_read_counters(const struct port *port, uint32_t index,
+                               struct port_counters *counters);

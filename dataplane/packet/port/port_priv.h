@@ -24,6 +24,8 @@ const char *port_eal_log_first_error(void);
 enum error port_device_attach(const char *device, uint16_t *id, char *why);
 // Stops, closes and unplugs.
 void port_device_detach(uint16_t id);
+// False: it has an owner.
+bool port_device_claim(uint16_t id);
 // The text of a PCI address, complete with its domain, if that is what `device` names.
 #define PORT_PCI_ADDRESS_SIZE 16
 bool port_device_pci_address(const char *device, char *address);
@@ -41,6 +43,15 @@ bool port_can_spread(const struct rte_eth_dev_info *info, uint32_t queues, uint3
 #define PORT_RSS_GROUPS      (PORT_RSS_ENTRIES_MAX / RTE_ETH_RETA_GROUP_SIZE)
 int port_rss_table_set(uint16_t id, uint32_t size, uint32_t entries, uint32_t workers);
 int port_rss_table_check(uint16_t id, uint32_t size, uint32_t entries, uint32_t workers);
+
+// bond.c: makes a bonding device, port->id, of its members. On an error `why` has a sentence.
+enum error port_bond_attach(const struct config_port *want, struct port *port, char *why);
+// Once it has started: members that have links carry.
+void port_bond_settle(const struct port *port);
+// Once the bonding device itself is detached.
+void port_bond_detach_members(struct port *port);
+// As port_link_up(): a bond has a link while one of its members carries.
+bool port_bond_link_up(const struct port *port, uint32_t *speed_mbps);
 
 // vlans.c: the map of the VLANs that ports have on the device of config->ports[index]; NULL where
 // none of them has one.

@@ -150,19 +150,44 @@ static const char *fault(int result)
     return result == -EBADMSG ? "it tells another than was set" : rte_strerror(-result);
 }
 
-bool port_spread(struct port *port, const uint8_t *key, uint32_t entries, uint32_t workers)
+// Asked again: what it said before may hold no longer.
+static bool spread_device(uint16_t id, uint32_t queues, const uint8_t *key, uint32_t entries,
+                          uint32_t workers, char *why)
 {
     struct rte_eth_dev_info info;
-    char *why = port->steering_why;
-    int result = rte_eth_dev_info_get(port->id, &info);
-    CHECK(result == 0 && port_can_spread(&info, port->rx_queues, workers, why));
-    CHECK(workers <= entries && entries <= info.reta_size);
-    if ((result = set_key(port->id, &info, key)) || (result = check_key(port->id, &info, key)))
+    int result = rte_eth_dev_info_get(id, &info);
+    if (result != 0)
+        return cannot(why, "it does not describe itself: %s", rte_strerror(-result));
+    if (!port_can_spread(&info, queues, workers, why))
+        return false;
+    if (entries > info.reta_size)
+        return cannot(why, "the device's hash table has %u entries, not %u", info.reta_size,
+                      entries);
+    if ((result = set_key(id, &info, key)) || (result = check_key(id, &info, key)))
         return cannot(why, "the device's hash key: %s", fault(result));
-    if ((result = port_rss_table_set(port->id, info.reta_size, entries, workers)) ||
-        (result = port_rss_table_check(port->id, info.reta_size, entries, workers)))
+    if ((result = port_rss_table_set(id, info.reta_size, entries, workers)) ||
+        (result = port_rss_table_check(id, info.reta_size, entries, workers)))
         return cannot(why, "the device's hash table: %s", fault(result));
-    port->steering = PORT_STEERING_RSS;
-    why[0] = '\0';
     return true;
+}
+
+bool port_spread(struct port *port, const uint8_t *key, uint32_t entries, uint32_t workers)
+{
+    CHECK(!port->carrier && workers <= entries);
+    // A bond tells what it was told, not what its members do.
+    bool bond = port->member_count > 0;
+    const uint16_t *devices = bond ? port->members : &port->id;
+    for (uint32_t i = 0; i < (bond ? port->member_count : 1); i++) {
+        if (!spread_device(devices[i], port->rx_queues, key, entries, workers, port->steering_why))
+            return false;
+    }
+    port->steering = PORT_STEERING_RSS;
+    port->steering_why[0] = '\0';
+    return true;
+}
+
+void port_spread_as_carrier(struct port *port)
+{
+    port->steering = port->carrier->steering;
+    memcpy(port->steering_why, port->carrier->steering_why, sizeof(port->steering_why));
 }

@@ -118,17 +118,25 @@ static enum error check_cores(const struct config_node *node, const cpu_set_t *a
 // Only PCI devices are named here, because their bus is scanned once, at the start. Virtual devices
 // are made when their port opens: one that fails here would fail the whole EAL and not say whose it
 // was.
-static void add_devices(const struct config *config, struct system_args *args)
+static bool add_device(const char *device, struct system_args *args)
 {
     char address[PORT_PCI_ADDRESS_SIZE];
+    if (!port_device_pci_address(device, address))
+        return false;
+    args_add(args, "-a");
+    args_add(args, device);
+    return true;
+}
+
+static void add_devices(const struct config *config, struct system_args *args)
+{
     bool pci = false;
     for (uint32_t i = 0; i < config->port_count; i++) {
-        if (!port_device_pci_address(config->ports[i].device, address) ||
-            port_carrier_of(config, i) != i)
-            continue;
-        args_add(args, "-a");
-        args_add(args, config->ports[i].device);
-        pci = true;
+        const struct config_port *port = &config->ports[i];
+        if (port_carrier_of(config, i) == i)
+            pci |= add_device(port->device, args);
+        for (uint32_t j = 0; j < port->bond.member_count; j++)
+            pci |= add_device(port->bond.members[j], args);
     }
     if (!pci)
         args_add(args, "--no-pci");

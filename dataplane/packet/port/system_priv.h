@@ -9,7 +9,7 @@
 #include "base/config/model.h"
 #include "base/error.h"
 
-#define SYSTEM_ARGS_MAX (16 + 2 * CONFIG_PORTS_MAX)
+#define SYSTEM_ARGS_MAX (16 + 2 * CONFIG_PORTS_MAX * (1 + CONFIG_BOND_MAX))
 
 // The EAL's argument list, NULL after its end.
 struct system_args {

@@ -65,6 +65,7 @@ enum error port_share(const struct config *config, uint32_t index, uint32_t work
     shared->vlans = NULL;
     shared->mtu = (uint16_t)want->mtu;
     shared->punts = false;
+    shared->member_count = 0; // the carrier has them
     if (want->punt.interface[0] != '\0') {
         enum error error = port_punt_open(want, workers, shared, why);
         if (error) {

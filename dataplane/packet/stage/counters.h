@@ -18,6 +18,9 @@
 #define TABLES_RULE_SLOTS    (2 * CONFIG_RULES_MAX + 1)
 #define TABLES_LOCAL_SLOTS   (2 * CONFIG_PORTS_MAX * CONFIG_LOCALS_MAX + 1)
 
+// Of the devices that bonds are made of: index port * CONFIG_BOND_MAX + member.
+#define COUNTERS_BOND_DEVICES (CONFIG_PORTS_MAX * CONFIG_BOND_MAX)
+
 // X(enumerator, field, name, type, capacity, help). T(enumerator, beside, name, type, capacity,
 // help): of those that lie beside each other four are a struct tally, three a struct meter_tally.
 #define COUNTER_LIST(X, T)                                                                        \
@@ -35,8 +38,13 @@
       CONFIG_PORTS_MAX, "Packets of a port handed to the kernel.")                                \
     X(COUNTER_PORT_LINK_DOWNS, port_link_downs, "weir_port_link_downs_total", STATS_COUNTER,      \
       CONFIG_PORTS_MAX, "Times a port was without link, at the start or after it had one.")       \
+    X(COUNTER_PORT_FAILOVERS, port_failovers, "weir_port_failovers_total", STATS_COUNTER,         \
+      CONFIG_PORTS_MAX, "Times another device of a port's bond took over.")                       \
     X(COUNTER_PORT_INJECTED, port_injected, "weir_port_injected_packets_total", STATS_COUNTER,    \
       CONFIG_PORTS_MAX, "Packets of the kernel sent on a port.")                                  \
+    X(COUNTER_BOND_LINK_DOWNS, bond_link_downs, "weir_bond_link_downs_total", STATS_COUNTER,      \
+      COUNTERS_BOND_DEVICES,                                                                      \
+      "Times a device of a bond was without link, at the start or after it had one.")             \
     T(COUNTER_VIP_PACKETS, false, "weir_vip_packets_total", STATS_COUNTER, TABLES_SERVICE_SLOTS,  \
       "Packets from clients to a virtual address that went to a member.")                         \
     T(COUNTER_VIP_BYTES, true, "weir_vip_bytes_total", STATS_COUNTER, TABLES_SERVICE_SLOTS,       \

@@ -149,6 +149,9 @@ static const struct edit edits[] = {
     {"mtu: 2000", "mtu: 1500", "ports.a.mtu: 2000 -> 1500\n"},
     {"interface: t0", "interface: t1", "ports.a.punt.interface: t0 -> t1\n"},
     {", punt: {interface: t0, rate: 5/s}", "", "ports.a.punt.interface: t0 -> (none)\n"},
+    {"net_null1}", "net_bonding1, bond: {mode: balance-xor, members: [net_null1, net_null2]}}",
+     "ports.b.device: net_null1 -> net_bonding1\nports.b.bond.mode: (none) -> balance-xor\n"
+     "ports.b.bond.members: (none) -> [net_null1, net_null2]\n"},
     {"name: b, ", "name: c, ", "ports.b: b -> (none)\nports.c: (none) -> c\n"},
     {"  - {name: b, device: net_null1}\n", "", "ports.b: b -> (none)\n"},
     {"net_null1}\n", "net_null1}\n  - {name: c, device: net_null2, mtu: 70}\n",

@@ -86,6 +86,8 @@ static const char every_key[] =
     "    gateway: [10.1.0.254, fd00:1::fe]\n"
     "    routes: [{to: 192.0.2.0/24, via: 10.1.0.253}]\n"
     "    punt: {interface: weir-punt0, rate: 5/s}\n"
+    "  - {name: bond, device: net_bonding0, bond: {mode: 802.3ad, members: [0000:02:00.0, "
+    "0000:02:00.1]}}\n"
     "pools:\n"
     "  - {name: first, affinity: {timeout: 10m, prefix-ipv4: 24, prefix-ipv6: 56}}\n"
     "  - name: second\n"
@@ -135,6 +137,11 @@ static void reads_every_key(void **state)
     }
     assert_string_equal(port->punt.interface, "weir-punt0");
     assert_true(port->punt.rate_per_second == 5);
+    assert_int_equal(port->bond.member_count, 0);
+    const struct config_bond *bond = &config->ports[1].bond;
+    assert_int_equal(bond->mode, CONFIG_BOND_LACP);
+    assert_int_equal(bond->member_count, 2);
+    assert_string_equal(bond->members[1], "0000:02:00.1");
 
     assert_int_equal(config->vips[0].pool, 1);
     assert_int_equal(config->vips[0].protocol, CONFIG_PROTOCOL_UDP);

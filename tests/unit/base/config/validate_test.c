@@ -235,6 +235,35 @@ static const struct relation relations[] = {
      "9:24 the device of line 3 with other queues: `net_tap0,iface=x`\n"
      "10:24 a device given twice, as at line 5: `net_tap0,iface=x`\n"
      "11:24 the interface of another port's device, as at line 3: `net_tap1,iface=x`"},
+    // Bonds.
+    {"node: {name: n, cores: 0}\nports:\n"
+     "  - {name: a, device: net_bonding0, vlan: 5, bond: {mode: 802.3ad, members: "
+     "['0000:01:00.0', '0000:01:00.1']}}\n"
+     "  - {name: b, device: net_bonding0, vlan: 6}\n"
+     "  - {name: c, device: net_bonding1, bond: {members: ['net_tap0,iface=x', net_tap1]}}\n",
+     ""},
+    {"node: {name: n, cores: 0, sleep-max: 51ms}\nports:\n"
+     "  - {name: a, device: net_bonding, bond: {members: [net_tap0, net_tap1]}}\n"
+     "  - {name: b, device: net_bonding0}\n"
+     "  - {name: c, device: net_tap2, bond: {members: [net_tap3, net_tap4]}}\n"
+     "  - {name: d, device: net_bonding1, vlan: 5, bond: {members: [net_tap5, net_tap6]}}\n"
+     "  - {name: e, device: net_bonding1, vlan: 6, bond: {members: [net_tap7, net_tap8]}}\n"
+     "  - {name: f, device: net_bonding2, bond: {members: [net_tap9]}}\n"
+     "  - {name: g, device: net_bonding3, bond: {members: [net_bonding4, 'net_af_xdp0,iface=y']}}\n"
+     "  - {name: h, device: net_bonding5, bond: {mode: 802.3ad, members: [net_tap2, net_tap4,\n"
+     "     'net_tap10,iface=y', net_tap11]}}\n",
+     "1:38 longer than the bond of port h can wait: its other end hears from it every 100 ms: "
+     "`51ms`\n"
+     "3:23 not a bonding device: `net_bonding`\n"
+     "4:23 a bonding device without members: `net_bonding0`\n"
+     "5:50 a bond of another device: `net_tap3`\n"
+     "7:63 a second bond of one device: `net_tap7`\n"
+     "8:54 a bond of one device: `net_tap9`\n"
+     "9:54 a bond in a bond: `net_bonding4`\n"
+     "9:69 a device that does not tell a bond when its link goes: `net_af_xdp0,iface=y`\n"
+     "10:69 a device given twice, as at line 5: `net_tap2`\n"
+     "10:79 a device given twice, as at line 5: `net_tap4`\n"
+     "11:7 the interface of another port's device, as at line 9: `net_tap10,iface=y`"},
     {"node: {name: n, cores: 0}\nports:\n  - {name: a, device: x, addresses: [10.0.0.1/24, "
      "10.0.0.2/24, 10.0.0.1/24]}\n  - {name: b, device: y, addresses: 10.9.0.3/8}\n",
      "3:64 an address given twice, as at line 3: `10.0.0.1/24`\n"

@@ -136,6 +136,42 @@ static void shows_ports_as_traffic_and_devices(void **state)
         assert_view(view_ports, &cases[i]);
 }
 
+static void shows_the_devices_of_bonds(void **state)
+{
+    static const struct view_case view = {
+        .json = "{\"ports\":[{\"name\":\"wan\",\"bond\":\"active-backup\",\"failovers\":2,"
+                "\"members\":[{\"device\":\"0000:01:00.0\",\"state\":\"down\",\"speed_mbps\":"
+                "0,\"link_downs\":3,\"rx_packets\":1,\"rx_bytes\":64,\"tx_packets\":2,"
+                "\"tx_bytes\":128},{\"device\":\"0000:01:00.1\",\"state\":\"active\","
+                "\"speed_mbps\":10000,\"link_downs\":0,\"rx_packets\":5,\"rx_bytes\":320,"
+                "\"tx_packets\":6,\"tx_bytes\":384}]},"
+                "{\"name\":\"lan\",\"bond\":null,\"failovers\":0,\"members\":[]}]}",
+        .out = "NAME  LINK  LINK-DOWNS  SPEED  RX-PACKETS  RX-BYTES  TX-PACKETS  TX-BYTES  "
+               "RX-MISSED  RX-NO-BUFFER  RX-ERRORS  TX-ERRORS\n"
+               "wan   -              -      -           -         -           -         -  "
+               "        -             -          -          -\n"
+               "lan   -              -      -           -         -           -         -  "
+               "        -             -          -          -\n"
+               "\n"
+               "NAME  DEVICE  VLAN  DRIVER  MAC  MTU  RXQ  TXQ  CHECKSUMS  PUNT  ADDRESSES\n"
+               "wan   -          -  -       -      -    -    -  -          -     -\n"
+               "lan   -          -  -       -      -    -    -  -          -     -\n"
+               "\n"
+               "NAME  STEERING  WHY\n"
+               "wan   -         -\n"
+               "lan   -         -\n"
+               "\n"
+               "NAME  BOND           FAILOVERS  MEMBER        STATE   SPEED  LINK-DOWNS  "
+               "RX-PACKETS  RX-BYTES  TX-PACKETS  TX-BYTES\n"
+               "wan   active-backup          2  0000:01:00.0  down        -           3  "
+               "         1      64 B           2     128 B\n"
+               "wan   active-backup          2  0000:01:00.1  active    10G           0  "
+               "         5     320 B           6     384 B\n",
+        .notes = "",
+    };
+    assert_view(view_ports, &view);
+}
+
 static void shows_vips(void **state)
 {
     static const struct view_case cases[] = {
@@ -540,6 +576,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shows_the_status_line_by_line),
         cmocka_unit_test(shows_ports_as_traffic_and_devices),
+        cmocka_unit_test(shows_the_devices_of_bonds),
         cmocka_unit_test(shows_vips),
         cmocka_unit_test(shows_a_row_a_member_and_one_for_an_empty_pool),
         cmocka_unit_test(shows_flows_and_remarks_what_is_left_out),

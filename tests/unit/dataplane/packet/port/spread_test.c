@@ -74,6 +74,41 @@ static void a_table_is_what_it_was_set_to_or_it_is_told(void **state)
     port_close(ring);
 }
 
+static void share(struct fixture *fixture, struct port *carrier, struct port **shared)
+{
+    if (port_share(&fixture->config, 1, 2, carrier, shared, fixture->why))
+        fail_msg("%s", fixture->why);
+}
+
+static void what_a_device_can_no_longer_is_told(void **state)
+{
+    static const uint8_t key[PORT_RSS_KEY_BYTES] = {1, 2, 3};
+    struct fixture *fixture = *state;
+    fixture->config.port_count = 0;
+    for (uint32_t p = 0; p < 2; p++) {
+        fixture_add_port(fixture, p ? "second" : "first", "net_null23");
+        fixture->ports[p].vlan = 5 + p;
+    }
+    struct port *port = fixture_open(fixture, 0, 2), *shared;
+    share(fixture, port, &shared);
+    assert_int_equal(port_start(port, fixture->why), ERROR_NONE);
+    assert_false(port_spread(port, key, 64, 2));
+    assert_string_equal(port->steering_why, "the device takes no hash key of 40 to 52 bytes");
+    strcpy(shared->steering_why, "");
+    port_spread_as_carrier(shared);
+    assert_string_equal(shared->steering_why, port->steering_why);
+    port->steering = PORT_STEERING_RSS;
+    port_spread_as_carrier(shared);
+    assert_string_equal(port_steering_text(shared->steering), "rss");
+    port_stop(port);
+    port_stop(shared);
+    // A device that is gone.
+    assert_false(port_spread(port, key, 64, 2));
+    assert_non_null(strstr(port->steering_why, "it does not describe itself"));
+    port_close(port);
+    port_close(shared);
+}
+
 static void a_port_says_how_it_steers(void **state)
 {
     struct fixture *fixture = *state;
@@ -98,6 +133,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(a_device_must_hash_by_ports_with_key_and_table, &fixture),
         cmocka_unit_test_prestate(a_table_is_what_it_was_set_to_or_it_is_told, &fixture),
+        cmocka_unit_test_prestate(what_a_device_can_no_longer_is_told, &fixture),
         cmocka_unit_test_prestate(a_port_says_how_it_steers, &fixture),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
