@@ -40,12 +40,15 @@ class Starting(harness.SharedLabTest):
 
     def test_a_device_that_does_not_exist_is_named(self):
         network = self.network
-        config = network.configuration(best_driver())
-        config["ports"][0]["device"] = "net_af_xdp0,iface=nothere"
-        plane = Plane(network.plane, harness.BUILD, config, network.wires, best_driver())
-        process = plane.launch()
-        self.assertGreater(process.wait(60), 0, process.said())
-        self.assertIn("nothere", process.said())
+        for device, words in (
+                ("net_af_xdp0,iface=nothere", "no kernel interface nothere here: ip link"),
+                ("ffff:1f:1f.7", "no PCI device ffff:1f:1f.7 on this machine: dpdk-devbind.py")):
+            config = network.configuration(best_driver())
+            config["ports"][0]["device"] = device
+            plane = Plane(network.plane, harness.BUILD, config, network.wires, best_driver())
+            process = plane.launch()
+            self.assertEqual(1, process.wait(60), process.said())
+            self.assertIn(words, process.said())
 
     def test_a_missing_file_and_a_wrong_option_are_named(self):
         for arguments, words in ((["--config", "/nowhere.yaml"], "/nowhere.yaml"),
