@@ -3,8 +3,10 @@
 // All take a frame that wire_parse() accepted, and its packet.
 #pragma once
 
+#include <net/ethernet.h>
 #include <string.h>
 
+#include "base/byteorder.h"
 #include "dataplane/packet/wire/parse.h"
 
 // Sets the Ethernet addresses.
@@ -17,7 +19,7 @@ static inline void wire_set_macs(uint8_t *frame, const uint8_t *destination, con
 // Sets the EtherType of IPv4 or IPv6.
 static inline void wire_set_type(uint8_t *frame, bool v4)
 {
-    memcpy(frame + 2 * WIRE_MAC_SIZE, v4 ? "\x08\x00" : "\x86\xdd", 2);
+    store_be16(frame + 2 * WIRE_MAC_SIZE, v4 ? ETHERTYPE_IP : ETHERTYPE_IPV6);
 }
 
 // Replaces the address and the port (network byte order) of one side of a TCP or UDP packet; of a
