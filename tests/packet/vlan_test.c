@@ -354,6 +354,39 @@ static void what_another_worker_sends_goes_there_without_a_tag(void **state)
     rig.handoff[1] = own;
 }
 
+static void send_two(void)
+{
+    for (uint16_t i = 0; i < 2; i++) {
+        static struct frame frame;
+        build(&frame, FRONT, "10.1.0.100", (uint16_t)(200 + i));
+        struct rte_mbuf *mbuf = received(&frame);
+        stage_receive(&rig.stage, FRONT, &mbuf, 1);
+    }
+    stage_flush(&rig.stage);
+}
+
+static void what_a_full_device_does_not_take_is_dropped_by_name(void **state)
+{
+    struct rte_mbuf *out, *filler = rte_pktmbuf_alloc(rig.pool);
+    while (rte_eth_tx_burst(ring, 0, &filler, 1) == 1)
+        ;
+    send_two();
+    assert_int_equal(rig_drops(&rig, DROP_TX_FULL), 2);
+    assert_int_equal(rig.stage.counters.port_tx_packets[BACK], 0);
+    assert_int_equal(rig.stage.counters.port_tx_bytes[BACK], 0);
+    // It has room for one.
+    assert_int_equal(rte_eth_rx_burst(ring, 0, &out, 1), 1);
+    send_two();
+    assert_int_equal(rig_drops(&rig, DROP_TX_FULL), 3);
+    assert_int_equal(rig.stage.counters.port_tx_packets[BACK], 1);
+    assert_int_equal(rig.stage.counters.port_tx_bytes[BACK], 142);
+    while (rte_eth_rx_burst(ring, 0, &out, 1) == 1) {
+        if (out != filler)
+            rte_pktmbuf_free(out);
+    }
+    rte_pktmbuf_free(filler);
+}
+
 int main(void)
 {
     rig_start_dpdk();
@@ -367,6 +400,7 @@ int main(void)
         CASE(a_tunnelled_packet_has_room_for_its_tag),
         CASE(a_list_of_chances_leaves_room_for_the_tag),
         CASE(without_room_for_a_tag_a_packet_is_dropped_by_name),
+        CASE(what_a_full_device_does_not_take_is_dropped_by_name),
         CASE(a_device_that_can_puts_the_tag_in_itself),
         CASE(what_another_worker_sends_goes_there_without_a_tag),
 #undef CASE
