@@ -1,6 +1,7 @@
 """The demonstration shows what it promises, and leaves the machine as it found it."""
 
 import fcntl
+import glob
 import os
 import pty
 import re
@@ -20,14 +21,28 @@ PROMPT = "Ctrl-C ends it"
 
 
 def footprint():
-    """What a demonstration could leave: namespaces, mounts, huge pages, folders."""
+    """What a demonstration could leave: namespaces, processes, mounts, huge pages, folders."""
     namespaces = sorted(name for name in run(["ip", "netns", "list"]).stdout.split()
                         if re.match(r"weir-(client|plane|lan|s\d)$", name))
     with open("/proc/mounts", encoding="utf-8") as file:
         mounts = sorted(line for line in file if re.search(r"weir-|hugetlbfs|bpf", line))
     with open("/proc/meminfo", encoding="utf-8") as file:
         pages = [line for line in file if line.startswith("HugePages")]
-    return namespaces, mounts, pages, os.path.exists("/run/weir-demo")
+    return namespaces, processes(), mounts, pages, os.path.exists("/run/weir-demo")
+
+
+def processes():
+    """The command lines of those that belong to a demonstration."""
+    found = []
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                line = file.read().replace("\0", " ")
+        except OSError:
+            continue  # gone
+        if re.search(r"/run/weir-demo|client\.py trickle", line):
+            found.append(line)
+    return sorted(found)
 
 
 def screen(said, rows):
@@ -70,6 +85,7 @@ class Demo(unittest.TestCase):
         answers = [run(command.split()).stdout for command in commands]
         self.assertRegex(answers[0], r"^s[12]\n$")
         self.assertIn("s1", answers[1])
+        self.assertGreater(len(footprint()[1]), 4)  # data plane, servers, client, counters
         drained = run(commands[1].split()).stdout
         self.assertRegex(drained, r"s1\b.*\bdrain")
 

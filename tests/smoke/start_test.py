@@ -89,7 +89,9 @@ class Starting(harness.SharedLabTest):
         bridges = {f"{wire}-br" for wire in network.wires}
         before = set(network.plane.interfaces()) - bridges
         plane.start()
+        huge_pages = plane.ask("show", "status")["huge_pages"]
         self.assertEqual(0, plane.stop(), plane.process.said())
+        self.assertEqual(0 if huge_pages else 1, plane.process.said().count("no huge pages"))
         self.assertEqual(before, set(network.plane.interfaces()) - bridges)
         self.assertNotIn("xdp", network.plane.ip("-d", "link", "show").stdout)
         self.assertFalse(os.path.exists(plane.socket))
