@@ -38,26 +38,37 @@ static void path_leave(struct differ *differ, size_t length)
     differ->path[length] = '\0';
 }
 
-// Writes what a file would: a value, or a list as a whole. NULL where there is none.
-static const char *field_text(const struct schema_field *field, const void *base,
-                              const struct config *config, char out[static VALUE_TEXT_SIZE])
+// One item of a list, or a value that is none. A record stands there with what identifies it.
+static void item_format(const struct schema_field *field, const void *at,
+                        const struct config *config, char out[static VALUE_TEXT_SIZE])
+{
+    if (field->type == SCHEMA_RECORD)
+        value_format(&field->record->fields[0], schema_at(&field->record->fields[0], at), config,
+                     out);
+    else
+        value_format(field, at, config, out);
+}
+
+// A value, or a list as a whole; the caller's to free. NULL where there is none.
+static char *field_text(const struct schema_field *field, const void *base,
+                        const struct config *config)
 {
     if (!base || schema_is_absent(field, base))
         return NULL;
-    if (!field->list) {
-        value_format(field, schema_at(field, base), config, out);
-        return out;
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    CHECK(out);
+    char item[VALUE_TEXT_SIZE];
+    for (uint32_t i = 0; field->list && i < schema_count(field, base); i++) {
+        item_format(field, schema_item(field, base, i), config, item);
+        fprintf(out, "%s%s", i ? ", " : "[", item);
     }
-    size_t used = 0;
-    for (uint32_t i = 0; i < schema_count(field, base); i++) {
-        char item[VALUE_TEXT_SIZE];
-        value_format(field, schema_item(field, base, i), config, item);
-        int added = snprintf(out + used, VALUE_TEXT_SIZE - used, "%s%s", i ? ", " : "[", item);
-        CHECK(added > 0 && (size_t)added + 1 < VALUE_TEXT_SIZE - used);
-        used += (size_t)added;
-    }
-    strcpy(out + used, "]");
-    return out;
+    if (!field->list)
+        item_format(field, schema_at(field, base), config, item);
+    fputs(field->list ? "]" : item, out);
+    CHECK(fclose(out) == 0);
+    return text;
 }
 
 static void tell(struct differ *differ, const char *before, const char *after)
@@ -67,17 +78,16 @@ static void tell(struct differ *differ, const char *before, const char *after)
         differ->change(differ->context, differ->path, before, after);
 }
 
-static void diff_value(struct differ *differ, const struct schema_field *field, const void *before,
-                       const void *after)
+static void diff_text(struct differ *differ, const struct schema_field *field, const void *before,
+                      const void *after)
 {
-    if (differ->restart && !field->restart)
-        return;
-    char before_text[VALUE_TEXT_SIZE], after_text[VALUE_TEXT_SIZE];
-    const char *old = field_text(field, before, differ->before, before_text);
-    const char *new = field_text(field, after, differ->after, after_text);
-    if (old == new || (old && new &&strcmp(old, new) == 0))
-        return;
-    tell(differ, old, new);
+    char *old = field_text(field, before, differ->before);
+    char *new = field_text(field, after, differ->after);
+    bool same = old && new ? strcmp(old, new) == 0 : old == new;
+    if (!same)
+        tell(differ, old, new);
+    free(old);
+    free(new);
 }
 
 static int by_identity(const void *left, const void *right, void *field)
@@ -105,8 +115,7 @@ static void diff_item(struct differ *differ, const struct schema_field *field, c
                       const void *after)
 {
     char name[VALUE_TEXT_SIZE];
-    const struct schema_field *identity = &field->record->fields[0];
-    value_format(identity, schema_at(identity, before ? before : after), differ->after, name);
+    item_format(field, before ? before : after, differ->after, name);
     size_t length = path_enter(differ, name);
     if (differ->restart && field->restart && !(before && after))
         tell(differ, before ? name : NULL, after ? name : NULL);
@@ -115,41 +124,8 @@ static void diff_item(struct differ *differ, const struct schema_field *field, c
     path_leave(differ, length);
 }
 
-// The names of a list's records, as far as they fit.
-static void list_names(const struct schema_field *field, const void *base,
-                       const struct config *config, char out[static VALUE_TEXT_SIZE])
-{
-    const struct schema_field *identity = &field->record->fields[0];
-    size_t used = (size_t)snprintf(out, VALUE_TEXT_SIZE, "[");
-    for (uint32_t i = 0; i < schema_count(field, base) && used < VALUE_TEXT_SIZE; i++) {
-        char name[VALUE_TEXT_SIZE];
-        value_format(identity, schema_at(identity, schema_item(field, base, i)), config, name);
-        used += (size_t)snprintf(out + used, VALUE_TEXT_SIZE - used, "%s%s", i ? ", " : "", name);
-    }
-    if (used < VALUE_TEXT_SIZE)
-        snprintf(out + used, VALUE_TEXT_SIZE - used, "]");
-}
-
-// The same records in another order: a running data plane knows its ports by their number.
-static void diff_order(struct differ *differ, const struct schema_field *field, const void *before,
-                       const void *after)
-{
-    const struct schema_field *identity = &field->record->fields[0];
-    for (uint32_t i = 0; i < schema_count(field, before); i++) {
-        const void *old = schema_at(identity, schema_item(field, before, i));
-        const void *new = schema_at(identity, schema_item(field, after, i));
-        if (memcmp(old, new, identity->size) == 0)
-            continue;
-        char old_text[VALUE_TEXT_SIZE], new_text[VALUE_TEXT_SIZE];
-        list_names(field, before, differ->before, old_text);
-        list_names(field, after, differ->after, new_text);
-        tell(differ, old_text, new_text);
-        return;
-    }
-}
-
-// Walks two lists of records side by side. Their order in the file says nothing, but where it takes
-// a restart.
+// Walks two lists of records side by side. Their order in the file says nothing, but where the
+// schema has it that it does.
 static void diff_records(struct differ *differ, const struct schema_field *field,
                          const void *before, const void *after)
 {
@@ -167,8 +143,8 @@ static void diff_records(struct differ *differ, const struct schema_field *field
         i += order <= 0;
         j += order >= 0;
     }
-    if (differ->restart && field->restart && same)
-        diff_order(differ, field, before, after);
+    if (same && (differ->restart ? field->restart : field->ordered))
+        diff_text(differ, field, before, after);
     free(old);
     free(new);
 }
@@ -177,7 +153,8 @@ static void diff_field(struct differ *differ, const struct schema_field *field, 
                        const void *after)
 {
     if (field->type != SCHEMA_RECORD) {
-        diff_value(differ, field, before, after);
+        if (!differ->restart || field->restart)
+            diff_text(differ, field, before, after);
     } else if (field->list) {
         diff_records(differ, field, before, after);
     } else {

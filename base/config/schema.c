@@ -40,6 +40,7 @@ static const struct schema_field root_fields[] = {
      LIST_AT(config, access_rules, access_rule_count),
      .items_max = CONFIG_RULES_MAX,
      .absent = "all may",
+     .ordered = true,
      .record = &schema_access,
      .help = "Who may begin to talk to us."},
 };

@@ -163,6 +163,7 @@ static const struct schema_field pool_fields[] = {
      LIST_AT(config_pool, members, member_count),
      .items_max = POOL_MEMBERS_MAX,
      .absent = "none",
+     .ordered = true,
      .record = &member_record,
      .help = "The servers. All pools together hold at most 16384."},
 };

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SCHEMA_FIELDS_MAX 16 // of one record
+#define SCHEMA_FIELDS_MAX 16 // of a record
 
 enum schema_type {
     SCHEMA_NAME,      // char[CONFIG_NAME_SIZE]
@@ -40,6 +40,7 @@ struct schema_field {
     bool required;  //
     bool shorthand; // read only: a short form of what another field holds
     bool restart;   // a reload cannot change it; of a list of records: which ones, in what order
+    bool ordered;   // list of records: their order says something, which a reload takes over
     uint16_t offset;
     uint16_t size; // of the value, or of one item of a list
     uint16_t count_offset;

@@ -46,12 +46,16 @@ struct change {
 static const struct change changes[] = {
     {NODE PORT POOL VIP, ""},
     // The order of the file and how a value is written say nothing.
-    {VIP "pools: [{name: web, forward: nat, members: [{name: s2, address: 10.0.0.4}, {name: s1, "
-         "weight: 1, address: 10.0.0.3}]}]\n"
+    {VIP "pools: [{name: web, forward: nat, members: [{weight: 1, address: 10.0.0.3, name: s1}, "
+         "{name: s2, address: 10.0.0.4}]}]\n"
          "ports: [{name: front, device: x, addresses: [10.0.0.1/8], routes: [{to: 0.0.0.0/0, via: "
          "10.0.0.2}]}]\n"
          "node: {name: n, cores: 0-1, memory: 524288KiB}\n",
      ""},
+    // Of members it does: `failover` gives to the first.
+    {NODE PORT "pools: [{name: web, members: [{name: s2, address: 10.0.0.4}, {name: s1, address: "
+               "10.0.0.3}]}]\n" VIP,
+     "pools.web.members: [s1, s2] -> [s2, s1]\n"},
     {"node: {name: n, cores: 0, flows: {udp: 90s}, log: {level: error}}\n" PORT POOL VIP,
      "node.cores: [0, 1] -> [0]\n"
      "node.log.level: info -> error\n"
@@ -103,6 +107,55 @@ static void names_what_changed_by_path(void **state)
         config_destroy(after);
     }
     config_destroy(before);
+}
+
+static void the_order_of_access_rules_is_told(void **state)
+{
+    struct config *before = read_or_fail(
+        NODE PORT
+        "access: [{name: a, action: allow, from: 192.0.2.1/32}, {name: b, action: deny}]");
+    struct config *after = read_or_fail(
+        NODE PORT
+        "access: [{name: b, action: deny}, {name: a, action: allow, from: 192.0.2.1/32}]");
+    struct changed changed = {.text = ""};
+    assert_int_equal(config_diff(before, after, note, &changed), 1);
+    assert_string_equal(changed.text, "access: [a, b] -> [b, a]\n");
+    assert_int_equal(config_restart_diff(before, after, NULL, NULL), 0);
+    config_destroy(before);
+    config_destroy(after);
+}
+
+// A rule of as many networks as it may have, all of them as long as they get.
+static struct config *read_longest_rule(uint32_t networks)
+{
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    fputs(NODE PORT "access: [{name: a, action: deny, from: [", out);
+    for (uint32_t i = 0; i < networks; i++)
+        fprintf(out, "%s2001:db8:1111:2222:3333:4444:5555:%x/128", i ? ", " : "", 0x1000 + i);
+    fputs("]}]\n", out);
+    assert_int_equal(fclose(out), 0);
+    struct config *config = read_or_fail(text);
+    free(text);
+    return config;
+}
+
+static void count_bytes(void *context, const char *path, const char *before, const char *after)
+{
+    *(size_t *)context += strlen(before) + strlen(after);
+}
+
+static void the_longest_lists_are_compared(void **state)
+{
+    struct config *before = read_longest_rule(256);
+    struct config *after = read_longest_rule(255);
+    size_t bytes = 0;
+    assert_int_equal(config_diff(before, before, NULL, NULL), 0);
+    assert_int_equal(config_diff(before, after, count_bytes, &bytes), 1);
+    assert_int_equal(bytes, 511 * strlen("2001:db8:1111:2222:3333:4444:5555:1000/128, "));
+    config_destroy(before);
+    config_destroy(after);
 }
 
 static void a_configuration_does_not_differ_from_itself(void **state)
@@ -210,6 +263,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_what_changed_by_path),
+        cmocka_unit_test(the_order_of_access_rules_is_told),
+        cmocka_unit_test(the_longest_lists_are_compared),
         cmocka_unit_test(names_what_takes_a_restart_and_nothing_else),
         cmocka_unit_test(a_configuration_does_not_differ_from_itself),
     };
