@@ -84,6 +84,20 @@ static void delete_addresses(uint32_t interface, const struct config_port *from,
     }
 }
 
+// With the first IPv4 address of a network the kernel takes its others away as well, unless
+// promote_secondaries (ip-sysctl) is on: all that shall stay are added again.
+static enum error keep_addresses(uint32_t interface, const struct config_port *to, char *why)
+{
+    for (uint32_t i = 0; i < to->address_count; i++) {
+        const struct ip_prefix *prefix = &to->addresses[i];
+        enum error error =
+            ip_is_v4(&prefix->address) ? add_address(to, interface, prefix, why) : ERROR_NONE;
+        if (error)
+            return error;
+    }
+    return ERROR_NONE;
+}
+
 enum error port_change_addresses(struct port *port, const struct config_port *from,
                                  const struct config_port *to, char *why)
 {
@@ -99,7 +113,7 @@ enum error port_change_addresses(struct port *port, const struct config_port *fr
         }
     }
     delete_addresses(port->punt_interface, from, from->address_count, to);
-    return ERROR_NONE;
+    return keep_addresses(port->punt_interface, to, why);
 }
 
 // net_tap has the kernel tell of frames by a real-time signal. When too many are pending the kernel

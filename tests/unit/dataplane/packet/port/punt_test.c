@@ -124,6 +124,40 @@ static void an_interface_that_exists_is_not_taken(void **state)
     fixture_close(fixture_open(fixture, index, 2));
 }
 
+// Gives a port these IPv4 addresses instead of those of `config`, and finds the kernel to have all
+// of them and no other.
+static void assert_changes_to(struct fixture *fixture, struct port *port,
+                              struct config_port *config, const char *const texts[2],
+                              struct ip_prefix addresses[2])
+{
+    struct config_port to = *config;
+    to.addresses = addresses;
+    to.address_count = texts[1] ? 2 : 1;
+    for (uint32_t i = 0; i < to.address_count; i++)
+        assert_int_equal(ip_prefix_parse(texts[i], &addresses[i]), ERROR_NONE);
+    assert_int_equal(port_change_addresses(port, config, &to, fixture->why), ERROR_NONE);
+    char command[160];
+    snprintf(command, sizeof(command),
+             "test \"$(ip -4 -o addr show weir-outside0 | awk '{print $4}' | sort | xargs)\" = "
+             "'%s%s%s'",
+             texts[0], texts[1] ? " " : "", texts[1] ? texts[1] : "");
+    assert_true(fixture_shell(command));
+    *config = to;
+}
+
+static void addresses_change_within_a_network(void **state)
+{
+    struct fixture *fixture = *state;
+    struct port *port = fixture_open(fixture, add_port(fixture), 1);
+    struct config_port config = fixture->ports[0];
+    struct ip_prefix one[2], two[2], three[2];
+    assert_changes_to(fixture, port, &config, (const char *[]){"192.0.2.5/24", NULL}, one);
+    assert_changes_to(fixture, port, &config, (const char *[]){"192.0.2.5/24", "192.0.2.6/24"},
+                      two);
+    assert_changes_to(fixture, port, &config, (const char *[]){"192.0.2.6/24", NULL}, three);
+    fixture_close(port);
+}
+
 static void addresses_change_with_the_configuration(void **state)
 {
     struct fixture *fixture = *state;
@@ -199,6 +233,7 @@ int main(void)
         cmocka_unit_test_prestate(the_kernel_has_the_addresses_and_the_mac_of_the_port, &fixture),
         cmocka_unit_test_prestate(frames_go_to_the_kernel_and_come_from_it, &fixture),
         cmocka_unit_test_prestate(an_interface_that_exists_is_not_taken, &fixture),
+        cmocka_unit_test_prestate(addresses_change_within_a_network, &fixture),
         cmocka_unit_test_prestate(addresses_change_with_the_configuration, &fixture),
         cmocka_unit_test_prestate(a_kernel_without_ipv6_still_gets_the_other_addresses, &fixture),
         cmocka_unit_test_prestate(a_tap_device_serves_as_a_port_too, &fixture),
