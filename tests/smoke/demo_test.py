@@ -128,6 +128,25 @@ class Demo(unittest.TestCase):
         self.assertEqual(0, demo.wait(30), demo.said())
         self.assertEqual(self.before, footprint())
 
+    def test_a_machine_that_never_had_namespaces_gets_no_mount(self):
+        """As after a boot: /run is empty. Its terminal goes while the demonstration starts."""
+        script = f"""
+            set -e
+            ! mountpoint --quiet /run/netns || umount --lazy /run/netns
+            mount -t tmpfs tmpfs /run
+            cp /proc/mounts {self.lab.path("before")}
+            timeout --signal=HUP 5 {ROOT}/tools/demo {harness.BUILD} || test $? = 124
+            cp /proc/mounts {self.lab.path("after")}
+            ls -A /run > {self.lab.path("run")}
+            """
+        run(["unshare", "--mount", "sh", "-c", script], timeout=60)
+        texts = {}
+        for name in ("before", "after", "run"):
+            with open(self.lab.path(name), encoding="utf-8") as file:
+                texts[name] = file.read()
+        self.assertEqual(texts["before"], texts["after"])
+        self.assertFalse({"netns", "weir-demo"} & set(texts["run"].split()), texts["run"])
+
 
 if __name__ == "__main__":
     harness.main()

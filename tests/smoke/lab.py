@@ -21,6 +21,7 @@ STOP_SECONDS = 10  # what a process gets between SIGTERM and SIGKILL
 PROGRAMS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs")
 PYTHON = "/usr/bin/python3"
 EVERY_FRAME = "1,6 0 0 4294967295"  # a program of one instruction for tc-bpf(8): all of it matches
+NETNS = "/run/netns"  # where `ip netns` keeps namespaces
 
 
 class LabError(Exception):
@@ -36,12 +37,9 @@ def unavailable():
             return f"{program} is not installed (tools/install-packages does that)"
     if not os.path.exists("/dev/net/tun"):
         return "no /dev/net/tun: the kernel has no TUN/TAP"
-    probe = f"weir-probe-{os.getpid()}"
-    made = subprocess.run(["ip", "netns", "add", probe], capture_output=True, text=True,
-                          check=False)
+    made = run(["unshare", "--net", "--mount", "true"], check=False)
     if made.returncode != 0:
         return f"no network namespaces here: {made.stderr.strip()}"
-    run(["ip", "netns", "delete", probe])
     return None
 
 
@@ -56,6 +54,17 @@ def sweep():
         match = re.fullmatch(r"weir(\d+)-\w+", name)
         if match and not os.path.exists(f"/proc/{match.group(1)}") and not pids_in(name):
             run(["ip", "netns", "delete", name], check=False)
+
+
+def has_netns_mount():
+    with open("/proc/self/mountinfo", encoding="utf-8") as file:
+        return any(line.split()[4] == NETNS for line in file)
+
+
+def remove_netns_mount():
+    """Undoes what the first `ip netns add` of a machine makes, if nobody else uses it by now."""
+    if not os.listdir(NETNS) and run(["umount", NETNS], check=False).returncode == 0:
+        os.rmdir(NETNS)
 
 
 def pids_in(namespace):
@@ -243,6 +252,7 @@ class Lab:
         self.namespaces = []
         self.processes = []
         self.started = 0
+        self.found_netns_mount = has_netns_mount()
         if folder:
             os.mkdir(folder)
         self.folder = folder or tempfile.mkdtemp(prefix=f"{prefix}-")
@@ -319,6 +329,8 @@ class Lab:
         for namespace in reversed(self.namespaces):
             run(["ip", "netns", "delete", namespace.name], check=False)
         self.namespaces = []
+        if not self.found_netns_mount and has_netns_mount():
+            remove_netns_mount()
         shutil.rmtree(self.folder, ignore_errors=True)
         atexit.unregister(self.close)
         return left
