@@ -48,6 +48,20 @@ static const char a_is_a_vip[] =
 static const char no_vip[] =
     TWO_MEMBERS "pools: [{name: p, members: [{name: b, address: 10.2.0.12, port: 8080}]}]\n";
 
+// The same server in two pools, of which one leaves and then the other.
+#define ONE_VIP   "{name: v, address: 10.1.0.100, port: 80, protocol: tcp, pool: p}"
+#define OTHER_VIP "{name: w, address: 10.1.0.101, port: 80, protocol: tcp, pool: q}"
+static const char a_in_two_pools[] =
+    TWO_MEMBERS "pools: [{name: p, members: [{name: a, address: 10.2.0.11, port: 8080}]},\n"
+                "        {name: q, members: [{name: a, address: 10.2.0.11, port: 8080}]}]\n"
+                "vips: [" ONE_VIP ", " OTHER_VIP "]\n";
+static const char a_in_the_other_pool[] =
+    TWO_MEMBERS "pools: [{name: q, members: [{name: a, address: 10.2.0.11, port: 8080}]}]\n"
+                "vips: [" OTHER_VIP "]\n";
+static const char a_in_no_pool[] =
+    TWO_MEMBERS "pools: [{name: q, members: [{name: b, address: 10.2.0.12, port: 8080}]}]\n"
+                "vips: [" OTHER_VIP "]\n";
+
 static const char both_direct[] = TWO_MEMBERS
     "pools: [{name: p, forward: direct, members: [{name: a, address: 10.2.0.11},\n"
     "                                             {name: b, address: 10.2.0.12}]}]\n" VIP;

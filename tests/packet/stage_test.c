@@ -504,6 +504,28 @@ static void a_removed_members_flows_go_on_where_its_address_becomes_a_virtual_on
     assert_frame(&outcome, FRONT, untranslated(reply, "10.1.0.100", 80));
 }
 
+static void a_server_of_two_pools_keeps_the_flows_of_the_one_that_left_first(void **state)
+{
+    open_two_members();
+    rig_reload(&rig, a_in_two_pools);
+    assert_int_equal(member_of(1000, SYN), 11);
+    const struct frame_spec reply = from_member("10.2.0.11", 1000, SYN | ACK);
+    assert_int_equal(put(BACK, reply).kind, OUTCOME_SENT);
+    static const char *const steps[] = {a_in_the_other_pool, a_in_no_pool, a_in_no_pool,
+                                        a_in_no_pool};
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        rig_reload(&rig, steps[i]);
+        assert_int_equal(member_of(1000, ACK), 11);
+        const struct outcome outcome = put(BACK, reply);
+        assert_frame(&outcome, FRONT, untranslated(reply, "10.1.0.100", 80));
+    }
+    // No longer than they last.
+    rig_at(&rig, 3600 * 1000);
+    flow_sweep(rig.stage.flows, flow_table_buckets(rig.stage.flows), rig.stage.now_ms);
+    rig_reload(&rig, a_in_no_pool);
+    assert_dropped(put(BACK, reply), DROP_PUNT_DISABLED);
+}
+
 static void a_closed_connection_opened_anew_leaves_a_drained_member(void **state)
 {
     uint16_t port = begin_with_two_members(11);
@@ -755,6 +777,7 @@ int main(void)
         CASE(one_reply_cannot_belong_to_two_flows),
         CASE(a_removed_or_drained_member_keeps_its_flows_and_gets_no_more),
         CASE(a_removed_members_flows_go_on_where_its_address_becomes_a_virtual_one),
+        CASE(a_server_of_two_pools_keeps_the_flows_of_the_one_that_left_first),
         CASE(a_closed_connection_opened_anew_leaves_a_drained_member),
         CASE(a_removed_vip_takes_no_new_flows_and_keeps_its_old_ones),
         CASE(slots_are_used_again_once_their_flows_are_gone),

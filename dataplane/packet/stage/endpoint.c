@@ -203,3 +203,17 @@ const struct endpoint *endpoint_find(const struct endpoint_set *set,
             return item;
     }
 }
+
+bool endpoint_is_in(const struct endpoint_set *set, const struct endpoint *endpoint)
+{
+    uint32_t at = endpoint_hash(set, &endpoint->address, endpoint->port, endpoint->protocol);
+    for (;; at++) {
+        uint32_t slot = set->slots[at & set->mask];
+        if (slot == 0)
+            return false;
+        const struct endpoint *item = &set->items[slot - 1];
+        if (item->kind == endpoint->kind && item->value == endpoint->value &&
+            endpoint_is(item, &endpoint->address, endpoint->port, endpoint->protocol))
+            return true;
+    }
+}

@@ -58,6 +58,9 @@ const struct endpoint *endpoint_find(const struct endpoint_set *set,
                                      const struct ip_address *address, uint16_t port,
                                      uint8_t protocol);
 
+// Whether the set has one of that address, port, protocol, kind and value.
+bool endpoint_is_in(const struct endpoint_set *set, const struct endpoint *endpoint);
+
 // The number of a service's (ENDPOINT_SERVICE) or member's (ENDPOINT_MEMBER) endpoint, or of a
 // local address (ENDPOINT_LOCAL, with port and protocol 0); 0: there is none. Address and port as
 // they lie in a packet. One address and port may be both: a member that is another service of ours.

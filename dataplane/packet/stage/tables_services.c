@@ -98,17 +98,8 @@ static bool is_kept(const struct compiler *compiler, const struct endpoint *endp
     }
 }
 
-// A member's and a service's endpoint may be at one address, port and protocol: they are told apart
-// by kind, as packets tell them apart.
-static bool is_configured(const struct endpoint_set *configured, const struct endpoint *endpoint)
-{
-    if (endpoint->number != 0)
-        return endpoint_number(configured, (enum endpoint_kind)endpoint->kind, &endpoint->address,
-                               endpoint->port, endpoint->protocol) != 0;
-    return endpoint_find(configured, &endpoint->address, endpoint->port, endpoint->protocol);
-}
-
-// What leads a packet to its flow's owner leaves when the flows have, not before.
+// What leads a packet to its flow's owner leaves when the flows have, not before: also where
+// another owner, the same server in another pool, is still configured at that address and port.
 static enum error keep_endpoints(struct compiler *compiler, const struct endpoint_set *configured)
 {
     if (!compiler->context->previous)
@@ -117,7 +108,7 @@ static enum error keep_endpoints(struct compiler *compiler, const struct endpoin
     const struct endpoint *items = endpoint_items(compiler->context->previous->endpoints, &count);
     for (uint32_t i = 0; i < count; i++) {
         struct endpoint item = items[i];
-        if (!is_kept(compiler, &item) || is_configured(configured, &item))
+        if (!is_kept(compiler, &item) || endpoint_is_in(configured, &item))
             continue;
         item.kept = true;
         use_number(compiler->tables, &item);

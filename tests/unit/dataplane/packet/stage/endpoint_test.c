@@ -47,6 +47,12 @@ static void of_equal_ones_the_first_counts(void **state)
     uint32_t count;
     assert_int_equal(endpoint_items(set, &count)[99].value, 99);
     assert_int_equal(count, 100);
+    assert_true(endpoint_is_in(set, &items[0]));
+    assert_true(endpoint_is_in(set, &items[99]));
+    struct endpoint other = endpoint("192.0.2.1", 80, IPPROTO_TCP, ENDPOINT_SERVICE, 100);
+    assert_false(endpoint_is_in(set, &other));
+    other = endpoint("192.0.2.1", 80, IPPROTO_TCP, ENDPOINT_MEMBER, 99);
+    assert_false(endpoint_is_in(set, &other));
     endpoint_set_destroy(set);
 }
 
