@@ -61,7 +61,7 @@ void ipc_server_close(struct ipc_server *server);
 int ipc_server_fd(const struct ipc_server *server);
 
 // Does what is ready without blocking: accepts, reads, calls handlers, writes; closes clients whose
-// request or reply makes no progress for 10 s. A client that comes when all places are taken gets
+// request is not whole, or whose reply not taken, within 10 s. A client that comes when all places are taken gets
 // that of the one who has asked nothing for longest, and for 5 s at least; where there is no such
 // one, it is refused. `now_ns` is monotonic; nothing becomes readable when
 // such a time is over, so call this every second or so, too.
@@ -72,7 +72,7 @@ struct ipc_server_counts {
     uint64_t accepted;
     uint64_t refused;   // too many clients, all of them active
     uint64_t malformed; // closed for a request that is none
-    uint64_t stalled;   // closed for making no progress, or for asking nothing when others came
+    uint64_t stalled;   // closed for being slow, or for asking nothing when others came
 };
 struct ipc_server_counts ipc_server_counts(const struct ipc_server *server);
 

@@ -2,12 +2,15 @@
 // blocks, and does one thing a peer at a time: receive a request, answer it, send the reply.
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -16,17 +19,19 @@
 #include "base/log.h"
 #include "base/nearest.h"
 
-#define STALL_NS     (10ull * NANOSECONDS_PER_SECOND)
-#define IDLE_NS      (5ull * NANOSECONDS_PER_SECOND) // a client that watches asks more often
-#define LISTENER     IPC_CLIENTS_MAX // its number among the epoll's events; below: a peer's
-#define SOCKET_MODE  0660
-#define WHY_SIZE     256
-#define METHOD_SHOWN 64 // bytes of a method's name that are said again
+#define EXCHANGE_NS   (10ull * NANOSECONDS_PER_SECOND) // of a request to come, of a reply to go
+#define IDLE_NS       (5ull * NANOSECONDS_PER_SECOND)  // a client that watches asks more often
+#define LOCK_TRIES    100
+#define LOCK_PAUSE_NS 10000000
+#define LISTENER      IPC_CLIENTS_MAX // its number among the epoll's events; below: a peer's
+#define SOCKET_MODE   0660
+#define WHY_SIZE      256
+#define METHOD_SHOWN  64 // bytes of a method's name that are said again
 
 struct ipc_peer {
-    int fd;               // -1: free
-    uint64_t progress_ns; // when the last byte went either way
-    uint8_t *request;     // owned; the frame that is coming in
+    int fd;            // -1: free
+    uint64_t since_ns; // when it began to be idle, to send its request, or to take its reply
+    uint8_t *request;  // owned; the frame that is coming in
     size_t request_have;
     uint8_t *reply; // owned; NULL: none is going out
     size_t reply_size;
@@ -72,6 +77,26 @@ static const char *ipc_occupant(const struct sockaddr_un *address)
     return stale ? NULL : "another process listens there: stop it, or choose another path";
 }
 
+// Two that start at once do not take each other's socket, not listened at yet, for a stale one: the
+// directory is locked in between. The lock goes with the descriptor, which the caller closes. -1:
+// `errno`; EWOULDBLOCK: the other one takes longer than LOCK_TRIES.
+static int ipc_lock_directory(const char *path)
+{
+    char directory[sizeof(((struct sockaddr_un *)0)->sun_path)];
+    strcpy(directory, path);
+    int fd = open(dirname(directory), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int i = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0; i++) {
+        if (errno != EWOULDBLOCK || i == LOCK_TRIES) {
+            int error = errno;
+            close(fd);
+            errno = error;
+            return -1;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = LOCK_PAUSE_NS}, NULL);
+    }
+    return fd;
+}
+
 static enum error ipc_server_bind(struct ipc_server *server, char *why, size_t why_size)
 {
     const struct sockaddr *address = (const struct sockaddr *)&server->address;
@@ -84,8 +109,6 @@ static enum error ipc_server_bind(struct ipc_server *server, char *why, size_t w
         unlink(path);
         bound = bind(server->listen_fd, address, sizeof(server->address));
     }
-    if (bound != 0 && errno == ENOENT)
-        return ipc_fail(ERROR_NOT_FOUND, why, why_size, path, "its directory does not exist");
     if (bound != 0 && errno == EACCES)
         return ipc_fail(ERROR_PERMISSION, why, why_size, path, "no permission to make it there");
     if (bound != 0)
@@ -106,6 +129,29 @@ static enum error ipc_server_listen(struct ipc_server *server, char *why, size_t
     server->socket_device = status.st_dev;
     server->socket_inode = status.st_ino;
     return ERROR_NONE;
+}
+
+static enum error ipc_server_take_path(struct ipc_server *server, char *why, size_t why_size)
+{
+    const char *path = server->address.sun_path;
+    int lock = ipc_lock_directory(path);
+    if (lock < 0 && errno == ENOENT)
+        return ipc_fail(ERROR_NOT_FOUND, why, why_size, path, "its directory does not exist");
+    if (lock < 0 && errno == EWOULDBLOCK)
+        return ipc_fail(
+            ERROR_EXISTS, why, why_size, path,
+            "its directory is locked (flock), by another process that starts: try again");
+    if (lock < 0)
+        return ipc_fail(errno == EACCES ? ERROR_PERMISSION : ERROR_SYSTEM, why, why_size, path,
+                        strerror(errno));
+    enum error error = ipc_server_bind(server, why, why_size);
+    if (!error) {
+        error = ipc_server_listen(server, why, why_size);
+        if (error)
+            unlink(path);
+    }
+    close(lock);
+    return error;
 }
 
 static struct ipc_server *ipc_server_new(const struct ipc_method *methods, void *context)
@@ -148,17 +194,12 @@ enum error ipc_server_open(const char *path, const struct ipc_method *methods, v
         error = ipc_fail(ERROR_SYSTEM, why, why_size, path, strerror(errno));
         goto fail_close_listener;
     }
-    error = ipc_server_bind(opened, why, why_size);
+    error = ipc_server_take_path(opened, why, why_size);
     if (error)
         goto fail_close_epoll;
-    error = ipc_server_listen(opened, why, why_size);
-    if (error)
-        goto fail_unlink;
     *server = opened;
     return ERROR_NONE;
 
-fail_unlink:
-    unlink(path);
 fail_close_epoll:
     close(opened->epoll_fd);
 fail_close_listener:
@@ -315,10 +356,10 @@ static bool ipc_peer_send(struct ipc_peer *peer, uint64_t now_ns)
             close(peer->reply_fd);
         peer->reply_fd = -1;
         peer->reply_sent += (size_t)n;
-        peer->progress_ns = now_ns;
     }
     free(peer->reply);
     peer->reply = NULL;
+    peer->since_ns = now_ns;
     return !peer->closing;
 }
 
@@ -356,8 +397,9 @@ static bool ipc_peer_receive(struct ipc_server *server, struct ipc_peer *peer, u
             return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
         if (n == 0)
             return false;
+        if (peer->request_have == 0)
+            peer->since_ns = now_ns;
         peer->request_have += (size_t)n;
-        peer->progress_ns = now_ns;
     }
 }
 
@@ -373,6 +415,7 @@ static bool ipc_peer_turn(struct ipc_server *server, struct ipc_peer *peer, uint
             return true;
         if (!ipc_peer_reply(peer, &reply))
             return false;
+        peer->since_ns = now_ns;
     }
     if (!ipc_peer_send(peer, now_ns))
         return false;
@@ -416,9 +459,9 @@ static uint32_t ipc_server_place(struct ipc_server *server, uint64_t now_ns)
         const struct ipc_peer *peer = &server->peers[i];
         if (peer->fd < 0)
             return i;
-        if (ipc_peer_is_busy(peer) || now_ns - peer->progress_ns < IDLE_NS)
+        if (ipc_peer_is_busy(peer) || now_ns - peer->since_ns < IDLE_NS)
             continue;
-        if (idlest == IPC_CLIENTS_MAX || peer->progress_ns < server->peers[idlest].progress_ns)
+        if (idlest == IPC_CLIENTS_MAX || peer->since_ns < server->peers[idlest].since_ns)
             idlest = i;
     }
     if (idlest < IPC_CLIENTS_MAX) {
@@ -450,7 +493,7 @@ static void ipc_server_accept(struct ipc_server *server, uint64_t now_ns)
         return;
     }
     server->peers[place].fd = fd;
-    server->peers[place].progress_ns = now_ns;
+    server->peers[place].since_ns = now_ns;
     server->counts.accepted++;
 }
 
@@ -458,7 +501,7 @@ static void ipc_server_close_stalled(struct ipc_server *server, uint64_t now_ns)
 {
     for (size_t i = 0; i < IPC_CLIENTS_MAX; i++) {
         struct ipc_peer *peer = &server->peers[i];
-        if (peer->fd >= 0 && ipc_peer_is_busy(peer) && now_ns - peer->progress_ns >= STALL_NS) {
+        if (peer->fd >= 0 && ipc_peer_is_busy(peer) && now_ns - peer->since_ns >= EXCHANGE_NS) {
             ipc_peer_close(peer);
             server->counts.stalled++;
         }
