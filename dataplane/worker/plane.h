@@ -131,8 +131,8 @@ struct plane_share_view {
     uint32_t weight; // as it counts now: 0 for one that is drained
     double share;    // of new flows, 0 to 1
     // Of the flows that are others', the part that would get another member, were this one
-    // drained. Below 0: the policy does not go by hash, or the pool has more than
-    // PLANE_MOVES_MEMBERS members.
+    // drained. Below 0: the policy does not go by hash, or of more than PLANE_MOVES_MEMBERS members
+    // is asked: each takes a balancer of its own, and the main thread has other things to do.
     double moves;
 };
 #define PLANE_MOVES_MEMBERS 64

@@ -220,6 +220,7 @@ static double part_of_picks(uint32_t picks)
 }
 
 static enum error visit_shares(const struct plane *plane, const struct tables_pool *pool,
+                               bool moving,
                                void (*visit)(void *context, const struct plane_share_view *view),
                                void *context)
 {
@@ -230,7 +231,7 @@ static enum error visit_shares(const struct plane *plane, const struct tables_po
     if (!shares)
         return ERROR_NO_MEMORY;
     enum error error = ERROR_NONE;
-    bool moving = balancer->ops->by_hash && pool->member_count <= PLANE_MOVES_MEMBERS;
+    moving = moving && balancer->ops->by_hash;
     forecast_shares(balancer, pool->weights, pool->member_count, shares);
     for (uint32_t i = 0; i < pool->member_count && !error; i++) {
         uint32_t moves = 0;
@@ -252,18 +253,30 @@ static enum error visit_shares(const struct plane *plane, const struct tables_po
     return error;
 }
 
+static bool is_asked(const struct tables_pool *pool, const char *name)
+{
+    return !name || strcmp(pool->name, name) == 0;
+}
+
 enum error plane_walk_shares(const struct plane *plane, const char *pool,
                              void (*visit)(void *context, const struct plane_share_view *view),
                              void *context)
 {
-    enum error error = pool ? ERROR_NOT_FOUND : ERROR_NONE;
-    for (uint32_t i = 0; i < plane->tables->pool_count; i++) {
-        const struct tables_pool *at = plane->tables->pools[i];
-        if (pool && strcmp(at->name, pool) != 0)
-            continue;
-        error = visit_shares(plane, at, visit, context);
-        if (error)
-            return error;
+    const struct tables *tables = plane->tables;
+    uint32_t pools = 0, members = 0;
+    for (uint32_t i = 0; i < tables->pool_count; i++) {
+        if (is_asked(tables->pools[i], pool)) {
+            pools++;
+            members += tables->pools[i]->member_count;
+        }
+    }
+    if (pool && pools == 0)
+        return ERROR_NOT_FOUND;
+    enum error error = ERROR_NONE;
+    for (uint32_t i = 0; i < tables->pool_count && !error; i++) {
+        if (is_asked(tables->pools[i], pool))
+            error = visit_shares(plane, tables->pools[i], members <= PLANE_MOVES_MEMBERS, visit,
+                                 context);
     }
     return error;
 }
