@@ -122,6 +122,50 @@ enum cli_exit request_call(struct ipc_client *client, const char *method, json_t
     return outcome;
 }
 
+// Puts what `before` lists in front of what `after` lists under the same name.
+static void join_lists(const json_t *before, json_t *after)
+{
+    const char *key;
+    json_t *list;
+    json_object_foreach(after, key, list)
+    {
+        json_t *first = json_object_get(before, key);
+        if (!json_is_array(first) || !json_is_array(list))
+            continue;
+        json_array_extend(first, list);
+        json_object_set(after, key, first);
+    }
+}
+
+enum cli_exit request_call_whole(struct ipc_client *client, const char *method, json_t *arguments,
+                                 json_t **result)
+{
+    json_t *asked = arguments ? json_copy(arguments) : json_object();
+    json_decref(arguments);
+    json_t *before = NULL;
+    enum cli_exit outcome;
+    for (;;) {
+        json_t *answer;
+        outcome = request_call(client, method, json_incref(asked), &answer, NULL);
+        if (outcome != CLI_OK)
+            break;
+        if (before)
+            join_lists(before, answer);
+        json_decref(before);
+        before = answer;
+        const json_t *next = json_object_get(answer, "next");
+        if (!json_is_object(next))
+            break;
+        json_object_update(asked, (json_t *)(uintptr_t)next);
+    }
+    json_decref(asked);
+    if (outcome == CLI_OK)
+        *result = before;
+    else
+        json_decref(before);
+    return outcome;
+}
+
 enum cli_exit request_once(const struct options *options, const char *method, json_t *arguments,
                            json_t **result)
 {

@@ -69,7 +69,7 @@ static enum cli_exit show_prepared(const struct invocation *invocation, const ch
     json_t *before = NULL;
     for (bool first = true;; first = false) {
         json_t *answer;
-        result = request_call(client, method, json_incref(arguments), &answer, NULL);
+        result = request_call_whole(client, method, json_incref(arguments), &answer);
         if (result != CLI_OK)
             break;
         if (clear)

@@ -11,6 +11,8 @@
 #include "dataplane/daemon/show_priv.h"
 
 #define FLOWS_LIMIT_DEFAULT 100
+#define FLOWS_OF_ANSWER     4096     // rows: about 8 MiB until it is sent
+#define FLOWS_BUDGET_NS     50000000 // of the main thread's time
 
 static json_t *mac_text(const uint8_t *mac)
 {
@@ -229,6 +231,31 @@ static bool add_flow(void *context, const struct plane_flow_view *view)
     return true;
 }
 
+// Where the walk begins: an earlier answer's `next`, or the start.
+static struct plane_flow_place flow_place(const json_t *arguments)
+{
+    json_int_t worker = json_integer_value(json_object_get(arguments, "worker"));
+    json_int_t position = json_integer_value(json_object_get(arguments, "position"));
+    bool whole = worker >= 0 && worker <= UINT32_MAX && position >= 0 && position <= UINT32_MAX;
+    return whole ? (struct plane_flow_place){.worker = (uint32_t)worker,
+                                             .position = (uint32_t)position}
+                 : (struct plane_flow_place){0};
+}
+
+// Walks on until all was seen, or the answer is large enough, or its time is over: the rest is
+// another request's.
+static enum error collect_flows(const struct daemon *daemon, struct plane_flow_place *place,
+                                struct flows_reply *to)
+{
+    uint64_t end_ns = clock_monotonic_ns() + FLOWS_BUDGET_NS;
+    enum error error;
+    do {
+        error = plane_walk_flows(daemon->plane, place, add_flow, to);
+    } while (!error && place->worker < plane_workers(daemon->plane) &&
+             json_array_size(to->flows) < FLOWS_OF_ANSWER && clock_monotonic_ns() < end_ns);
+    return error == ERROR_EMPTY ? ERROR_NONE : error;
+}
+
 void show_flows(void *context, const json_t *arguments, struct ipc_reply *reply)
 {
     struct daemon *daemon = context;
@@ -249,7 +276,8 @@ void show_flows(void *context, const json_t *arguments, struct ipc_reply *reply)
                         "`limit` must lie between 1 and %d", IPC_FLOWS_MAX);
         return;
     }
-    enum error error = plane_walk_flows(daemon->plane, add_flow, &to);
+    struct plane_flow_place place = flow_place(arguments);
+    enum error error = collect_flows(daemon, &place, &to);
     if (error) {
         json_decref(to.flows);
         show_failure(error, reply);
@@ -262,8 +290,15 @@ void show_flows(void *context, const json_t *arguments, struct ipc_reply *reply)
         used += of_worker(daemon, "weir_worker_flows", w);
         capacity += worker.flow_capacity;
     }
-    reply->result = json_pack("{s:o, s:o, s:o, s:b}", "flows", to.flows, "used", number(used),
-                              "capacity", number(capacity), "more", to.more);
+    json_int_t left = to.limit - (json_int_t)json_array_size(to.flows);
+    bool unseen = !to.more && place.worker < plane_workers(daemon->plane);
+    reply->result =
+        json_pack("{s:o, s:o, s:o, s:b}", "flows", to.flows, "used", number(used), "capacity",
+                  number(capacity), "more", to.more || (unseen && left == 0));
+    if (unseen && left > 0)
+        json_object_set_new(reply->result, "next",
+                            json_pack("{s:I, s:I, s:I}", "worker", (json_int_t)place.worker,
+                                      "position", (json_int_t)place.position, "limit", left));
 }
 
 void show_drops(void *context, const json_t *arguments, struct ipc_reply *reply)

@@ -182,9 +182,17 @@ struct plane_flow_view {
     const char *state;
     uint32_t expires_ms; // from now
 };
-// Calls `visit` for the flows of all workers until it returns false. ERROR_TIMEOUT if a worker does
-// not answer.
-enum error plane_walk_flows(struct plane *plane,
+// Where a walk over the flows of all workers is; zero: at its start.
+struct plane_flow_place {
+    uint32_t worker;
+    uint32_t position; // in its table
+};
+
+// Calls `visit` for the next page of flows and moves `*place` on; the walk is over when
+// `place->worker` is plane_workers(). A big table has many pages: the main thread has other work in
+// between. ERROR_TIMEOUT if the worker does not answer; ERROR_EMPTY if `visit` returned false: it
+// wants no more.
+enum error plane_walk_flows(struct plane *plane, struct plane_flow_place *place,
                             bool (*visit)(void *context, const struct plane_flow_view *view),
                             void *context);
 

@@ -354,11 +354,16 @@ static struct plane_flow_view view_of_flow(const struct plane *plane, uint32_t w
     };
 }
 
+// After an earlier time-out the worker may still be at it.
+static bool is_asked_still(const _Atomic int *state)
+{
+    return atomic_load_explicit(state, memory_order_acquire) == WORKER_PAGE_ASKED;
+}
+
 // Asks a worker for the next page and waits for it: a worker turns at least every few milliseconds.
 enum error plane_ask(_Atomic int *state)
 {
-    // After an earlier time-out the worker may still be at it.
-    if (atomic_load_explicit(state, memory_order_acquire) == WORKER_PAGE_ASKED)
+    if (is_asked_still(state))
         return ERROR_TIMEOUT;
     atomic_store_explicit(state, WORKER_PAGE_ASKED, memory_order_release);
     const struct timespec pause = {.tv_nsec = PAGE_POLL_NS};
@@ -371,43 +376,27 @@ enum error plane_ask(_Atomic int *state)
     return ERROR_NONE;
 }
 
-// ERROR_EMPTY: `visit` wants no more.
-static enum error walk_worker(struct plane *plane, uint32_t index,
-                              bool (*visit)(void *context, const struct plane_flow_view *view),
-                              void *context)
-{
-    struct worker *worker = plane->workers[index];
-    struct worker_page *page = worker->page;
-    uint32_t position = 0;
-    bool more = true;
-    while (more) {
-        if (atomic_load_explicit(&page->state, memory_order_acquire) != WORKER_PAGE_ASKED)
-            page->position = position;
-        enum error error = plane_ask(&page->state);
-        if (error)
-            return error;
-        for (uint32_t i = 0; i < page->count; i++) {
-            struct plane_flow_view view = view_of_flow(plane, index, &page->flows[i], page->now_ms);
-            if (!visit(context, &view))
-                return ERROR_EMPTY;
-        }
-        position = page->position;
-        more = page->more;
-    }
-    return ERROR_NONE;
-}
-
-enum error plane_walk_flows(struct plane *plane,
+enum error plane_walk_flows(struct plane *plane, struct plane_flow_place *place,
                             bool (*visit)(void *context, const struct plane_flow_view *view),
                             void *context)
 {
-    for (uint32_t w = 0; w < plane->worker_count; w++) {
-        enum error error = walk_worker(plane, w, visit, context);
-        if (error == ERROR_EMPTY)
-            return ERROR_NONE;
-        if (error)
-            return error;
+    if (place->worker >= plane->worker_count)
+        return ERROR_NONE;
+    struct worker_page *page = plane->workers[place->worker]->page;
+    if (is_asked_still(&page->state))
+        return ERROR_TIMEOUT;
+    page->position = place->position;
+    enum error error = plane_ask(&page->state);
+    if (error)
+        return error;
+    for (uint32_t i = 0; i < page->count; i++) {
+        struct plane_flow_view view =
+            view_of_flow(plane, place->worker, &page->flows[i], page->now_ms);
+        if (!visit(context, &view))
+            return ERROR_EMPTY;
     }
+    place->position = page->more ? page->position : 0;
+    place->worker += !page->more;
     return ERROR_NONE;
 }
 

@@ -47,9 +47,20 @@ static void handle_workers(void *context, const json_t *arguments, struct ipc_re
     answer(reply, "{\"workers\":[{\"worker\":0,\"busy_percent\":0.1}]}");
 }
 
-// Gives back what was asked.
+// Gives back what was asked. Of "many", a part at a time.
 static void handle_flows(void *context, const json_t *arguments, struct ipc_reply *reply)
 {
+    const char *pool = json_string_value(json_object_get(arguments, "pool"));
+    json_int_t position = json_integer_value(json_object_get(arguments, "position"));
+    json_int_t limit = json_integer_value(json_object_get(arguments, "limit"));
+    if (pool && strcmp(pool, "many") == 0) {
+        reply->result = json_pack("{s[I], sI}", "flows", position, "used", position + 10);
+        if (position < 2)
+            json_object_set_new(
+                reply->result, "next",
+                json_pack("{sI, sI}", "position", position + 1, "limit", limit - 1));
+        return;
+    }
     reply->result = json_pack("{s[], sO}", "flows", "asked", arguments);
 }
 
@@ -278,6 +289,19 @@ static void asks_for_the_flows_that_were_named(void **state)
         json_decref(result);
         json_decref(expected);
     }
+    free(outcome);
+}
+
+static void asks_on_until_all_of_an_answer_is_there(void **state)
+{
+    struct outcome *outcome = malloc(sizeof(*outcome));
+    run_line("show flows --json --limit 3 --pool many", outcome);
+    assert_int_equal(outcome->code, 0);
+    json_t *result = json_loads(outcome->out, 0, NULL);
+    json_t *expected = json_loads("{\"flows\":[0,1,2],\"used\":12}", 0, NULL);
+    assert_true(json_equal(result, expected));
+    json_decref(result);
+    json_decref(expected);
     free(outcome);
 }
 
@@ -513,6 +537,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(prints_answers_and_refusals),
         TEST(asks_for_the_flows_that_were_named),
+        TEST(asks_on_until_all_of_an_answer_is_there),
         TEST(refuses_wrong_command_lines),
         TEST(explains_itself_without_a_data_plane),
         TEST(tells_where_nothing_listens),
