@@ -144,6 +144,7 @@ static const char *type_text(enum schema_type type)
 static void print_range(const struct schema_field *field, FILE *out)
 {
     char least[VALUE_TEXT_SIZE], most[VALUE_TEXT_SIZE];
+    bool ranged = true;
     switch (field->type) {
     case SCHEMA_COUNT:
     case SCHEMA_CORES:
@@ -170,12 +171,11 @@ static void print_range(const struct schema_field *field, FILE *out)
     case SCHEMA_NETWORK:
     case SCHEMA_POOL:
     case SCHEMA_RECORD:
+        ranged = false;
         break;
     }
     if (field->list)
-        fprintf(out, "%s%s %" PRIu32,
-                field->type == SCHEMA_CORES || field->type == SCHEMA_PORTS ? "; " : "", "at most",
-                field->items_max);
+        fprintf(out, "%sat most %" PRIu32, ranged ? "; " : "", field->items_max);
 }
 
 // Of what is below a record its own table says it.
