@@ -1,5 +1,5 @@
-// The ways to members: the port that leads there has an address for a tunnel's outer header, and
-// carries packets that are large enough with the outer headers in front.
+// The ways to members in tunnels: the port that leads there has an address for a tunnel's outer
+// header, and carries packets that are large enough with the outer headers in front.
 #include "base/config/validate_priv.h"
 #include "base/gue.h"
 
@@ -68,7 +68,7 @@ static bool check_way(struct reader *reader, const struct config_pool *pool,
 {
     const struct tree_node *node = validate_node_of(reader, &member->address, member);
     bool v4 = ip_is_v4(&member->address);
-    if (config_forward_tunnels(pool->forward) && !has_source(port, v4)) {
+    if (!has_source(port, v4)) {
         complain(reader, node,
                  "no address for the outer header: port %s, which leads there, has no %s address "
                  "but link-local ones\nadd one to its `addresses`",
@@ -101,7 +101,7 @@ static void check_pool(struct reader *reader, uint32_t pool_index)
 {
     const struct config *config = reader->config;
     const struct config_pool *pool = &config->pools[pool_index];
-    if (validate_is_bad(reader, &pool->forward))
+    if (!config_forward_tunnels(pool->forward) || validate_is_bad(reader, &pool->forward))
         return;
     const struct config_vip *v6_vip = v6_vip_of(reader, pool_index);
     for (uint32_t i = 0; i < pool->member_count; i++) {
