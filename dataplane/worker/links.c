@@ -73,6 +73,13 @@ static void look_at_members(struct plane *plane, uint32_t index)
         tell_uneven(port, members);
 }
 
+// Workers tell by it why a device refuses.
+static void set_link(struct plane *plane, uint32_t index, bool up)
+{
+    plane->link_up[index] = up;
+    atomic_store_explicit(&plane->shared.ports[index]->link_down, !up, memory_order_relaxed);
+}
+
 bool plane_look_at_link(struct plane *plane, uint32_t index, uint32_t *speed_mbps)
 {
     const struct port *port = plane->shared.ports[index];
@@ -80,7 +87,7 @@ bool plane_look_at_link(struct plane *plane, uint32_t index, uint32_t *speed_mbp
     bool up = port_link_up(port, speed_mbps);
     if (up == plane->link_up[index])
         return up;
-    plane->link_up[index] = up;
+    set_link(plane, index, up);
     if (!up) {
         stats_add(&plane->counters.port_link_downs[index], 1);
         log_warning("link down", LOG_STRING("port", port->name));
@@ -130,7 +137,7 @@ void plane_note_link(struct plane *plane, uint32_t index)
     uint32_t speed_mbps;
     note_members(plane, index);
     bool up = port_link_up(port, &speed_mbps);
-    plane->link_up[index] = up;
+    set_link(plane, index, up);
     log_info("port ready", LOG_STRING("port", port->name), LOG_STRING("driver", port->driver),
              LOG_UINT("rx-queues", port->rx_queues), LOG_UINT("tx-queues", port->tx_queues),
              LOG_STRING("link", up ? "up" : "down"));

@@ -218,7 +218,7 @@ static void tell_drops(struct plane *plane)
 {
     static const enum drop_reason limits[] = {
         DROP_FLOW_TABLE_FULL, DROP_LOCAL_PORTS_FULL, DROP_NO_MEMBER, DROP_NEIGHBOUR_FAILED,
-        DROP_HANDOFF_FULL,    DROP_CONTROL_FULL,     DROP_TX_FULL,
+        DROP_HANDOFF_FULL,    DROP_CONTROL_FULL,     DROP_TX_FULL,   DROP_LINK_DOWN,
     };
     for (size_t i = 0; i < RTE_DIM(limits); i++) {
         uint64_t drops = stats_reader_sum(plane->reader, COUNTER_DROPS, limits[i]);
@@ -261,6 +261,8 @@ bool plane_turn(struct plane *plane, uint64_t now_ns)
         }
     }
     epoch_reclaim(&plane->shared.epoch);
+    if (port_links_told())
+        plane_watch_links(plane);
     announce_some(plane);
     if (now_ns - plane->looked_after_ns >= LOOK_AFTER_INTERVAL_NS) {
         plane->looked_after_ns = now_ns;

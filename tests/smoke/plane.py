@@ -10,6 +10,7 @@ from lab import LabError, has_af_xdp, make_bridge, run, wait_until
 
 AF_XDP = "net_af_xdp"
 TAP = "net_tap"
+PCAP = "net_pcap"
 READY = " ready node="
 CTL_SECONDS = 20
 
@@ -27,6 +28,8 @@ def best_driver():
 def device(driver, number, interface):
     """The DPDK device string of a port. A TAP device makes its own interface, which must be
     bridged to the wire."""
+    if driver == PCAP:  # else it would hear what it sends itself
+        return f"{driver}{number},rx_iface_in={interface},tx_iface={interface}"
     name = tap_interface(interface) if driver == TAP else interface
     return f"{driver}{number},iface={name}"
 

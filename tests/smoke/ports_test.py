@@ -3,10 +3,11 @@
 import harness
 from lab import wait_until
 from networks import BACK, FRONT, Routed, Trunk, address
-from plane import AF_XDP, TAP, best_driver
+from plane import AF_XDP, PCAP, TAP, best_driver, drivers_present
 from servers import Nginx, sample_file, start_echo
 
 JUMBO = 3000  # AF_XDP keeps a frame in one page
+LARGEST = 9000
 FILE_BYTES = 4_000_000
 ETHERNET = 1500
 PUNT = "weir-punt0"
@@ -14,7 +15,7 @@ IPV4, IPV6, ICMP = 20, 40, 8
 
 
 class Ports(harness.LabTest):
-    def jumbo_network(self):
+    def jumbo_network(self, mtu):
         """Every interface on the way takes large frames; bridges follow their ports."""
         network = Routed(self.lab, members=1)
         ends = [(network.client, "eth0"), (network.plane, FRONT), (network.plane, BACK)]
@@ -22,29 +23,39 @@ class Ports(harness.LabTest):
         ends += [(network.lan, name) for name in network.lan.interfaces()
                  if name.startswith("to-")]
         for namespace, name in ends:
-            namespace.ip("link", "set", name, "mtu", str(JUMBO))
+            namespace.ip("link", "set", name, "mtu", str(mtu))
         return network
 
     def test_jumbo_frames(self):
         if best_driver() != AF_XDP:
             self.skipTest("no AF_XDP, and a TAP device has no jumbo frames")
-        network = self.jumbo_network()
+        self.carries(AF_XDP, JUMBO)
+
+    def test_largest_frames(self):
+        """By the one device of a kernel interface that takes them."""
+        if not drivers_present(PCAP):
+            self.skipTest("DPDK has no net_pcap here")
+        self.carries(PCAP, LARGEST, memory="768MiB")
+
+    def carries(self, driver, mtu, **node):
+        """Whole pings and downloads through ports of that MTU."""
+        network = self.jumbo_network(mtu)
         content, digest = sample_file(FILE_BYTES, seed=19)
         for name, member in network.members.items():
             Nginx(member, name, {"sample": content})
-        config = network.configuration(AF_XDP)
+        config = network.configuration(driver, **node)
         for port in config["ports"]:
-            port["mtu"] = JUMBO
-        plane = self.plane(network, network.serve(config, "web", 80), AF_XDP)
+            port["mtu"] = mtu
+        plane = self.plane(network, network.serve(config, "web", 80), driver)
         for version, header in ((4, IPV4), (6, IPV6)):
             network.client.run("ping", "-c", "3", "-i", "0.2", "-W", "2", "-M", "do", "-s",
-                               str(JUMBO - header - ICMP), address(1, 1, version))
+                               str(mtu - header - ICMP), address(1, 1, version))
             report = self.client(network.client, "downloads", 1, network.vip[version], 80,
                                  "/files/sample")
             self.assert_downloads(report, 1, digest)
         self.assertEqual({}, plane.drops())
         back = {port["name"]: port for port in plane.ask("show", "ports")["ports"]}["back"]
-        self.assertGreater(back["rx_bytes"] / back["rx_packets"], 1500, back)
+        self.assertGreater(back["rx_bytes"] / back["rx_packets"], mtu / 2, back)
 
     def test_vlans_share_a_device(self):
         """NAT between two VLANs of one wire, whole frames and pings; what the kernel has of a port;

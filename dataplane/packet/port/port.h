@@ -75,8 +75,9 @@ struct port {
     // Of a bonding device: DPDK's ports of which it is made.
     enum config_bond_mode bond_mode;
     uint16_t members[CONFIG_BOND_MAX];
-    uint32_t member_count; // 0: no bonding device
-    bool speaks_lacp;      // queue 0 is to be sent on, if nothing, at least every 100 ms
+    uint32_t member_count;  // 0: no bonding device
+    bool speaks_lacp;       // queue 0 is to be sent on, if nothing, at least every 100 ms
+    _Atomic bool link_down; // writer: the main thread
     bool punts;
     bool stopped;
     uint16_t punt_id;            // DPDK port of the TAP interface
@@ -132,6 +133,8 @@ const char *port_steering_text(enum port_steering steering);
 
 // Whether the device has a link, and its speed: 0 where the device does not know.
 bool port_link_up(const struct port *port, uint32_t *speed_mbps);
+// Whether any device has told of its link since this was last asked. Not all do.
+bool port_links_told(void);
 
 // A device of which a bond is made.
 enum port_member_state {

@@ -20,6 +20,9 @@ void port_eal_log_take_libraries(void);
 void port_eal_log_forget(void);
 const char *port_eal_log_first_error(void);
 
+// links.c: from now on it is noted when a device tells of its link.
+void port_links_listen(void);
+
 // device.c: an Ethernet device by its string, claimed so that no other port can have it.
 enum error port_device_attach(const char *device, uint16_t *id, char *why);
 // Stops, closes and unplugs.

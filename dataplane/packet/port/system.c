@@ -330,6 +330,7 @@ enum error port_system_start(const struct config *config, char *why)
         goto close_log;
     }
     port_eal_log_take_libraries();
+    port_links_listen();
     // One program an interface is ours. libxdp's dispatcher for several would pin files in a bpffs.
     setenv("LIBXDP_SKIP_DISPATCHER", "1", 0);
     started = true;

@@ -231,7 +231,7 @@ void observe_left(struct stage *stage, struct burst *burst, uint32_t index)
     struct observe_tap *tap = burst->tap;
     struct observe_record *record = tap->pending[index];
     // Sending may have emptied the outbox: what a full device dropped then was not this packet.
-    if (stage->last_drop != DROP_TX_FULL)
+    if (stage->last_drop != DROP_TX_FULL && stage->last_drop != DROP_LINK_DOWN)
         record->reason = (uint8_t)stage->last_drop;
     if (record->verdict == OBSERVE_ON) // no stage claimed it: not ours
         record->verdict = OBSERVE_PUNTED;

@@ -102,6 +102,12 @@ static void hand_over_box(struct stage *stage, struct outbox *box, uint16_t port
     box->count = 0;
 }
 
+static enum drop_reason why_refused(const struct port *port)
+{
+    bool down = atomic_load_explicit(&port->link_down, memory_order_relaxed);
+    return down ? DROP_LINK_DOWN : DROP_TX_FULL;
+}
+
 void stage_flush_port(struct stage *stage, uint16_t index)
 {
     struct outbox *box = &stage->outboxes[index];
@@ -119,7 +125,7 @@ void stage_flush_port(struct stage *stage, uint16_t index)
     stats_add(&stage->counters.port_tx_packets[index], sent);
     stats_add(&stage->counters.port_tx_bytes[index], bytes);
     for (uint32_t i = sent; i < box->count; i++)
-        stage_drop(stage, box->packets[i], DROP_TX_FULL);
+        stage_drop(stage, box->packets[i], why_refused(port));
     box->count = 0;
 }
 

@@ -126,9 +126,12 @@
     X(DROP_PUNT_FULL, "punt-full", "not ours, and the TAP interface is down or full",              \
       "`ip link set INTERFACE up` if it is down; else the kernel does not keep up: lower "         \
       "`punt.rate`.")                                                                              \
+    X(DROP_LINK_DOWN, "link-down", "the device has no link, and takes nothing to send",            \
+      "Plug it in: `weirctl show ports`. Of a bond with `802.3ad`: switch LACP on at the other "   \
+      "end.")                                                                                      \
     X(DROP_TX_FULL, "tx-full", "the device's transmit queue is full",                              \
-      "The line is full, or without link: `weirctl show ports`. If it is full in bursts only, "    \
-      "raise `descriptors`.")
+      "The line is full: `weirctl show ports`. If it is full in bursts only, raise "               \
+      "`descriptors`.")
 
 enum drop_reason {
 #define DROP_ENUMERATOR(enumerator, name, help, remedy) enumerator,
