@@ -30,7 +30,7 @@ const struct command commands[] = {
         .usage = "",
         .help = "ports: link, counters, device, addresses",
         .example = "weirctl show ports --watch",
-        .options = SHOW_OPTIONS,
+        .options = SHOW_OPTIONS | OPTION_BIT(OPTION_OFFLOADS),
         .run = show_ports,
     },
     {

@@ -44,6 +44,8 @@ const struct option_rule option_rules[OPTION_IDS] = {
                      "keep N bytes of a frame, up to " TEXT_OF(SNAP_MAX) " [all of them]"},
     [OPTION_SIZE] = {"--size", "MIB", OPTION_NUMBER, 0, "end once the file has so many MiB [1024]"},
     [OPTION_WORKER] = {"--worker", "N", OPTION_NUMBER, 0, "only this worker; they count from 0"},
+    [OPTION_OFFLOADS] = {"--offloads", NULL, OPTION_FLAG, 0,
+                         "what devices offer to do, what of it is used, and why the rest is not"},
     [OPTION_VERSION] = {"--version", NULL, OPTION_FLAG, 0, "the same as `weirctl version`"},
 };
 

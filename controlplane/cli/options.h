@@ -31,6 +31,7 @@ enum option_id {
     OPTION_SNAP,
     OPTION_SIZE,
     OPTION_WORKER,
+    OPTION_OFFLOADS,
     OPTION_VERSION,
     OPTION_IDS,
 };

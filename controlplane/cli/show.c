@@ -109,7 +109,8 @@ enum cli_exit show_status(const struct invocation *invocation)
 
 enum cli_exit show_ports(const struct invocation *invocation)
 {
-    return show(invocation, "show.ports", NULL, view_ports);
+    bool offloads = options_given(invocation->options, OPTION_OFFLOADS);
+    return show(invocation, "show.ports", NULL, offloads ? view_offloads : view_ports);
 }
 
 enum cli_exit show_vips(const struct invocation *invocation)

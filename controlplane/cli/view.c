@@ -5,40 +5,9 @@
 
 #include "base/check.h"
 #include "controlplane/cli/table.h"
+#include "controlplane/cli/view_priv.h"
 
 #define VALUE_SIZE 1024
-
-enum view_kind {
-    VIEW_TEXT,
-    VIEW_COUNT,
-    VIEW_BYTES,
-    VIEW_PERCENT,
-    VIEW_REAL,
-    VIEW_SPEED,     // of a link, from Mbit/s
-    VIEW_EXPIRY,    // from milliseconds
-    VIEW_AGE,       // from seconds
-    VIEW_YES_NO,    //
-    VIEW_ENDPOINT,  // an address and, under `second`, a port
-    VIEW_CHECKSUMS, // rx or tx, under `second`, or both
-    VIEW_TEXTS,     // an array
-    VIEW_BY_WORKER, // an array of counts: those that are not zero, each after its worker
-};
-
-struct view_column {
-    const char *header;
-    const char *key; // ^key: of the object around the row
-    enum view_kind kind;
-    const char *second;
-};
-
-struct view {
-    const char *rows;   // key of the result's array
-    const char *nested; // key of an array in each of those, whose items are the rows; or NULL
-    const char *hidden; // rows whose number under this key is 0 are left out; or NULL
-    const char *none;   // what to remark when there are no rows
-    size_t column_count;
-    struct view_column columns[TABLE_COLUMNS_MAX];
-};
 
 static void format_endpoint(const json_t *object, const char *address_key, const char *port_key,
                             char *out)
@@ -219,8 +188,8 @@ static void add_rows(struct table *table, const struct view *view, const json_t 
         add_row(table, view, NULL, item);
 }
 
-static enum error print_view(const struct view *view, const json_t *result, bool all, FILE *out,
-                             FILE *notes)
+enum error view_print(const struct view *view, const json_t *result, bool all, FILE *out,
+                      FILE *notes)
 {
     const json_t *items = json_object_get(result, view->rows);
     if (!json_is_array(items))
@@ -285,115 +254,6 @@ enum error view_status(const json_t *result, bool all, FILE *out, FILE *notes)
 
 // Three tables, since one would be too wide to read: what passes, what the port is, and how packets
 // come to their workers.
-// The ports of an answer that are bonds, as an answer.
-static json_t *only_bonds(const json_t *result)
-{
-    json_t *bonds = json_array();
-    size_t index;
-    json_t *port;
-    json_array_foreach(json_object_get(result, "ports"), index, port)
-    {
-        if (json_array_size(json_object_get(port, "members")) > 0)
-            json_array_append(bonds, port);
-    }
-    return json_pack("{s:o}", "ports", bonds);
-}
-
-static enum error view_bonds(const json_t *result, bool all, FILE *out, FILE *notes)
-{
-    static const struct view view = {
-        .rows = "ports",
-        .nested = "members",
-        .column_count = 11,
-        .columns =
-            {
-                {"NAME", "^name", VIEW_TEXT, NULL},
-                {"BOND", "^bond", VIEW_TEXT, NULL},
-                {"FAILOVERS", "^failovers", VIEW_COUNT, NULL},
-                {"MEMBER", "device", VIEW_TEXT, NULL},
-                {"STATE", "state", VIEW_TEXT, NULL},
-                {"SPEED", "speed_mbps", VIEW_SPEED, NULL},
-                {"LINK-DOWNS", "link_downs", VIEW_COUNT, NULL},
-                {"RX-PACKETS", "rx_packets", VIEW_COUNT, NULL},
-                {"RX-BYTES", "rx_bytes", VIEW_BYTES, NULL},
-                {"TX-PACKETS", "tx_packets", VIEW_COUNT, NULL},
-                {"TX-BYTES", "tx_bytes", VIEW_BYTES, NULL},
-            },
-    };
-    enum error error = ERROR_NONE;
-    json_t *bonds = only_bonds(result);
-    if (!bonds)
-        return ERROR_NO_MEMORY;
-    if (json_array_size(json_object_get(bonds, "ports")) > 0) {
-        fputc('\n', out);
-        error = print_view(&view, bonds, all, out, notes);
-    }
-    json_decref(bonds);
-    return error;
-}
-
-enum error view_ports(const json_t *result, bool all, FILE *out, FILE *notes)
-{
-    static const struct view traffic = {
-        .rows = "ports",
-        .none = "no ports",
-        .column_count = 12,
-        .columns =
-            {
-                {"NAME", "name", VIEW_TEXT, NULL},
-                {"LINK", "link", VIEW_TEXT, NULL},
-                {"LINK-DOWNS", "link_downs", VIEW_COUNT, NULL},
-                {"SPEED", "speed_mbps", VIEW_SPEED, NULL},
-                {"RX-PACKETS", "rx_packets", VIEW_COUNT, NULL},
-                {"RX-BYTES", "rx_bytes", VIEW_BYTES, NULL},
-                {"TX-PACKETS", "tx_packets", VIEW_COUNT, NULL},
-                {"TX-BYTES", "tx_bytes", VIEW_BYTES, NULL},
-                {"RX-MISSED", "rx_missed", VIEW_COUNT, NULL},
-                {"RX-NO-BUFFER", "rx_no_buffer", VIEW_COUNT, NULL},
-                {"RX-ERRORS", "rx_errors", VIEW_COUNT, NULL},
-                {"TX-ERRORS", "tx_errors", VIEW_COUNT, NULL},
-            },
-    };
-    static const struct view device = {
-        .rows = "ports",
-        .column_count = 11,
-        .columns =
-            {
-                {"NAME", "name", VIEW_TEXT, NULL},
-                {"DEVICE", "device", VIEW_TEXT, NULL},
-                {"VLAN", "vlan", VIEW_COUNT, NULL},
-                {"DRIVER", "driver", VIEW_TEXT, NULL},
-                {"MAC", "mac", VIEW_TEXT, NULL},
-                {"MTU", "mtu", VIEW_COUNT, NULL},
-                {"RXQ", "rx_queues", VIEW_COUNT, NULL},
-                {"TXQ", "tx_queues", VIEW_COUNT, NULL},
-                {"CHECKSUMS", "rx_checksum", VIEW_CHECKSUMS, "tx_checksum"},
-                {"PUNT", "punt", VIEW_TEXT, NULL},
-                {"ADDRESSES", "addresses", VIEW_TEXTS, NULL},
-            },
-    };
-    static const struct view steering = {
-        .rows = "ports",
-        .column_count = 3,
-        .columns =
-            {
-                {"NAME", "name", VIEW_TEXT, NULL},
-                {"STEERING", "steering", VIEW_TEXT, NULL},
-                {"WHY", "steering_why", VIEW_TEXT, NULL},
-            },
-    };
-    enum error error = print_view(&traffic, result, all, out, notes);
-    if (error || json_array_size(json_object_get(result, "ports")) == 0)
-        return error;
-    fputc('\n', out);
-    error = print_view(&device, result, all, out, notes);
-    if (error)
-        return error;
-    fputc('\n', out);
-    error = print_view(&steering, result, all, out, notes);
-    return error ? error : view_bonds(result, all, out, notes);
-}
-
 enum error view_vips(const json_t *result, bool all, FILE *out, FILE *notes)
 {
     static const struct view view = {
@@ -414,7 +274,7 @@ enum error view_vips(const json_t *result, bool all, FILE *out, FILE *notes)
                 {"FLOWS-CREATED", "flows_created", VIEW_COUNT, NULL},
             },
     };
-    return print_view(&view, result, all, out, notes);
+    return view_print(&view, result, all, out, notes);
 }
 
 enum error view_pools(const json_t *result, bool all, FILE *out, FILE *notes)
@@ -441,7 +301,7 @@ enum error view_pools(const json_t *result, bool all, FILE *out, FILE *notes)
                 {"BYTES", "bytes", VIEW_BYTES, NULL},
             },
     };
-    return print_view(&view, result, all, out, notes);
+    return view_print(&view, result, all, out, notes);
 }
 
 enum error view_flows(const json_t *result, bool all, FILE *out, FILE *notes)
@@ -465,7 +325,7 @@ enum error view_flows(const json_t *result, bool all, FILE *out, FILE *notes)
                 {"WORKER", "worker", VIEW_COUNT, NULL},
             },
     };
-    enum error error = print_view(&view, result, all, out, notes);
+    enum error error = view_print(&view, result, all, out, notes);
     if (error)
         return error;
     fflush(out); // where both go to one place, the remarks come last
@@ -496,7 +356,7 @@ enum error view_drops(const json_t *result, bool all, FILE *out, FILE *notes)
                 {"MEANING", "help", VIEW_TEXT, NULL},
             },
     };
-    return print_view(&view, result, all, out, notes);
+    return view_print(&view, result, all, out, notes);
 }
 
 enum error view_vip_drops(const json_t *result, bool all, FILE *out, FILE *notes)
@@ -514,7 +374,7 @@ enum error view_vip_drops(const json_t *result, bool all, FILE *out, FILE *notes
                 {"MEANING", "help", VIEW_TEXT, NULL},
             },
     };
-    return print_view(&view, result, all, out, notes);
+    return view_print(&view, result, all, out, notes);
 }
 
 // What stages_since() made: the stages, then how busy the workers were.
@@ -547,11 +407,11 @@ enum error view_stages(const json_t *result, bool all, FILE *out, FILE *notes)
                 {"BUSY", "busy_percent", VIEW_PERCENT, NULL},
             },
     };
-    enum error error = print_view(&stages, result, all, out, notes);
+    enum error error = view_print(&stages, result, all, out, notes);
     if (error)
         return error;
     fputc('\n', out);
-    return print_view(&workers, result, all, out, notes);
+    return view_print(&workers, result, all, out, notes);
 }
 
 enum error view_talkers(const json_t *result, bool all, FILE *out, FILE *notes)
@@ -568,7 +428,7 @@ enum error view_talkers(const json_t *result, bool all, FILE *out, FILE *notes)
                 {"LESS-AT-MOST", "too_high_percent", VIEW_PERCENT, NULL},
             },
     };
-    return print_view(&view, result, all, out, notes);
+    return view_print(&view, result, all, out, notes);
 }
 
 enum error view_handshakes(const json_t *result, bool all, FILE *out, FILE *notes)
@@ -587,7 +447,7 @@ enum error view_handshakes(const json_t *result, bool all, FILE *out, FILE *note
                 {"P99-US", "p99_us", VIEW_REAL, NULL},
             },
     };
-    return print_view(&view, result, all, out, notes);
+    return view_print(&view, result, all, out, notes);
 }
 
 enum error view_balance(const json_t *result, bool all, FILE *out, FILE *notes)
@@ -606,7 +466,7 @@ enum error view_balance(const json_t *result, bool all, FILE *out, FILE *notes)
                 {"OTHERS-MOVED", "moves_percent", VIEW_PERCENT, NULL},
             },
     };
-    return print_view(&view, result, all, out, notes);
+    return view_print(&view, result, all, out, notes);
 }
 
 enum error view_access(const json_t *result, bool all, FILE *out, FILE *notes)
@@ -622,7 +482,7 @@ enum error view_access(const json_t *result, bool all, FILE *out, FILE *notes)
                 {"PACKETS", "packets", VIEW_COUNT, NULL},
             },
     };
-    return print_view(&view, result, all, out, notes);
+    return view_print(&view, result, all, out, notes);
 }
 
 enum error view_locals(const json_t *result, bool all, FILE *out, FILE *notes)
@@ -641,7 +501,7 @@ enum error view_locals(const json_t *result, bool all, FILE *out, FILE *notes)
                 {"REFUSED", "refused", VIEW_COUNT, NULL},
             },
     };
-    return print_view(&view, result, all, out, notes);
+    return view_print(&view, result, all, out, notes);
 }
 
 enum error view_workers(const json_t *result, bool all, FILE *out, FILE *notes)
@@ -649,11 +509,12 @@ enum error view_workers(const json_t *result, bool all, FILE *out, FILE *notes)
     static const struct view view = {
         .rows = "workers",
         .none = "no workers",
-        .column_count = 15,
+        .column_count = 16,
         .columns =
             {
                 {"WORKER", "worker", VIEW_COUNT, NULL},
                 {"CORE", "core", VIEW_COUNT, NULL},
+                {"NUMA", "numa_node", VIEW_COUNT, NULL},
                 {"BUSY", "busy_percent", VIEW_PERCENT, NULL},
                 {"BUSY-NOW", "busy_now_percent", VIEW_PERCENT, NULL},
                 {"PACKETS", "packets", VIEW_COUNT, NULL},
@@ -669,7 +530,7 @@ enum error view_workers(const json_t *result, bool all, FILE *out, FILE *notes)
                 {"SLEEPS", "sleeps", VIEW_COUNT, NULL},
             },
     };
-    return print_view(&view, result, all, out, notes);
+    return view_print(&view, result, all, out, notes);
 }
 
 enum error view_counters(const json_t *result, bool all, FILE *out, FILE *notes)
@@ -687,7 +548,7 @@ enum error view_counters(const json_t *result, bool all, FILE *out, FILE *notes)
                 {"MEANING", "help", VIEW_TEXT, NULL},
             },
     };
-    return print_view(&view, result, all, out, notes);
+    return view_print(&view, result, all, out, notes);
 }
 
 enum error view_neighbours(const json_t *result, bool all, FILE *out, FILE *notes)
@@ -706,7 +567,7 @@ enum error view_neighbours(const json_t *result, bool all, FILE *out, FILE *note
                 {"HELD", "held", VIEW_COUNT, NULL},
             },
     };
-    return print_view(&view, result, all, out, notes);
+    return view_print(&view, result, all, out, notes);
 }
 
 enum error view_changes(const json_t *result, bool all, FILE *out, FILE *notes)

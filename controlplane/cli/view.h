@@ -15,6 +15,7 @@ typedef enum error view_function(const json_t *result, bool all, FILE *out, FILE
 
 view_function view_status;
 view_function view_ports;
+view_function view_offloads;
 view_function view_vips;
 view_function view_pools;
 view_function view_flows;

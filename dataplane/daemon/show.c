@@ -76,6 +76,25 @@ static json_t *bond_devices(const struct daemon *daemon, uint32_t port, uint32_t
     return devices;
 }
 
+static json_t *node_number(int node)
+{
+    return node >= 0 ? json_integer(node) : json_null();
+}
+
+static void add_offload(void *context, const struct plane_offload_view *view)
+{
+    json_array_append_new(context,
+                          json_pack("{s:s, s:b, s:b, s:s}", "offload", view->name, "offered",
+                                    view->offered, "used", view->used, "why", view->why));
+}
+
+static json_t *port_offloads(const struct daemon *daemon, uint32_t port)
+{
+    json_t *offloads = json_array();
+    plane_walk_offloads(daemon->plane, port, add_offload, offloads);
+    return offloads;
+}
+
 void show_ports(void *context, const json_t *arguments, struct ipc_reply *reply)
 {
     const struct daemon *daemon = context;
@@ -95,6 +114,8 @@ void show_ports(void *context, const json_t *arguments, struct ipc_reply *reply)
         json_object_set_new(item, "steering", json_string(view.steering));
         json_object_set_new(item, "steering_why", json_string(view.steering_why));
         json_object_set_new(item, "vlan", port->vlan > 0 ? json_integer(port->vlan) : json_null());
+        json_object_set_new(item, "numa_node", node_number(view.numa_node));
+        json_object_set_new(item, "offloads", port_offloads(daemon, p));
         json_object_set_new(item, "bond", view.bond ? json_string(view.bond) : json_null());
         json_object_set_new(item, "members", bond_devices(daemon, p, view.member_count));
         json_object_set_new(item, "failovers", counted(daemon, "weir_port_failovers_total", p));
@@ -413,21 +434,22 @@ void show_workers(void *context, const json_t *arguments, struct ipc_reply *repl
         uint64_t packets = of_worker(daemon, "weir_worker_packets_total", w);
         json_array_append_new(
             workers,
-            json_pack("{s:i, s:i, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-                      "worker", (int)w, "core", (int)view.core, "busy_percent",
-                      cycles ? 100.0 * (double)busy / (double)cycles : 0.0, "busy_now_percent",
-                      100.0 * view.busy_share, "turns",
-                      number(of_worker(daemon, "weir_worker_turns_total", w)), "empty_turns",
-                      number(of_worker(daemon, "weir_worker_empty_turns_total", w)), "sleeps",
-                      number(of_worker(daemon, "weir_worker_sleeps_total", w)), "packets",
-                      number(packets), "cycles_per_packet", number(packets ? busy / packets : 0),
-                      "flows", number(of_worker(daemon, "weir_worker_flows", w)), "flow_capacity",
-                      number(view.flow_capacity), "flow_bytes", number(view.flow_bytes), "handoffs",
-                      number(of_worker(daemon, "weir_worker_handoffs_total", w)),
-                      "fullnat_handoffs",
-                      number(of_worker(daemon, "weir_worker_fullnat_handoffs_total", w)),
-                      "probation_evictions",
-                      number(of_worker(daemon, "weir_probation_evictions_total", w))));
+            json_pack(
+                "{s:i, s:i, s:o, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+                "s:o}",
+                "worker", (int)w, "core", (int)view.core, "numa_node", node_number(view.numa_node),
+                "busy_percent", cycles ? 100.0 * (double)busy / (double)cycles : 0.0,
+                "busy_now_percent", 100.0 * view.busy_share, "turns",
+                number(of_worker(daemon, "weir_worker_turns_total", w)), "empty_turns",
+                number(of_worker(daemon, "weir_worker_empty_turns_total", w)), "sleeps",
+                number(of_worker(daemon, "weir_worker_sleeps_total", w)), "packets",
+                number(packets), "cycles_per_packet", number(packets ? busy / packets : 0), "flows",
+                number(of_worker(daemon, "weir_worker_flows", w)), "flow_capacity",
+                number(view.flow_capacity), "flow_bytes", number(view.flow_bytes), "handoffs",
+                number(of_worker(daemon, "weir_worker_handoffs_total", w)), "fullnat_handoffs",
+                number(of_worker(daemon, "weir_worker_fullnat_handoffs_total", w)),
+                "probation_evictions",
+                number(of_worker(daemon, "weir_probation_evictions_total", w))));
     }
     reply->result = json_pack("{s:o}", "workers", workers);
 }

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "dataplane/packet/port/port.h"
+#include "dataplane/worker/numa.h"
 #include "dataplane/worker/plane_priv.h"
 
 #define NEWS_SLOTS         4096
@@ -181,7 +182,11 @@ static enum error create_workers(struct plane *plane, char *why)
     struct siphash_key owner_key;
     random_os_bytes(&owner_key, sizeof(owner_key));
     for (uint32_t i = 0; i < plane->worker_count; i++) {
+        int node = numa_node_of_core(NUMA_DIRECTORY, plane->config->node.cores[i]);
+        plane->worker_nodes[i] = node;
+        numa_prefer(node);
         enum error error = create_worker(plane, i, owner_key);
+        numa_prefer(NUMA_NONE);
         if (error)
             return fail(why, error, "a worker (see node.flows.per-worker and node.memory)");
     }
@@ -190,6 +195,19 @@ static enum error create_workers(struct plane *plane, char *why)
             plane->workers[from]->stage.handoff[to] = plane->workers[to]->inboxes[from];
     }
     return ERROR_NONE;
+}
+
+// A worker that is far from a port reaches over to the other node for every packet of it.
+static void tell_far_workers(const struct plane *plane, const struct port *port)
+{
+    char far[NUMA_TEXT_SIZE], near[NUMA_TEXT_SIZE];
+    int node = port_numa_node(port);
+    numa_far_workers(plane->worker_nodes, plane->worker_count, node, far);
+    if (!port->carrier && far[0])
+        log_warning("workers on another NUMA node than their port", LOG_STRING("port", port->name),
+                    LOG_INT("node", node), LOG_STRING("workers", far),
+                    LOG_STRING("remedy", "for node.cores take processors of that node"),
+                    LOG_STRING("processors", numa_cores_text(NUMA_DIRECTORY, node, near)));
 }
 
 // Pages of a flow table are taken as flows come: there must be as many.
@@ -247,6 +265,8 @@ enum error plane_create(const struct config *config, struct plane **plane, char 
         (error = reserve_flows(created, why)) || (error = plane_publish(created, config, 1, why)) ||
         (error = launch_workers(created, why)))
         goto failed;
+    for (uint32_t p = 0; p < created->shared.port_count; p++)
+        tell_far_workers(created, created->shared.ports[p]);
     plane_announce(created);
     created->looked_after_ns = clock_monotonic_ns();
     *plane = created;

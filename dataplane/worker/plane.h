@@ -51,6 +51,7 @@ struct plane_port_view {
     uint16_t rx_queues, tx_queues;
     const char *steering;     // "rss", "handoff", "single"
     const char *steering_why; // why none better; "": it is the best
+    int numa_node;            // below 0: not known
     const char *bond;         // "active-backup", "balance-xor", "802.3ad"; NULL: no bond
     uint32_t member_count;    // devices that it is made of
     bool punts;
@@ -71,6 +72,16 @@ struct plane_bond_view {
 };
 void plane_bond_view(const struct plane *plane, uint32_t port, uint32_t member,
                      struct plane_bond_view *view);
+
+// What a port's device offers to do, and whether it does; `why` it does not.
+struct plane_offload_view {
+    const char *name;
+    bool offered, used;
+    const char *why;
+};
+void plane_walk_offloads(const struct plane *plane, uint32_t port,
+                         void (*visit)(void *context, const struct plane_offload_view *view),
+                         void *context);
 
 // Drop reasons: instance `instance` of the family weir_drops_packets_total. NULL past the last.
 struct plane_drop_text {
@@ -165,6 +176,7 @@ void plane_walk_locals(const struct plane *plane,
 
 struct plane_worker_view {
     uint32_t core;
+    int numa_node;          // below 0: not known
     uint32_t flow_capacity; // entries
     uint64_t flow_bytes;    // memory of the whole flow table
     double busy_share;      // 0 to 1: of the last second

@@ -28,7 +28,8 @@ struct plane {
     struct worker_shared shared;
     struct worker *workers[CONFIG_WORKERS_MAX]; // owned
     uint32_t worker_count;
-    bool running; // worker threads were started
+    int worker_nodes[CONFIG_WORKERS_MAX]; // NUMA nodes of their cores
+    bool running;                         // worker threads were started
     bool huge_pages;
 
     const struct config *config;   // borrowed

@@ -71,6 +71,7 @@ void plane_port_view(struct plane *plane, uint32_t index, struct plane_port_view
         .tx_queues = port->tx_queues,
         .steering = port_steering_text(port->steering),
         .steering_why = port->steering_why,
+        .numa_node = port_numa_node(port),
         .bond = port->member_count > 0 ? config_bond_text(port->bond_mode) : NULL,
         .member_count = port->member_count,
         .punts = port->punts,
@@ -94,6 +95,28 @@ void plane_port_view(struct plane *plane, uint32_t index, struct plane_port_view
     }
     memcpy(view->mac, port->mac.addr_bytes, sizeof(view->mac));
     view->link_up = plane_look_at_link(plane, index, &view->speed_mbps);
+}
+
+struct offload_visit {
+    void (*visit)(void *context, const struct plane_offload_view *view);
+    void *context;
+};
+
+static void visit_offload(void *context, const struct port_offload *offload)
+{
+    const struct offload_visit *to = context;
+    to->visit(to->context, &(struct plane_offload_view){.name = offload->name,
+                                                        .offered = offload->offered,
+                                                        .used = offload->used,
+                                                        .why = offload->why});
+}
+
+void plane_walk_offloads(const struct plane *plane, uint32_t port,
+                         void (*visit)(void *context, const struct plane_offload_view *view),
+                         void *context)
+{
+    struct offload_visit to = {.visit = visit, .context = context};
+    port_walk_offloads(plane->shared.ports[port], visit_offload, &to);
 }
 
 void plane_bond_view(const struct plane *plane, uint32_t index, uint32_t number,
@@ -301,6 +324,7 @@ void plane_worker_view(const struct plane *plane, uint32_t index, struct plane_w
 {
     const struct worker *worker = plane->workers[index];
     *view = (struct plane_worker_view){.core = worker->core,
+                                       .numa_node = plane->worker_nodes[index],
                                        .flow_capacity = flow_table_capacity(worker->stage.flows),
                                        .flow_bytes = flow_table_bytes(worker->stage.flows),
                                        .busy_share = plane->loads[index].busy_share};

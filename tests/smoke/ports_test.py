@@ -54,6 +54,8 @@ class Ports(harness.LabTest):
                                  "/files/sample")
             self.assert_downloads(report, 1, digest)
         self.assertEqual({}, plane.drops())
+        self.assertRegex(plane.ctl("show", "ports", "--offloads").stdout,
+                         r"front +rx-ipv4-cksum +(no +no +checked in software|yes +yes)")
         back = {port["name"]: port for port in plane.ask("show", "ports")["ports"]}["back"]
         self.assertGreater(back["rx_bytes"] / back["rx_packets"], mtu / 2, back)
 

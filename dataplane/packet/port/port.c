@@ -282,6 +282,8 @@ static enum error configure(const struct opening *opening)
     choose_offloads(opening, &conf);
     if (port->vlans)
         choose_vlan_offloads(opening, &conf);
+    port->rx_offloads = (struct port_offloads){opening->info.rx_offload_capa, conf.rxmode.offloads};
+    port->tx_offloads = (struct port_offloads){opening->info.tx_offload_capa, conf.txmode.offloads};
     int result = rte_eth_dev_configure(port->id, port->rx_queues, port->tx_queues, &conf);
     if (result < 0)
         return fail(opening, "its configuration is refused", result);

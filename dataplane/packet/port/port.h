@@ -45,6 +45,11 @@ enum port_steering {
 };
 #define PORT_STEERING_WHY_SIZE 128
 
+// RTE_ETH_RX_OFFLOAD_* or RTE_ETH_TX_OFFLOAD_*: what a device offers, and what of it is used.
+struct port_offloads {
+    uint64_t offered, used;
+};
+
 // Which port of a device has a VLAN: an index of the configuration's ports, by the VLAN's number; 0
 // stands for frames without a tag.
 #define PORT_VLANS     4096
@@ -62,6 +67,7 @@ struct port {
     uint16_t tx_queues; // worker i sends on queue i; with fewer, others hand over
     uint16_t mtu;       // bytes of an IP packet
     struct rte_ether_addr mac;
+    struct port_offloads rx_offloads, tx_offloads;
     bool rx_checks_ipv4; // the device marks IPv4 header checksums good or bad
     bool rx_checks_l4;
     bool tx_ipv4_checksum; // the device can fill in IPv4 header checksums
@@ -130,6 +136,21 @@ bool port_spread(struct port *port, const uint8_t *key, uint32_t entries, uint32
 // Of a port that shares a device: as the first one's, which was asked before.
 void port_spread_as_carrier(struct port *port);
 const char *port_steering_text(enum port_steering steering);
+
+// The NUMA node of the device, or of that below its kernel interface; below 0: not known.
+int port_numa_node(const struct port *port);
+
+// An offload that the device offers, or that would be used if it did.
+#define PORT_OFFLOAD_NAME_SIZE 48
+struct port_offload {
+    char name[PORT_OFFLOAD_NAME_SIZE]; // rx-ipv4-cksum
+    bool offered;
+    bool used;
+    const char *why; // it is not used; "": it is
+};
+void port_walk_offloads(const struct port *port,
+                        void (*visit)(void *context, const struct port_offload *offload),
+                        void *context);
 
 // Whether the device has a link, and its speed: 0 where the device does not know.
 bool port_link_up(const struct port *port, uint32_t *speed_mbps);

@@ -101,7 +101,7 @@ static void shows_ports_as_traffic_and_devices(void **state)
                 "64\"],\"punt\":\"weir-punt0\",\"rx_checksum\":true,\"tx_checksum\":true,"
                 "\"rx_packets\":123456,\"rx_bytes\":98765432,\"tx_packets\":7,\"tx_bytes\":512,"
                 "\"rx_missed\":1,\"rx_errors\":2,\"tx_errors\":3,\"rx_no_buffer\":4,"
-                "\"steering\":\"rss\",\"steering_why\":\"\"},"
+                "\"numa_node\":1,\"steering\":\"rss\",\"steering_why\":\"\"},"
                 "{\"name\":\"lan\",\"vlan\":null,\"device\":\"net_null0\",\"driver\":\"net_null\","
                 "\"link\":\"down\",\"link_downs\":0,\"speed_mbps\":0,"
                 "\"mac\":\"02:00:00:00:00:02\",\"mtu\":9000,"
@@ -125,9 +125,9 @@ static void shows_ports_as_traffic_and_devices(void **state)
                 "lan   net_null0        -  net_null  02:00:00:00:00:02  9000    1    1  software   "
                 "-           -\n"
                 "\n"
-                "NAME  STEERING  WHY\n"
-                "wan   rss       -\n"
-                "lan   handoff   fewer receive queues (1) than workers (2)\n",
+                "NAME  NUMA  STEERING  WHY\n"
+                "wan      1  rss       -\n"
+                "lan      -  handoff   fewer receive queues (1) than workers (2)\n",
             .notes = "",
         },
         {.json = "{\"ports\":[]}", .out = "", .notes = "no ports\n"},
@@ -157,9 +157,9 @@ static void shows_the_devices_of_bonds(void **state)
                "wan   -          -  -       -      -    -    -  -          -     -\n"
                "lan   -          -  -       -      -    -    -  -          -     -\n"
                "\n"
-               "NAME  STEERING  WHY\n"
-               "wan   -         -\n"
-               "lan   -         -\n"
+               "NAME  NUMA  STEERING  WHY\n"
+               "wan      -  -         -\n"
+               "lan      -  -         -\n"
                "\n"
                "NAME  BOND           FAILOVERS  MEMBER        STATE   SPEED  LINK-DOWNS  "
                "RX-PACKETS  RX-BYTES  TX-PACKETS  TX-BYTES\n"
@@ -170,6 +170,23 @@ static void shows_the_devices_of_bonds(void **state)
         .notes = "",
     };
     assert_view(view_ports, &view);
+}
+
+static void shows_what_devices_do_and_why_not(void **state)
+{
+    static const struct view_case view = {
+        .json =
+            "{\"ports\":[{\"name\":\"wan\",\"offloads\":["
+            "{\"offload\":\"rx-ipv4-cksum\",\"offered\":true,\"used\":true,\"why\":\"\"},"
+            "{\"offload\":\"rx-scatter\",\"offered\":true,\"used\":false,\"why\":\"no need\"}]},"
+            "{\"name\":\"lan\",\"offloads\":[]}]}",
+        .out = "PORT  OFFLOAD        OFFERED  USED  WHY-NOT\n"
+               "wan   rx-ipv4-cksum  yes      yes   -\n"
+               "wan   rx-scatter     yes      no    no need\n"
+               "lan   -              -        -     -\n",
+        .notes = "",
+    };
+    assert_view(view_offloads, &view);
 }
 
 static void shows_vips(void **state)
@@ -353,17 +370,19 @@ static void shows_how_long_handshakes_take(void **state)
 static void shows_workers(void **state)
 {
     static const struct view_case expected = {
-        .json = "{\"workers\":[{\"worker\":0,\"core\":3,\"busy_percent\":12.54,\"busy_now_"
+        .json = "{\"workers\":[{\"worker\":0,\"core\":3,\"numa_node\":1,\"busy_percent\":12.54,"
+                "\"busy_now_"
                 "percent\":99,\"turns\":1000,"
                 "\"empty_turns\":900,\"sleeps\":80,\"packets\":5000,\"cycles_per_packet\":210,"
                 "\"flows\":12,\"flow_capacity\":65536,\"flow_bytes\":7182080,"
                 "\"handoffs\":9,\"fullnat_handoffs\":2,\"probation_evictions\":34}]}",
-        .out = "WORKER  CORE   BUSY  BUSY-NOW  PACKETS  CYCLES/PACKET  FLOWS  FLOW-CAPACITY  "
-               "FLOW-BYTES  PROBATION-EVICTIONS  "
-               "HANDOFFS  FULLNAT-HANDOFFS  TURNS  EMPTY-TURNS  SLEEPS\n"
-               "     0     3  12.5%     99.0%     5000            210     12          65536     "
-               "7182080                   34  "
-               "       9                 2   1000          900      80\n",
+        .out =
+            "WORKER  CORE  NUMA   BUSY  BUSY-NOW  PACKETS  CYCLES/PACKET  FLOWS  FLOW-CAPACITY  "
+            "FLOW-BYTES  PROBATION-EVICTIONS  "
+            "HANDOFFS  FULLNAT-HANDOFFS  TURNS  EMPTY-TURNS  SLEEPS\n"
+            "     0     3     1  12.5%     99.0%     5000            210     12          65536     "
+            "7182080                   34  "
+            "       9                 2   1000          900      80\n",
         .notes = "",
     };
     assert_view(view_workers, &expected);
@@ -577,6 +596,7 @@ int main(void)
         cmocka_unit_test(shows_the_status_line_by_line),
         cmocka_unit_test(shows_ports_as_traffic_and_devices),
         cmocka_unit_test(shows_the_devices_of_bonds),
+        cmocka_unit_test(shows_what_devices_do_and_why_not),
         cmocka_unit_test(shows_vips),
         cmocka_unit_test(shows_a_row_a_member_and_one_for_an_empty_pool),
         cmocka_unit_test(shows_flows_and_remarks_what_is_left_out),
