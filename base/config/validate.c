@@ -171,24 +171,39 @@ static void check_vip_identities(struct reader *reader)
                           "a service is one vip: change one of the three or remove it");
 }
 
+// Whether a vip's clients reach a member: tunnels carry both IP versions, the rest keep the
+// version, but FullNAT, which takes IPv6 clients to IPv4 members, too.
+static bool reaches(const struct config_vip *vip, const struct config_pool *pool,
+                    const struct config_member *member)
+{
+    if (config_forward_tunnels(pool->forward) || ip_same_version(&member->address, &vip->address))
+        return true;
+    return pool->forward == CONFIG_FORWARD_FULLNAT && ip_is_v4(&member->address);
+}
+
 // What a vip asks of its pool's members.
 static void check_vip_members(struct reader *reader, const struct config_vip *vip)
 {
     if (vip->pool == UINT32_MAX || validate_is_bad(reader, &vip->address))
         return;
     const struct config_pool *pool = &reader->config->pools[vip->pool];
-    if (config_forward_tunnels(pool->forward) || validate_is_bad(reader, &pool->forward))
+    if (validate_is_bad(reader, &pool->forward))
         return;
     for (uint32_t i = 0; i < pool->member_count; i++) {
         const struct config_member *member = &pool->members[i];
-        if (validate_is_bad(reader, &member->address) ||
-            ip_same_version(&member->address, &vip->address))
+        if (validate_is_bad(reader, &member->address) || reaches(vip, pool, member))
             continue;
+        bool v4 = ip_is_v4(&vip->address);
         complain(reader, validate_node_of(reader, &vip->pool, vip),
-                 "a pool with members of the other IP version (line %u)\n`forward: %s` keeps the "
-                 "version: use a pool of %s members, or a tunnel as `forward: ipip`",
+                 "a pool with members of the other IP version (line %u)\n`forward: %s` %s: use a "
+                 "pool of %s members, or a tunnel as `forward: ipip`%s",
                  validate_node_of(reader, &member->address, member)->line,
-                 config_forward_text(pool->forward), ip_is_v4(&vip->address) ? "IPv4" : "IPv6");
+                 config_forward_text(pool->forward),
+                 pool->forward == CONFIG_FORWARD_FULLNAT
+                     ? "takes IPv6 clients to IPv4 members, and "
+                       "not IPv4 clients to IPv6 ones"
+                     : "keeps the version",
+                 v4 ? "IPv4" : "IPv6", v4 ? "" : ", or `forward: fullnat`");
         return;
     }
 }

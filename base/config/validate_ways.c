@@ -86,7 +86,9 @@ static bool check_way(struct reader *reader, const struct config_pool *pool,
                  left, port->name, port->mtu, outer, outer + IP_SIZE_LEAST_V4);
         return true;
     }
-    if (!v6_vip || left >= IP_SIZE_LEAST_V6)
+    // FullNAT takes what IPv6 hosts send to IPv4 members in fragments.
+    bool may_split = v4 && pool->forward == CONFIG_FORWARD_FULLNAT;
+    if (!v6_vip || left >= IP_SIZE_LEAST_V6 || may_split)
         return false;
     complain(reader, node,
              "only %u bytes for a packet to vip %s (line %u): of port %s's `mtu` of %u, outer "

@@ -1,5 +1,5 @@
 """FullNAT: members behind a router of their own, which knows no way to the clients, are reached and
-answer; whatever worker a reply lands on, and through changes."""
+answer, those of IPv4 clients of IPv6, too; whatever worker a reply lands on, through changes."""
 
 import harness
 from harness import Downloads, url
@@ -10,6 +10,7 @@ from servers import Nginx, sample_file, start_echo
 DOWNLOADS = 6
 FILE_BYTES = 2_000_000
 RELOADS = 4
+LARGE = 4000  # bytes of a datagram: three fragments
 
 
 class FullNat(harness.SharedLabTest):
@@ -26,11 +27,12 @@ class FullNat(harness.SharedLabTest):
         config = self.network.configuration(driver, **node)
         self.network.serve(config, "web", 80, forward="fullnat")
         self.network.serve(config, "echo", 7, protocol="udp", forward="fullnat")
+        self.network.serve_crossing(config, "web", 80)
+        self.network.serve_crossing(config, "echo", 7, protocol="udp")
         return config
 
     def assert_served(self):
-        for version in (4, 6):
-            host = self.network.vip[version]
+        for host in (*self.network.vip.values(), self.network.crossing):
             self.assertIn(self.curl(self.network.client, url(host)).strip(), self.network.members)
             report = self.client(self.network.client, "downloads", DOWNLOADS, host, 80,
                                  "/files/sample")
@@ -52,6 +54,28 @@ class FullNat(harness.SharedLabTest):
                               if reason.startswith(("no-", "local", "flow"))})
         self.assertEqual({"single"}, {port["steering"]
                                       for port in plane.ask("show", "ports")["ports"]})
+        self.assert_sizes_fit_the_other_version(plane)
+
+    def assert_sizes_fit_the_other_version(self, plane):
+        """Datagrams in fragments both ways, and such as fit the member's header but not the
+        client's: the member is told, once, and who it is."""
+        host = self.network.crossing
+        report = self.client(self.network.client, "udp", 20, host, 7, LARGE)
+        self.assertEqual(0, report["lost"], report)
+        report = self.client(self.network.client, "udp", 20, host, 7, 1450)
+        self.assertLessEqual(report["lost"], len(self.network.members), report)
+        for member in self.network.members.values():
+            route = member.run("ip", "route", "get", self.network.local[4]).stdout
+            self.assertIn("mtu 1480", route)
+        self.assertEqual({"mtu"}, {reason for reason in plane.drops()
+                                   if reason.startswith(("mtu", "version", "fragment", "icmp"))})
+        # A port that nobody listens at, of a member that says so by ICMP.
+        config = self.configuration(self.driver)
+        self.network.serve(config, "dark", 9, protocol="udp", forward="fullnat")
+        self.network.serve_crossing(config, "dark", 9, protocol="udp")
+        plane.reload(config)
+        report = self.client(self.network.client, "path_mtu", 3, host, 9, 100)
+        self.assertIn("ECONNREFUSED", report["refused"], report)
 
     def test_two_workers_hand_replies_to_whose_port_it_is(self):
         config = self.configuration(TAP, cores=[0, 1])

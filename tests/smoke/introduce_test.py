@@ -29,19 +29,21 @@ class Introduce(harness.LabTest):
         told = {"forward": "fullnat", "client-address": "proxy-v2"}
         network.serve(config, "web", 80, **told)
         network.serve(config, "mail", 25, **told)
+        network.serve_crossing(config, "web", 80)
+        network.serve_crossing(config, "mail", 25)
         return self.plane(network, config, driver)
 
     def assert_greeted(self, network, size):
-        for version in (4, 6):
-            report = self.client(network.client, "greet", GREETINGS, network.vip[version], 25, size)
+        for host in (*network.vip.values(), network.crossing):
+            report = self.client(network.client, "greet", GREETINGS, host, 25, size)
             self.assertEqual((GREETINGS, []), (report["right"], report["failed"]), report)
 
     def test_servers_know_their_clients(self):
         network = Far(self.lab)
         self.serve(network)
-        for version in (4, 6):
-            said = self.curl(network.client, url(network.vip[version], "/files/sample"),
-                             "--output", "/dev/null", "--write-out", "%{local_ip} %{local_port}")
+        for version, host in ((4, network.vip[4]), (6, network.vip[6]), (4, network.crossing)):
+            said = self.curl(network.client, url(host, "/files/sample"), "--output", "/dev/null",
+                             "--write-out", "%{local_ip} %{local_port}")
             seen = [entry for server in self.servers for entry in server.clients()]
             self.assertIn(said.split() + [network.local[version]],
                           [entry[:2] + [entry[2].removeprefix("::ffff:")] for entry in seen])

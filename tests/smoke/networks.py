@@ -186,6 +186,7 @@ class OneArm(Network):
 
 class Far(Network):
     vip = {4: address(1, 100), 6: address(1, 100, 6)}
+    crossing = address(1, 101, 6)  # its clients are of IPv6, its members of IPv4
     local = {4: address(2, 200), 6: address(2, 200, 6)}
 
     def __init__(self, lab, members=2, queues=1):
@@ -206,6 +207,11 @@ class Far(Network):
 
     def join_back(self):
         self.lab.plug(self.near, self.plane, BACK)
+
+    def serve_crossing(self, config, name, port, protocol="tcp"):
+        """Serves what is served already from the members of its IPv4 pool to IPv6 clients."""
+        config["vips"].append({"name": f"{name}64", "address": self.crossing, "port": port,
+                               "protocol": protocol, "pool": f"{name}4"})
 
     def ports(self, driver, **more):
         return [{"name": "front", "device": device(driver, 0, FRONT),

@@ -101,7 +101,7 @@ struct flow_pair {
     uint8_t way_routes;         // the caller's: the generation of the routes that led to `way`
     uint16_t member;            // slot of the member
     uint8_t state;              // enum flow_state
-    uint8_t introduction;       // the caller's: how the member learns who the client is
+    uint8_t beyond;             // the caller's: what is done beyond rewriting
     uint16_t local;             // the caller's: which local address `answered` is
     uint32_t stream_begins;     // the caller's: sequence number of the client's first byte
     uint32_t local_number;      // the caller's: which of its worker's ports there it has

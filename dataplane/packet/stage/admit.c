@@ -126,7 +126,9 @@ static enum drop_reason begin_fullnat(struct stage *stage, const struct newcomer
                                       struct flow_pair *pair, struct flow **flow)
 {
     const struct tables_member *member = &stage->tables->members[pair->member];
-    pair->introduction = (uint8_t)introduction_of(member, newcomer->protocol);
+    bool crossing = !ip_same_version(&member->address, &pair->client);
+    pair->beyond =
+        (uint8_t)(introduction_of(member, newcomer->protocol) | (crossing ? BEYOND_CROSSES : 0));
     enum drop_reason reason = fullnat_borrow(stage, member, newcomer->hash, pair);
     if (reason != DROP_NONE)
         return reason;

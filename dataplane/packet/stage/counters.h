@@ -99,9 +99,9 @@
     X(COUNTER_SPLIT, split, "weir_split_packets_total", STATS_COUNTER, 1,                         \
       "Packets too large for their way that were sent in fragments.")                             \
     X(COUNTER_MSS_CLAMPED, mss_clamped, "weir_mss_clamped_packets_total", STATS_COUNTER, 1,       \
-      "SYNs to tunnelled members whose maximum segment size was lowered.")                        \
+      "SYNs whose maximum segment size was lowered to what fits their way.")                      \
     X(COUNTER_MSS_MALFORMED, mss_malformed, "weir_mss_malformed_packets_total", STATS_COUNTER, 1, \
-      "SYNs to tunnelled members whose TCP options could not be read, left as they were.")        \
+      "SYNs to be lowered whose TCP options could not be read, left as they were.")               \
     X(COUNTER_SECOND_CHANCES, second_chances, "weir_second_chance_packets_total", STATS_COUNTER,  \
       1, "Packets of unknown flows that were sent with a list of members who may know them.")     \
     X(COUNTER_SECOND_CHANCES_CUT, second_chances_cut, "weir_second_chance_cut_packets_total",     \

@@ -30,41 +30,59 @@ void forward_send(struct stage *stage, struct packet *packet, uint16_t out_port,
 // A fragment holds eight bytes at least (RFC 791).
 #define SPLIT_LEAST (WIRE_IPV4_SIZE + 8)
 
+// What does not fit goes in pieces of `split_size` bytes (0: it may not), or its sender is told
+// what fits, and it is dropped.
+static bool fits_in_pieces(struct stage *stage, struct packet *packet, uint32_t split_size,
+                           uint32_t tell)
+{
+    if (split_size >= SPLIT_LEAST && !packet->about) {
+        packet->size_max = (uint16_t)split_size;
+        return true;
+    }
+    answer_too_big(stage, packet, tell);
+    packet_drop(packet, DROP_MTU);
+    return false;
+}
+
 // Whether a packet fits a way for IP packets of `size_max` bytes, if need be in fragments.
 static bool fits(struct stage *stage, struct packet *packet, uint32_t size_max)
 {
     if (ip_size(packet) <= size_max)
         return true;
-    if (size_max >= SPLIT_LEAST && !packet->about && wire_may_split(packet->frame, &packet->wire)) {
-        packet->size_max = (uint16_t)size_max;
-        return true;
-    }
-    answer_too_big(stage, packet, size_max);
-    packet_drop(packet, DROP_MTU);
-    return false;
+    bool may_split = wire_may_split(packet->frame, &packet->wire);
+    return fits_in_pieces(stage, packet, may_split ? size_max : 0, size_max);
+}
+
+// The same of a two-way flow's packet. An ICMP error that becomes one of the other version is
+// written anew, and short enough.
+static bool fits_towards(struct stage *stage, struct packet *packet, uint32_t size_max,
+                         const struct ip_address *destination)
+{
+    if (!crosses(packet, destination))
+        return fits(stage, packet, size_max);
+    struct cross_fit fit = cross_fits(packet, size_max);
+    return packet->about || fit.fits || fits_in_pieces(stage, packet, fit.split_size, fit.tell);
 }
 
 // A hop of our own: TTL, and what the way out can carry.
-static bool route_through(struct stage *stage, struct packet *packet, uint32_t size_max)
+static bool route_through(struct stage *stage, struct packet *packet, uint32_t size_max,
+                          const struct ip_address *destination)
 {
     if (packet->wire.ttl <= 1) {
         answer_time_exceeded(stage, packet);
         packet_drop(packet, DROP_TTL);
         return false;
     }
-    if (!fits(stage, packet, size_max))
+    if (!fits_towards(stage, packet, size_max, destination))
         return false;
     wire_decrement_ttl(packet->frame, &packet->wire);
     return true;
 }
 
-void member_clamp_mss(struct stage *stage, const struct rte_mbuf *mbuf, uint8_t *tcp, bool v4,
-                      const struct tables_member *member)
+void clamp_mss(struct stage *stage, const struct rte_mbuf *mbuf, uint8_t *tcp, uint16_t mss_max)
 {
-    if (!config_forward_tunnels((enum config_forward)member->forward))
-        return;
     size_t there = (size_t)(rte_pktmbuf_mtod(mbuf, uint8_t *) + rte_pktmbuf_data_len(mbuf) - tcp);
-    switch (wire_mss_clamp(tcp, there, wire_mss_of(member->ip_size_max, v4))) {
+    switch (wire_mss_clamp(tcp, there, mss_max)) {
     case WIRE_MSS_KEPT:
         return;
     case WIRE_MSS_CLAMPED:
@@ -73,6 +91,13 @@ void member_clamp_mss(struct stage *stage, const struct rte_mbuf *mbuf, uint8_t 
     case WIRE_MSS_MALFORMED:
         stats_add(stage->counters.mss_malformed, 1);
     }
+}
+
+void member_clamp_mss(struct stage *stage, const struct rte_mbuf *mbuf, uint8_t *tcp, bool v4,
+                      const struct tables_member *member)
+{
+    if (config_forward_tunnels((enum config_forward)member->forward))
+        clamp_mss(stage, mbuf, tcp, wire_mss_of(member->ip_size_max, v4));
 }
 
 // Puts outer headers between the Ethernet header and the packet.
@@ -92,46 +117,68 @@ static bool encapsulate(struct stage *stage, struct packet *packet,
     return true;
 }
 
-// NAT towards a member, with FullNAT of both sides. Of an error, the packet that it quotes came
-// from there.
-static void translate_to_member(struct packet *packet, const struct ip_address *address,
-                                uint16_t port)
+// An ICMP error, as both it and what it quotes are to be. Where they are of the other version then,
+// the change is of both sides.
+static bool translate_error(struct stage *stage, struct packet *packet,
+                            const struct icmp_error_change *change, bool crossing)
 {
-    const struct flow_pair *pair = is_fullnat(packet->pair) ? packet->pair : NULL;
-    if (!packet->about) {
-        wire_rewrite_destination(packet->frame, &packet->wire, address, port);
-        if (!pair)
-            return;
-        wire_rewrite_source(packet->frame, &packet->wire, &pair->answered, pair->answered_port);
-        packet->local = pair->local;
-        packet->far_side = pair->answered;
-        return;
+    if (!crossing) {
+        icmp_error_translate(packet->frame, &packet->wire, packet->about, change);
+        return true;
     }
-    struct icmp_error_change change = {
-        .destination = address, .quoted_source = address, .quoted_source_port = port};
-    if (pair) {
-        change.source = change.quoted_destination = &pair->answered;
-        change.quoted_destination_port = pair->answered_port;
-    }
-    icmp_error_translate(packet->frame, &packet->wire, packet->about, &change);
+    const struct icmp_error_crossing both = {
+        .message = {.source = change->source, .destination = change->destination},
+        .quoted = {.source = change->quoted_source,
+                   .source_port = change->quoted_source_port,
+                   .destination = change->quoted_destination,
+                   .destination_port = change->quoted_destination_port},
+        .quoted_addition = change->quoted_addition,
+    };
+    return cross_error(stage, packet, &both);
 }
 
-// NAT towards a client. An error may come from any router on the members' side, whose address means
-// nothing to a client (RFC 5508 section 4.2.2): it comes from the service as all else does.
-static void translate_to_client(struct packet *packet, const struct tables_service *service,
-                                struct flow_pair *pair)
+// NAT towards a member, with FullNAT of both sides. Of an error, the packet that it quotes came
+// from there. False: it has been dropped.
+static bool translate_to_member(struct stage *stage, struct packet *packet,
+                                const struct ip_address *address, uint16_t port)
 {
-    if (!packet->about) {
-        if (pair->introduction)
-            introduction_answered(packet, pair);
-        wire_rewrite_source(packet->frame, &packet->wire, &service->address, service->port);
-        if (!is_fullnat(pair))
-            return;
-        wire_rewrite_destination(packet->frame, &packet->wire, &pair->client, pair->client_port);
-        packet->local = pair->local;
-        packet->far_side = pair->client;
-        return;
+    const struct flow_pair *pair = is_fullnat(packet->pair) ? packet->pair : NULL;
+    bool crossing = crosses(packet, address);
+    DCHECK(pair || !crossing);
+    if (packet->about) {
+        struct icmp_error_change change = {
+            .destination = address, .quoted_source = address, .quoted_source_port = port};
+        if (pair) {
+            change.source = change.quoted_destination = &pair->answered;
+            change.quoted_destination_port = pair->answered_port;
+        }
+        return translate_error(stage, packet, &change, crossing);
     }
+    if (pair) {
+        packet->local = pair->local;
+        packet->far_side = pair->answered;
+    }
+    if (crossing) {
+        const struct wire_sides sides = {
+            .source = &pair->answered,
+            .source_port = pair->answered_port,
+            .destination = address,
+            .destination_port = port,
+        };
+        return cross(stage, packet, &sides);
+    }
+    wire_rewrite_destination(packet->frame, &packet->wire, address, port);
+    if (pair)
+        wire_rewrite_source(packet->frame, &packet->wire, &pair->answered, pair->answered_port);
+    return true;
+}
+
+// An error towards a client may come from any router on the members' side, whose address means
+// nothing to a client (RFC 5508 section 4.2.2): it comes from the service as all else does.
+static bool translate_error_to_client(struct stage *stage, struct packet *packet,
+                                      const struct tables_service *service,
+                                      const struct flow_pair *pair)
+{
     struct icmp_error_change change = {.source = &service->address,
                                        .quoted_destination = &service->address,
                                        .quoted_destination_port = service->port};
@@ -140,11 +187,38 @@ static void translate_to_client(struct packet *packet, const struct tables_servi
         change.destination = change.quoted_source = &pair->client;
         change.quoted_source_port = pair->client_port;
     }
-    if (pair->introduction > INTRODUCTION_AWAITED) {
+    if (introduction_reached(pair) > INTRODUCTION_AWAITED) {
         addition = introduction_addition(pair);
         change.quoted_addition = &addition;
     }
-    icmp_error_translate(packet->frame, &packet->wire, packet->about, &change);
+    return translate_error(stage, packet, &change, crosses(packet, &pair->client));
+}
+
+// NAT towards a client. False: it has been dropped.
+static bool translate_to_client(struct stage *stage, struct packet *packet,
+                                const struct tables_service *service, struct flow_pair *pair)
+{
+    if (packet->about)
+        return translate_error_to_client(stage, packet, service, pair);
+    if (introduction_reached(pair))
+        introduction_answered(packet, pair);
+    if (is_fullnat(pair)) {
+        packet->local = pair->local;
+        packet->far_side = pair->client;
+    }
+    if (crosses(packet, &pair->client)) {
+        const struct wire_sides sides = {
+            .source = &service->address,
+            .source_port = service->port,
+            .destination = &pair->client,
+            .destination_port = pair->client_port,
+        };
+        return cross(stage, packet, &sides);
+    }
+    wire_rewrite_source(packet->frame, &packet->wire, &service->address, service->port);
+    if (is_fullnat(pair))
+        wire_rewrite_destination(packet->frame, &packet->wire, &pair->client, pair->client_port);
+    return true;
 }
 
 static bool prepare_for_member(struct stage *stage, struct packet *packet,
@@ -157,10 +231,11 @@ static bool prepare_for_member(struct stage *stage, struct packet *packet,
                              packet->wire.kind == WIRE_IPV4, member);
         return fits(stage, packet, member->ip_size_max);
     }
-    if (!route_through(stage, packet, member->ip_size_max))
+    if (!route_through(stage, packet, member->ip_size_max, &member->address) ||
+        !translate_to_member(stage, packet, &member->address, tables_member_port(member, service)))
         return false;
-    translate_to_member(packet, &member->address, tables_member_port(member, service));
-    return !packet->pair->introduction || packet->about || introduce(stage, packet, packet->pair);
+    return !introduction_reached(packet->pair) || packet->about ||
+           introduce(stage, packet, packet->pair);
 }
 
 // What is to be split gets its outer headers afterwards.
@@ -180,7 +255,8 @@ static void go_out(struct stage *stage, struct packet *packet, uint16_t out_port
 
 void forward_piece(struct stage *stage, struct packet *piece)
 {
-    go_out(stage, piece, piece->out_port, piece->hop, piece->tunnel);
+    if (!piece->crosses || cross_piece(stage, piece))
+        go_out(stage, piece, piece->out_port, piece->hop, piece->tunnel);
 }
 
 void forward_tally(struct stage *stage, const struct packet *packet, uint32_t bytes)
@@ -279,9 +355,9 @@ void forward_reply(struct stage *stage, struct packet *packet, struct flow_pair 
         }
         way_remember(stage, &way, pair);
     }
-    if (!route_through(stage, packet, stage->tables->ports[way.out_port].mtu))
+    if (!route_through(stage, packet, stage->tables->ports[way.out_port].mtu, &pair->client) ||
+        !translate_to_client(stage, packet, service, pair))
         return;
-    translate_to_client(packet, service, pair);
     go_out(stage, packet, way.out_port, way.view, 0);
     if (packet->about && packet->verdict != VERDICT_DROP)
         stats_add(stage->counters.icmp_relayed, 1);

@@ -21,12 +21,17 @@ enum introduction introduction_of(const struct tables_member *member, uint8_t pr
     return header && protocol == IPPROTO_TCP ? INTRODUCTION_AWAITED : INTRODUCTION_NONE;
 }
 
+static void reach(struct flow_pair *pair, enum introduction introduction)
+{
+    pair->beyond = (uint8_t)((pair->beyond & BEYOND_CROSSES) | introduction);
+}
+
 struct wire_addition introduction_addition(const struct flow_pair *pair)
 {
     return (struct wire_addition){
         .begins = pair->stream_begins,
         .size = wire_proxy_size(ip_is_v4(&pair->client)),
-        .taken = pair->introduction == INTRODUCTION_TAKEN,
+        .taken = introduction_reached(pair) == INTRODUCTION_TAKEN,
     };
 }
 
@@ -107,22 +112,22 @@ static bool begin_stream(struct stage *stage, struct packet *packet, struct flow
     uint8_t *tcp = packet->frame + packet->wire.l4_offset;
     uint32_t added = introduction_addition(pair).size;
     if (packet->wire.tcp_flags & WIRE_TCP_RST) {
-        if (pair->introduction != INTRODUCTION_DUE)
+        if (introduction_reached(pair) != INTRODUCTION_DUE)
             wire_stream_shift(tcp, added);
         return true;
     }
     if (wire_stream_occupies(packet->frame, &packet->wire) == 0) {
-        if (pair->introduction == INTRODUCTION_FOLLOWED) {
+        if (introduction_reached(pair) == INTRODUCTION_FOLLOWED) {
             wire_stream_shift(tcp, added); // of an acknowledgement that was overtaken
             return true;
         }
-        pair->introduction = INTRODUCTION_SENT;
+        reach(pair, INTRODUCTION_SENT);
         return carry_header(stage, packet, pair);
     }
     // The first time right behind the header that an acknowledgement carried; when it comes again,
     // either may be lost.
-    bool behind = pair->introduction == INTRODUCTION_SENT;
-    pair->introduction = INTRODUCTION_FOLLOWED;
+    bool behind = introduction_reached(pair) == INTRODUCTION_SENT;
+    reach(pair, INTRODUCTION_FOLLOWED);
     if (!behind && !send_header(stage, packet, pair))
         return false;
     wire_stream_shift(tcp, added);
@@ -133,7 +138,7 @@ bool introduce(struct stage *stage, struct packet *packet, struct flow_pair *pai
 {
     if (packet->wire.tcp_flags & WIRE_TCP_SYN)
         return open_plainly(packet);
-    if (pair->introduction == INTRODUCTION_AWAITED)
+    if (introduction_reached(pair) == INTRODUCTION_AWAITED)
         return true; // of a connection that the member does not have
     uint8_t *tcp = packet->frame + packet->wire.l4_offset;
     const struct wire_addition addition = introduction_addition(pair);
@@ -149,9 +154,9 @@ bool introduce(struct stage *stage, struct packet *packet, struct flow_pair *pai
 static void answer_syn(struct flow_pair *pair, uint8_t *tcp)
 {
     uint32_t begins = wire_stream_acknowledged(tcp);
-    if (pair->introduction == INTRODUCTION_AWAITED || begins != pair->stream_begins) {
+    if (introduction_reached(pair) == INTRODUCTION_AWAITED || begins != pair->stream_begins) {
         pair->stream_begins = begins;
-        pair->introduction = INTRODUCTION_DUE;
+        reach(pair, INTRODUCTION_DUE);
     }
     wire_stream_narrow(tcp, introduction_addition(pair).size);
 }
@@ -166,10 +171,10 @@ void introduction_answered(const struct packet *packet, struct flow_pair *pair)
         answer_syn(pair, tcp);
         return;
     }
-    if (pair->introduction == INTRODUCTION_AWAITED)
+    if (introduction_reached(pair) == INTRODUCTION_AWAITED)
         return;
     struct wire_addition addition = introduction_addition(pair);
     if (wire_stream_offset(&addition, wire_stream_acknowledged(tcp)) >= (int32_t)addition.size)
-        pair->introduction = INTRODUCTION_TAKEN;
+        reach(pair, INTRODUCTION_TAKEN);
     wire_stream_unshift(tcp, (size_t)packet->wire.end - packet->wire.l4_offset, &addition);
 }

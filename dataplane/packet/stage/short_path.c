@@ -246,8 +246,8 @@ static inline void send_to(struct stage *stage, struct rte_mbuf *mbuf, uint8_t *
 
 // What an introduction that is complete asks of a plain packet, of either side. False: it is not
 // complete, or the packet is about another connection.
-static __attribute__((noinline)) bool go_on_introduced(const struct plain *plain, uint8_t *frame,
-                                                       const struct flow_pair *pair, bool reply)
+static bool go_on_introduced(const struct plain *plain, uint8_t *frame,
+                             const struct flow_pair *pair, bool reply)
 {
     const struct wire_addition addition = introduction_addition(pair);
     if (!addition.taken || plain->wire.tcp_flags & WIRE_TCP_SYN)
@@ -259,6 +259,59 @@ static __attribute__((noinline)) bool go_on_introduced(const struct plain *plain
     else if (plain->wire.tcp_flags & WIRE_TCP_ACK)
         wire_stream_unshift(tcp, plain->wire.ip_size - ip_header_size, &addition);
     return true;
+}
+
+// Whether a plain packet may become one of the other version at once: what it is then fits its way
+// and its buffer, and nobody's segment size has to be lowered.
+static bool may_cross(const struct stage *stage, const struct rte_mbuf *mbuf,
+                      const struct plain *plain, const struct flow_pair *pair)
+{
+    if (plain->wire.tcp_flags & WIRE_TCP_SYN)
+        return false;
+    return !plain->wire.v4 ||
+           (plain->wire.ip_size + WIRE_CROSS_GROWTH <= stage->tables->ports[pair->way_port].mtu &&
+            rte_pktmbuf_headroom(mbuf) >= WIRE_CROSS_GROWTH);
+}
+
+static uint8_t *cross_plain(struct stage *stage, struct rte_mbuf *mbuf, const struct plain *plain,
+                            const struct wire_sides *sides)
+{
+    uint8_t *frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
+    struct wire_packet packet = {
+        .kind = plain->wire.v4 ? WIRE_IPV4 : WIRE_IPV6,
+        .protocol = plain->wire.protocol,
+        .l3_offset = WIRE_SHORT_IP,
+        .l4_offset = plain->wire.v4 ? WIRE_SHORT_V4_L4 : WIRE_SHORT_V6_L4,
+        .end = (uint16_t)(WIRE_SHORT_IP + plain->wire.ip_size),
+    };
+    wire_cross_transport(frame, &packet, sides); // which a whole packet always can
+    frame[WIRE_SHORT_IP + (plain->wire.v4 ? 8 : 7)]--;
+    frame = wire_cross_header(frame, &packet, sides->source, sides->destination,
+                              stage->identification++);
+    if (plain->wire.v4)
+        rte_pktmbuf_prepend(mbuf, WIRE_CROSS_GROWTH);
+    else
+        rte_pktmbuf_adj(mbuf, WIRE_CROSS_GROWTH);
+    return frame;
+}
+
+// A plain packet of a flow that needs more than rewriting, and its rewriting. Returns where the
+// frame begins then; NULL: it needs more than the short way, and nothing has changed.
+static __attribute__((noinline)) uint8_t *go_beyond(struct stage *stage, struct rte_mbuf *mbuf,
+                                                    const struct plain *plain,
+                                                    const struct flow_pair *pair,
+                                                    const struct wire_sides *sides, bool reply)
+{
+    uint8_t *frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
+    bool crossing = pair->beyond & BEYOND_CROSSES;
+    if (crossing && !may_cross(stage, mbuf, plain, pair))
+        return NULL;
+    if (introduction_reached(pair) && !go_on_introduced(plain, frame, pair, reply))
+        return NULL;
+    if (crossing)
+        return cross_plain(stage, mbuf, plain, sides);
+    wire_short_translate_both(frame, &plain->wire, sides);
+    return frame;
 }
 
 // A client's packet to a member, of a flow where there is one. False: it needs more than the short
@@ -286,15 +339,16 @@ static inline bool send_to_member(struct stage *stage, struct rte_mbuf *mbuf,
         if (UNLIKELY(plain->wire.ttl <= 1))
             return false;
         const struct flow_pair *pair = flow_pair_of(stage->flows, flow);
-        if (UNLIKELY(pair->introduction) && !go_on_introduced(plain, frame, pair, false))
-            return false;
         const struct wire_sides sides = {
             .source = &pair->answered,
             .source_port = pair->answered_port,
             .destination = &member->address,
             .destination_port = tables_member_port(member, &tables->services[plain->endpoint]),
         };
-        wire_short_translate_both(frame, &plain->wire, &sides);
+        if (LIKELY(!pair->beyond))
+            wire_short_translate_both(frame, &plain->wire, &sides);
+        else if (!(frame = go_beyond(stage, mbuf, plain, pair, &sides, false)))
+            return false;
         break;
     }
     case CONFIG_FORWARD_DIRECT:
@@ -329,15 +383,16 @@ static inline bool send_to_client(struct stage *stage, struct rte_mbuf *mbuf,
     const struct tables_service *service = &stage->tables->services[pair->service];
     uint8_t *frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
     if (is_fullnat(pair)) {
-        if (UNLIKELY(pair->introduction) && !go_on_introduced(plain, frame, pair, true))
-            return false;
         const struct wire_sides sides = {
             .source = &service->address,
             .source_port = service->port,
             .destination = &pair->client,
             .destination_port = pair->client_port,
         };
-        wire_short_translate_both(frame, &plain->wire, &sides);
+        if (LIKELY(!pair->beyond))
+            wire_short_translate_both(frame, &plain->wire, &sides);
+        else if (!(frame = go_beyond(stage, mbuf, plain, pair, &sides, true)))
+            return false;
     } else {
         wire_short_translate(frame, &plain->wire, true, &service->address, service->port);
     }
@@ -346,7 +401,7 @@ static inline bool send_to_client(struct stage *stage, struct rte_mbuf *mbuf,
 }
 
 // A SYN, to whichever member.
-static void clamp_mss(struct stage *stage, struct rte_mbuf *mbuf, const struct plain *plain,
+static void clamp_syn(struct stage *stage, struct rte_mbuf *mbuf, const struct plain *plain,
                       uint16_t member)
 {
     uint8_t *frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
@@ -363,7 +418,7 @@ static __attribute__((noinline)) bool go_on_with_syn(struct stage *stage, struct
     if (flow_reopens(stage, flow, plain->wire.tcp_flags))
         return false;
     if (!(flow->flags & FLOW_IS_REPLY))
-        clamp_mss(stage, mbuf, plain, flow->member);
+        clamp_syn(stage, mbuf, plain, flow->member);
     return true;
 }
 
@@ -373,7 +428,7 @@ static bool carry_out(struct stage *stage, uint16_t port, struct rte_mbuf *mbuf,
     switch ((enum verdict)admission->verdict) {
     case VERDICT_SEND:
         if (plain->wire.tcp_flags & WIRE_TCP_SYN)
-            clamp_mss(stage, mbuf, plain, admission->member);
+            clamp_syn(stage, mbuf, plain, admission->member);
         return send_to_member(stage, mbuf, plain, admission->member, admission->flow);
     case VERDICT_HANDOFF:
         stage_hand_off(stage, mbuf, admission->owner, port, HANDOFF_PROCESS);

@@ -22,6 +22,7 @@ static void fill(const struct packet *packet, uint32_t offset, uint32_t size, bo
     if (from != to)
         memcpy(to, from, size);
     wire_split_header(piece->frame + l3_offset, offset, size, last);
+    piece->wire.fragment = true;
     piece->wire.end = (uint16_t)(headers_size + size);
 }
 

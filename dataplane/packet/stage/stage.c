@@ -268,6 +268,7 @@ void packet_init(struct packet *packet, struct rte_mbuf *mbuf, uint16_t port, bo
     packet->handed = handed;
     packet->followed = false;
     packet->reply = false;
+    packet->crosses = false;
     packet->searched = false;
     packet->in_port = port;
     packet->out_port = 0;

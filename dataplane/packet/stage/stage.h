@@ -113,9 +113,10 @@ struct stage {
     struct budget punt_budgets[CONFIG_PORTS_MAX];
     // The kernel's own ARP and neighbour discovery goes on while other packets are over the rate.
     struct budget neighbour_budgets[CONFIG_PORTS_MAX];
-    struct budget searches; // for flows of ICMP errors, at other workers
-    struct budget unknown;  // ICMP errors that go on although their flows are not known
-    struct budget answers;  // ICMP errors of our own
+    uint16_t identification; // of the next packet that comes from IPv6 to IPv4
+    struct budget searches;  // for flows of ICMP errors, at other workers
+    struct budget unknown;   // ICMP errors that go on although their flows are not known
+    struct budget answers;   // ICMP errors of our own
     struct outbox outboxes[CONFIG_PORTS_MAX];
     struct outbox punts[CONFIG_PORTS_MAX];
 };

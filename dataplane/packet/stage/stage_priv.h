@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "dataplane/packet/stage/stage.h"
+#include "dataplane/packet/wire/cross.h"
 #include "dataplane/packet/wire/fragment.h"
 #include "dataplane/packet/wire/icmp_error.h"
 #include "dataplane/packet/wire/stream.h"
@@ -29,6 +30,7 @@ struct packet {
     bool handed;     // another worker gave it to us: it is not handed on
     bool followed;   // a first fragment, where others are to follow
     bool reply;      // of what is forwarded: a member's, to a client
+    bool crosses;    // of VERDICT_SPLIT: pieces of it become IPv6
     bool searched;   // an ICMP error whose flow is sought at all workers, since `origin`
     uint16_t origin; //
     uint16_t in_port;
@@ -232,8 +234,11 @@ static inline bool is_fullnat(const struct flow_pair *pair)
     return pair->local != 0;
 }
 
-// introduce.c: how far a member has been told who the client is. What is not 0 is more than the
-// rewriting of addresses and ports.
+// What a FullNAT flow's packets need beyond the rewriting of addresses and ports, in flow_pair's
+// `beyond`: an enum introduction, and this where client and member speak different versions.
+#define BEYOND_CROSSES 0x80
+
+// introduce.c: how far a member has been told who the client is.
 enum introduction {
     INTRODUCTION_NONE,     // it is not told, or has nothing to be told
     INTRODUCTION_AWAITED,  // the header: its SYN-ACK was not seen
@@ -242,6 +247,10 @@ enum introduction {
     INTRODUCTION_FOLLOWED, //
     INTRODUCTION_TAKEN,    // the member has acknowledged it
 };
+static inline enum introduction introduction_reached(const struct flow_pair *pair)
+{
+    return (enum introduction)(pair->beyond & ~BEYOND_CROSSES);
+}
 enum introduction introduction_of(const struct tables_member *member, uint8_t protocol);
 // What was put in front of the client's stream, once the member's SYN-ACK was seen.
 struct wire_addition introduction_addition(const struct flow_pair *pair);
@@ -250,6 +259,25 @@ struct wire_addition introduction_addition(const struct flow_pair *pair);
 bool introduce(struct stage *stage, struct packet *packet, struct flow_pair *pair);
 // The same of a member's.
 void introduction_answered(const struct packet *packet, struct flow_pair *pair);
+
+// cross.c: whether a two-way flow's packet becomes one of the other version on its way to an
+// address.
+bool crosses(const struct packet *packet, const struct ip_address *destination);
+// How such a packet fits a way for IP packets of `size_max` bytes.
+struct cross_fit {
+    bool fits;
+    uint32_t split_size; // where it does not: it may go in pieces of so many bytes; 0: it may not
+    uint32_t tell;       // what its sender is told fits
+};
+struct cross_fit cross_fits(const struct packet *packet, uint32_t size_max);
+// Makes it one, with those addresses and ports; a SYN tells no larger segments than fit the way
+// back. What goes to a client in pieces keeps its header until each has its own, in cross_piece().
+// False: it has been dropped.
+bool cross(struct stage *stage, struct packet *packet, const struct wire_sides *sides);
+bool cross_piece(struct stage *stage, struct packet *piece);
+// The same of an ICMP error.
+bool cross_error(struct stage *stage, struct packet *packet,
+                 const struct icmp_error_crossing *crossing);
 
 // A packet of our own, to an address.
 void forward_own(struct stage *stage, struct packet *packet, const struct ip_address *destination);
@@ -298,8 +326,9 @@ void stage_dispatch(struct stage *stage, const struct packet *packet);
 // `burst` packets fit. False: it is full.
 bool budget_take(struct budget *budget, uint64_t rate, uint64_t burst, uint32_t now_ms);
 
-// forward.c: lowers the MSS of a SYN to what fits the way to a tunnelled member. `tcp` is its TCP
-// header in the mbuf's first piece, `v4` the version around it.
+// forward.c: lowers the MSS of a SYN. `tcp` is its TCP header in the mbuf's first piece.
+void clamp_mss(struct stage *stage, const struct rte_mbuf *mbuf, uint8_t *tcp, uint16_t mss_max);
+// The same to what fits the way to a tunnelled member, `v4` being the version around it.
 void member_clamp_mss(struct stage *stage, const struct rte_mbuf *mbuf, uint8_t *tcp, bool v4,
                       const struct tables_member *member);
 

@@ -96,6 +96,13 @@
       "FullNAT: no free port, give more local-addresses",                                          \
       "More `local-addresses` on the port that leads to the members, or shorter timeouts in "      \
       "`node.flows`; `weirctl show locals` tells where.")                                          \
+    X(DROP_VERSION_FRAGMENT, "version-fragment",                                                   \
+      "FullNAT: fragments that cannot become ones of the other IP version",                        \
+      "Members: switch their UDP checksums on. Clients: forged, or behind extension headers; a "   \
+      "capture tells who sends them.")                                                             \
+    X(DROP_VERSION_ICMP, "version-icmp",                                                           \
+      "ICMP error that the receiver's IP version does not have",                                   \
+      "Few are normal. A capture tells which, and who sends them.")                                \
     X(DROP_NO_ROUTE, "no-route", "no route to the destination",                                    \
       "Add a `gateway`, or `routes`, to the port that leads there.")                               \
     X(DROP_NEIGHBOUR_PENDING, "neighbour-pending", "next hop's MAC unknown, its queue is full",    \

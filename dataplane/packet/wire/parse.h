@@ -13,7 +13,8 @@
 #define WIRE_ETHERNET_SIZE    14
 #define WIRE_IPV4_SIZE        20
 #define WIRE_IPV6_SIZE        40
-#define WIRE_IPV6_HEADERS_MAX 8 // extension headers walked before a packet is called malformed
+#define WIRE_IPV6_MTU_LEAST   1280 // RFC 8200 section 5
+#define WIRE_IPV6_HEADERS_MAX 8    // extension headers walked before a packet is called malformed
 #define WIRE_TCP_SIZE         20
 #define WIRE_UDP_SIZE         8
 #define WIRE_MAC_SIZE         6

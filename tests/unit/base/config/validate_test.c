@@ -301,6 +301,13 @@ static const struct relation relations[] = {
     {BEGINNING "pools: [{name: w, members: [{address: fd00::2}]}]\nvips: [" VIP("v", "10.0.0.9",
                                                                                 "80", "w") "]\n",
      "6:68 a pool with members of the other IP version (line 5): `w`"},
+    {BEGINNING "pools: [{name: w, members: [{address: 10.1.0.9}]}]\nvips: [" VIP("v", "'fd00::9'",
+                                                                                 "80", "w") "]\n",
+     "6:69 a pool with members of the other IP version (line 5): `w`"},
+    {BEGINNING "pools: [{name: w, forward: fullnat, members: [{address: 10.1.0.9}]}]\nvips: [" VIP(
+         "v", "'fd00::9'", "80", "w") "]\n",
+     "5:57 no address to send from: port b, which leads there, has no IPv4 `local-addresses`: "
+     "`10.1.0.9`"},
     // Members.
     {BEGINNING "pools: [{name: w, forward: direct, members: [{address: 10.1.0.2, port: 81}]}]\n"
                "vips: [" VIP("v", "10.0.0.9", "80", "w") "]\n",
