@@ -169,6 +169,7 @@ static inline uint32_t config_forward_outer_size(enum config_forward forward, bo
 enum config_client_address {
     CONFIG_CLIENT_ADDRESS_NONE,     // it sees the local address alone
     CONFIG_CLIENT_ADDRESS_PROXY_V2, // from a header in front of the connection's first byte
+    CONFIG_CLIENT_ADDRESS_TOA,      // from a TCP option in what ends the handshake
 };
 
 enum config_member_state {

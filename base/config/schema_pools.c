@@ -14,7 +14,7 @@ const char *const schema_words_balancer[] = {"maglev",
                                              "failover",
                                              NULL};
 const char *const schema_words_forward[] = {"nat", "direct", "ipip", "gre", "gue", "fullnat", NULL};
-const char *const schema_words_client_address[] = {"none", "proxy-v2", NULL};
+const char *const schema_words_client_address[] = {"none", "proxy-v2", "toa", NULL};
 const char *const schema_words_member_state[] = {"active", "drain", NULL};
 
 static const struct schema_field member_fields[] = {
@@ -132,7 +132,10 @@ static const struct schema_field pool_fields[] = {
              "client's. `proxy-v2`: the first bytes of each TCP connection are a header of the "
              "PROXY protocol, version 2, which the server must expect. Members are told before "
              "the client's first byte, also where the server speaks first; Fast Open and "
-             "Multipath TCP are not offered to clients. A change counts for new connections."},
+             "Multipath TCP are not offered to clients. `toa`: the segment that ends the "
+             "handshake carries a TCP option (kind 254) with the client's address and port, which "
+             "a module in the member's kernel shows to its servers; servers without it ignore "
+             "it. A change counts for new connections."},
     {.key = "slow-start",
      .type = SCHEMA_DURATION,
      AT(config_pool, slow_start_ns),

@@ -95,6 +95,31 @@ static void check_append(const uint8_t *data, size_t size, struct wire_packet pa
     free(frame);
 }
 
+// An option in front of the others, and out again: what the client wrote of that kind is gone.
+static void check_option(const uint8_t *data, size_t size, struct wire_packet packet)
+{
+    static const uint8_t option[20] = {254, 20, 1, 2, 3};
+    size_t header_size = (data[packet.l4_offset + 12u] >> 4) * 4u;
+    if (packet.fragment || header_size + sizeof(option) > 60)
+        return;
+    uint8_t *memory = calloc(1, size + sizeof(option)), *frame = memory + sizeof(option);
+    CHECK(memory);
+    memcpy(frame, data, size);
+    bool right = frame_checksums_are_right(frame, size);
+    wire_stream_blank_option(frame, &packet, 254);
+    check_same(frame, size, &packet, right);
+    CHECK(wire_stream_insert_option(frame, &packet, span_of(option, sizeof(option))) == memory);
+    check_same(memory, size + sizeof(option), &packet, right);
+    CHECK(memcmp(memory + packet.l4_offset + WIRE_TCP_SIZE, option, sizeof(option)) == 0);
+    struct cursor cursor = wire_options(memory + packet.l4_offset, header_size + sizeof(option));
+    struct wire_option found;
+    uint32_t count = 0;
+    while (wire_option_next(&cursor, header_size + sizeof(option), &found))
+        count += found.kind == 254;
+    CHECK(count == 1);
+    free(memory);
+}
+
 static void check_frame(const uint8_t *data, size_t size)
 {
     struct wire_packet packet;
@@ -102,6 +127,7 @@ static void check_frame(const uint8_t *data, size_t size)
         return;
     check_write(data, &packet);
     check_append(data, size, packet);
+    check_option(data, size, packet);
     uint8_t *frame = copy_of(data, size, size);
     check_shift(frame, size, &packet);
     memcpy(frame, data, size);

@@ -1,8 +1,10 @@
 """Members that are told who the client is by the PROXY protocol: nginx logs it, a server that
-speaks first greets with it, and whole uploads and downloads pass behind it, through loss, too."""
+speaks first greets with it, and whole uploads and downloads pass behind it, through loss, too. And
+by the TOA option, which stands in what a member's kernel gets."""
 
 import harness
 from harness import url
+from lab import wait_until
 from networks import Far, Lossy
 from plane import best_driver
 from servers import Nginx, sample_file, wait_for_listener
@@ -24,6 +26,7 @@ class Introduce(harness.LabTest):
             self.servers.append(Nginx(member, name, {"sample": self.content}, told=True))
             greeter = member.python("greeter", "greeter.py", "::", "25")
             wait_for_listener(member, greeter, 25)
+            Nginx(member, f"{name}-plain", port=81)
         driver = best_driver()
         config = network.configuration(driver)
         told = {"forward": "fullnat", "client-address": "proxy-v2"}
@@ -31,6 +34,8 @@ class Introduce(harness.LabTest):
         network.serve(config, "mail", 25, **told)
         network.serve_crossing(config, "web", 80)
         network.serve_crossing(config, "mail", 25)
+        network.serve(config, "plain", 81, forward="fullnat", **{"client-address": "toa"})
+        network.serve_crossing(config, "plain", 81)
         return self.plane(network, config, driver)
 
     def assert_greeted(self, network, size):
@@ -52,6 +57,21 @@ class Introduce(harness.LabTest):
             report = self.client(network.client, "downloads", DOWNLOADS, network.vip[version], 80,
                                  "/files/sample")
             self.assert_downloads(report, DOWNLOADS, self.digest)
+
+    def test_kernels_find_their_clients(self):
+        network = Far(self.lab)
+        plane = self.serve(network)
+        seen = [member.python("options", "options.py", "81")
+                for member in network.members.values()]
+        for options in seen:
+            options.wait_for_words("ready")
+        for host in (*network.vip.values(), network.crossing):
+            said = self.curl(network.client, url(host)[:-1] + ":81/", "--output", "/dev/null",
+                             "--write-out", "%{local_ip} %{local_port}")
+            wait_until(lambda: any(said in options.said().splitlines() for options in seen), 5,
+                       f"a member to see {said}")
+        self.assertEqual({}, {reason: count for reason, count in plane.drops().items()
+                              if reason.startswith(("no-", "tcp", "l4", "flow"))})
 
     def test_streams_are_whole_through_loss(self):
         network = Lossy(self.lab, percent=3, seed=16)

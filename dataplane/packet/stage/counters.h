@@ -75,6 +75,11 @@
       TABLES_LOCAL_SLOTS, "Times a new flow found no free port at a local address.")              \
     X(COUNTER_INTRODUCTIONS, introductions, "weir_introductions_total", STATS_COUNTER, 1,         \
       "Headers of the PROXY protocol sent to members, repeated ones included.")                   \
+    X(COUNTER_CLIENT_OPTIONS, client_options, "weir_client_options_total", STATS_COUNTER, 1,      \
+      "Segments to members with a TOA option, repeated ones included.")                           \
+    X(COUNTER_OPTIONS_OMITTED, client_options_omitted, "weir_client_options_omitted_total",       \
+      STATS_COUNTER, 1,                                                                           \
+      "Such segments that went without it: no room in TCP header, packet or buffer.")             \
     X(COUNTER_LOCAL_EVICTIONS, local_evictions, "weir_local_evictions_total", STATS_COUNTER, 1,   \
       "Flows that were over, or without a complete handshake, whose local port another one got.") \
     X(COUNTER_AFFINITIES_EVICTED, affinities_evicted, "weir_affinity_evictions_total",            \

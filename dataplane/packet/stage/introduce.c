@@ -11,14 +11,31 @@
 // behind it either, so the client sends its first bytes again, and with them goes the header again.
 // Once it is acknowledged all that is left is to add its size to the client's sequence numbers, and
 // to take it from what the member acknowledges, which the short path does.
+//
+// TOA: an option in the client's acknowledgement of the SYN-ACK, from which the member's kernel
+// makes the connection, and in all that acknowledge no more than that, until the member has sent
+// something behind it: then it has the connection, and the flow is like any other. An option that a
+// client wrote itself is taken out until then.
+// docs/decisions/0026-the-option-is-told-until-the-member-speaks.md
 #include "dataplane/packet/stage/stage_priv.h"
+#include "dataplane/packet/wire/options.h"
 #include "dataplane/packet/wire/proxy.h"
 #include "dataplane/packet/wire/stream.h"
+#include "dataplane/packet/wire/toa.h"
 
 enum introduction introduction_of(const struct tables_member *member, uint8_t protocol)
 {
-    bool header = member->client_address == CONFIG_CLIENT_ADDRESS_PROXY_V2;
-    return header && protocol == IPPROTO_TCP ? INTRODUCTION_AWAITED : INTRODUCTION_NONE;
+    if (protocol != IPPROTO_TCP)
+        return INTRODUCTION_NONE;
+    switch ((enum config_client_address)member->client_address) {
+    case CONFIG_CLIENT_ADDRESS_PROXY_V2:
+        return INTRODUCTION_AWAITED;
+    case CONFIG_CLIENT_ADDRESS_TOA:
+        return INTRODUCTION_OPTION_AWAITED;
+    case CONFIG_CLIENT_ADDRESS_NONE:
+        break;
+    }
+    return INTRODUCTION_NONE;
 }
 
 static void reach(struct flow_pair *pair, enum introduction introduction)
@@ -134,8 +151,42 @@ static bool begin_stream(struct stage *stage, struct packet *packet, struct flow
     return true;
 }
 
+// Where it fits; a segment that it does not fit goes without, and is counted.
+static void carry_option(struct stage *stage, struct packet *packet, const struct flow_pair *pair)
+{
+    uint8_t option[WIRE_TOA_SIZE_MAX];
+    uint32_t size = wire_toa_write(option, &pair->client, pair->client_port);
+    const struct wire_packet *wire = &packet->wire;
+    size_t header_size =
+        wire_tcp_header_size(packet->frame + wire->l4_offset, (size_t)wire->end - wire->l4_offset);
+    uint32_t ip_size = (uint32_t)wire->end - wire->l3_offset;
+    if (wire->fragment || header_size + size > WIRE_TCP_SIZE + WIRE_OPTIONS_MAX ||
+        ip_size + size > stage->tables->members[pair->member].ip_size_max ||
+        !rte_pktmbuf_prepend(packet->mbuf, (uint16_t)size)) {
+        stats_add(stage->counters.client_options_omitted, 1);
+        return;
+    }
+    packet->frame = wire_stream_insert_option(packet->frame, &packet->wire, span_of(option, size));
+    stats_add(stage->counters.client_options, 1);
+}
+
+static void introduce_by_option(struct stage *stage, struct packet *packet,
+                                const struct flow_pair *pair)
+{
+    uint8_t *tcp = packet->frame + packet->wire.l4_offset;
+    uint8_t flags = packet->wire.tcp_flags & (WIRE_TCP_SYN | WIRE_TCP_RST | WIRE_TCP_ACK);
+    wire_stream_blank_option(packet->frame, &packet->wire, WIRE_OPTION_TOA);
+    if (introduction_reached(pair) == INTRODUCTION_OPTION && flags == WIRE_TCP_ACK &&
+        wire_stream_acknowledged(tcp) == pair->stream_begins)
+        carry_option(stage, packet, pair);
+}
+
 bool introduce(struct stage *stage, struct packet *packet, struct flow_pair *pair)
 {
+    if (introduction_reached(pair) < INTRODUCTION_AWAITED) {
+        introduce_by_option(stage, packet, pair);
+        return true;
+    }
     if (packet->wire.tcp_flags & WIRE_TCP_SYN)
         return open_plainly(packet);
     if (introduction_reached(pair) == INTRODUCTION_AWAITED)
@@ -161,12 +212,29 @@ static void answer_syn(struct flow_pair *pair, uint8_t *tcp)
     wire_stream_narrow(tcp, introduction_addition(pair).size);
 }
 
+// The member's SYN-ACK says what the client will acknowledge; what comes behind it, that the member
+// has the connection.
+static void option_answered(const struct packet *packet, struct flow_pair *pair)
+{
+    uint8_t flags = packet->wire.tcp_flags;
+    if (flags & WIRE_TCP_SYN) {
+        pair->stream_begins = wire_stream_sequence(packet->frame + packet->wire.l4_offset) + 1;
+        reach(pair, INTRODUCTION_OPTION);
+    } else if (introduction_reached(pair) == INTRODUCTION_OPTION && !(flags & WIRE_TCP_RST)) {
+        reach(pair, INTRODUCTION_NONE);
+    }
+}
+
 void introduction_answered(const struct packet *packet, struct flow_pair *pair)
 {
     uint8_t *tcp = packet->frame + packet->wire.l4_offset;
     uint8_t flags = packet->wire.tcp_flags;
     if (!(flags & WIRE_TCP_ACK))
         return;
+    if (introduction_reached(pair) < INTRODUCTION_AWAITED) {
+        option_answered(packet, pair);
+        return;
+    }
     if (flags & WIRE_TCP_SYN) {
         answer_syn(pair, tcp);
         return;

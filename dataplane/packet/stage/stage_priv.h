@@ -240,12 +240,14 @@ static inline bool is_fullnat(const struct flow_pair *pair)
 
 // introduce.c: how far a member has been told who the client is.
 enum introduction {
-    INTRODUCTION_NONE,     // it is not told, or has nothing to be told
-    INTRODUCTION_AWAITED,  // the header: its SYN-ACK was not seen
-    INTRODUCTION_DUE,      // nothing was sent behind the SYN
-    INTRODUCTION_SENT,     // but nothing of the client's behind it
-    INTRODUCTION_FOLLOWED, //
-    INTRODUCTION_TAKEN,    // the member has acknowledged it
+    INTRODUCTION_NONE,           // it is not told, or has nothing to be told any more
+    INTRODUCTION_OPTION_AWAITED, // the option: its SYN-ACK was not seen
+    INTRODUCTION_OPTION,         // what acknowledges that carries it
+    INTRODUCTION_AWAITED,        // the header: its SYN-ACK was not seen
+    INTRODUCTION_DUE,            // nothing was sent behind the SYN
+    INTRODUCTION_SENT,           // but nothing of the client's behind it
+    INTRODUCTION_FOLLOWED,       //
+    INTRODUCTION_TAKEN,          // the member has acknowledged it
 };
 static inline enum introduction introduction_reached(const struct flow_pair *pair)
 {

@@ -5,8 +5,9 @@
 #include "dataplane/packet/wire/options.h"
 #include "dataplane/packet/wire/wire_priv.h"
 
-#define TCP_PUSH   0x08
-#define SACK_BLOCK 8 // bytes: two edges
+#define TCP_PUSH       0x08
+#define TCP_HEADER_MAX (WIRE_TCP_SIZE + WIRE_OPTIONS_MAX)
+#define SACK_BLOCK     8 // bytes: two edges
 
 uint32_t wire_stream_sequence(const uint8_t *tcp)
 {
@@ -124,6 +125,34 @@ static void change_length(uint8_t *frame, const struct wire_packet *packet, uint
     checksum_change(frame + packet->l4_offset + TCP_CHECKSUM, difference);
     if (v4)
         checksum_change(ip + IPV4_CHECKSUM, checksum_difference(0, before, field, sizeof(before)));
+}
+
+void wire_stream_blank_option(uint8_t *frame, const struct wire_packet *packet, uint8_t kind)
+{
+    uint8_t *tcp = frame + packet->l4_offset;
+    uint32_t header_size = header_size_of(frame, packet);
+    struct cursor cursor = wire_options(tcp, header_size);
+    struct wire_option option;
+    while (wire_option_next(&cursor, header_size, &option)) {
+        if (option.kind == kind)
+            blank(tcp, option.at, option.size);
+    }
+}
+
+uint8_t *wire_stream_insert_option(uint8_t *frame, struct wire_packet *packet, struct span option)
+{
+    uint32_t size = (uint32_t)option.size, in_front = packet->l4_offset + (uint32_t)WIRE_TCP_SIZE;
+    uint8_t *begins = frame - size, *tcp = begins + packet->l4_offset, before[2];
+    DCHECK(size % 4 == 0 && header_size_of(frame, packet) + size <= TCP_HEADER_MAX);
+    memmove(begins, frame, in_front);
+    memcpy(begins + in_front, option.data, size);
+    memcpy(before, tcp + TCP_DATA_OFFSET, sizeof(before));
+    tcp[TCP_DATA_OFFSET] = (uint8_t)(tcp[TCP_DATA_OFFSET] + (size / 4 << 4));
+    uint64_t difference =
+        checksum_difference(checksum_add(0, option), before, tcp + TCP_DATA_OFFSET, sizeof(before));
+    change_length(begins, packet, size, false, difference);
+    packet->end = (uint16_t)(packet->end + size);
+    return begins;
 }
 
 uint32_t wire_stream_plain_syn(uint8_t *frame, const struct wire_packet *packet)

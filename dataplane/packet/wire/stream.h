@@ -46,6 +46,14 @@ void wire_stream_narrow(uint8_t *tcp, uint32_t added);
 // shorter by, at its end.
 uint32_t wire_stream_plain_syn(uint8_t *frame, const struct wire_packet *packet);
 
+// Makes every option of a kind WIRE_OPTION_NOTHING.
+void wire_stream_blank_option(uint8_t *frame, const struct wire_packet *packet, uint8_t kind);
+
+// Puts an option of whole words in front of all others. The frame then begins so many bytes before
+// `frame`, where there is room, and that is returned; packet->end follows. The caller has seen that
+// the header does not grow beyond 60 bytes.
+uint8_t *wire_stream_insert_option(uint8_t *frame, struct wire_packet *packet, struct span option);
+
 // Appends an even number of bytes to a segment without data, in the room behind it; packet->end
 // follows.
 void wire_stream_append(uint8_t *frame, struct wire_packet *packet, const uint8_t *bytes,
