@@ -259,7 +259,7 @@ enum error view_vips(const json_t *result, bool all, FILE *out, FILE *notes)
     static const struct view view = {
         .rows = "vips",
         .none = "no vips",
-        .column_count = 10,
+        .column_count = 12,
         .columns =
             {
                 {"NAME", "name", VIEW_TEXT, NULL},
@@ -268,10 +268,12 @@ enum error view_vips(const json_t *result, bool all, FILE *out, FILE *notes)
                 {"POOL", "pool", VIEW_TEXT, NULL},
                 {"FORWARD", "forward", VIEW_TEXT, NULL},
                 {"BALANCER", "balancer", VIEW_TEXT, NULL},
+                {"MODE", "mode", VIEW_TEXT, NULL},
                 {"FLOWS", "flows", VIEW_COUNT, NULL},
                 {"PACKETS", "packets", VIEW_COUNT, NULL},
                 {"BYTES", "bytes", VIEW_BYTES, NULL},
                 {"FLOWS-CREATED", "flows_created", VIEW_COUNT, NULL},
+                {"FLOWS-EARNED", "flows_earned", VIEW_COUNT, NULL},
             },
     };
     return view_print(&view, result, all, out, notes);

@@ -141,16 +141,20 @@ void show_vips(void *context, const json_t *arguments, struct ipc_reply *reply)
         const struct config_vip *vip = &daemon->config->vips[i];
         const struct config_pool *pool = &daemon->config->pools[vip->pool];
         uint32_t slot = plane_vip_slot(daemon->plane, vip);
+        json_t *stateless = counted(daemon, "weir_vip_stateless_workers", slot);
+        const char *mode = json_integer_value(stateless) > 0 ? "stateless" : "tracking";
         json_array_append_new(
-            vips, json_pack("{s:s, s:o, s:i, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "name",
-                            vip->name, "address", address_text(&vip->address), "port",
-                            (int)vip->port, "protocol", config_protocol_text(vip->protocol), "pool",
-                            pool->name, "forward", config_forward_text(pool->forward), "balancer",
-                            config_balancer_text(pool->balancer), "packets",
-                            counted(daemon, "weir_vip_packets_total", slot), "bytes",
-                            counted(daemon, "weir_vip_bytes_total", slot), "flows",
-                            counted(daemon, "weir_vip_flows", slot), "flows_created",
-                            counted(daemon, "weir_vip_flows_created_total", slot)));
+            vips,
+            json_pack("{s:s, s:o, s:i, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}",
+                      "name", vip->name, "address", address_text(&vip->address), "port",
+                      (int)vip->port, "protocol", config_protocol_text(vip->protocol), "pool",
+                      pool->name, "forward", config_forward_text(pool->forward), "balancer",
+                      config_balancer_text(pool->balancer), "mode", mode, "stateless_workers",
+                      stateless, "packets", counted(daemon, "weir_vip_packets_total", slot),
+                      "bytes", counted(daemon, "weir_vip_bytes_total", slot), "flows",
+                      counted(daemon, "weir_vip_flows", slot), "flows_created",
+                      counted(daemon, "weir_vip_flows_created_total", slot), "flows_earned",
+                      counted(daemon, "weir_vip_flows_earned_total", slot)));
     }
     reply->result = json_pack("{s:o}", "vips", vips);
 }

@@ -65,6 +65,7 @@ struct plane {
     bool link_up[CONFIG_PORTS_MAX];
     struct plane_bond bonds[CONFIG_PORTS_MAX];
     uint64_t drops_told[DROP_REASONS];
+    uint64_t stateless_told[TABLES_SERVICE_SLOTS]; // workers
 };
 
 // publish.c: compiles and publishes tables as `config` says, as this revision.

@@ -88,8 +88,9 @@ static void relabel(struct plane *plane, const enum counter *families, size_t co
 
 static void label_services(struct plane *plane, const struct tables *old, const struct tables *now)
 {
-    static const enum counter families[] = {COUNTER_VIP_PACKETS, COUNTER_VIP_BYTES,
-                                            COUNTER_VIP_FLOWS_CREATED, COUNTER_VIP_FLOWS};
+    static const enum counter families[] = {COUNTER_VIP_PACKETS,       COUNTER_VIP_BYTES,
+                                            COUNTER_VIP_FLOWS_CREATED, COUNTER_VIP_FLOWS,
+                                            COUNTER_VIP_FLOWS_EARNED,  COUNTER_VIP_STATELESS};
     uint32_t old_limit = old ? old->service_limit : 0;
     for (uint32_t slot = 1; slot < RTE_MAX(old_limit, now->service_limit); slot++) {
         bool was_used = slot < old_limit && old->services[slot].used;

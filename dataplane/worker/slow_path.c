@@ -231,6 +231,30 @@ static void tell_drops(struct plane *plane)
     }
 }
 
+static void tell_stateless(const struct plane *plane, uint32_t slot, uint64_t before, uint64_t now)
+{
+    static struct log_limit limit = LOG_LIMIT(10, 60ull * NANOSECONDS_PER_SECOND);
+    const char *vip = plane->tables->services[slot].name;
+    if (now > 0 && before == 0)
+        log_limited(&limit, LOG_WARNING,
+                    "under pressure: new flows go by hash alone, without an entry",
+                    LOG_STRING("vip", vip), LOG_UINT("workers", now));
+    else if (now == 0 && before > 0)
+        log_limited(&limit, LOG_INFO, "new flows have entries again", LOG_STRING("vip", vip));
+}
+
+// Which services workers stopped tracking, or track again.
+static void watch_modes(struct plane *plane)
+{
+    for (uint32_t slot = 1; slot < plane->tables->service_limit; slot++) {
+        uint64_t now = stats_reader_sum(plane->reader, COUNTER_VIP_STATELESS, slot);
+        uint64_t before = plane->stateless_told[slot];
+        plane->stateless_told[slot] = now;
+        if (now != before)
+            tell_stateless(plane, slot, before, now);
+    }
+}
+
 // How busy each worker was since this was last called.
 static void look_at_loads(struct plane *plane)
 {
@@ -271,6 +295,7 @@ bool plane_turn(struct plane *plane, uint64_t now_ns)
         look_at_loads(plane);
         plane_watch_turn(plane, now_ns);
         tell_drops(plane);
+        watch_modes(plane);
         plane_follow_time(plane, now_ns);
     }
     return more;

@@ -255,8 +255,12 @@ static struct admission choose_of_service(struct stage *stage, const struct newc
         return admission_drop(DROP_NO_MEMBER);
     struct admission admission = {.verdict = VERDICT_SEND, .member = member};
     admission.uncertain = chances_wanted(newcomer, pool);
-    if (!is_two_way(stage, member))
+    if (!is_two_way(stage, member)) {
+        admission.untracked =
+            !admission.uncertain &&
+            pressure_mode(&stage->pressure, newcomer->endpoint) == PRESSURE_STATELESS;
         return admission;
+    }
     admission.member_endpoint = member_endpoint(stage->tables, member, newcomer->endpoint);
     if (stage->tables->members[member].forward == CONFIG_FORWARD_NAT) {
         struct flow_pair pair = pair_of(newcomer, &admission);
@@ -289,7 +293,8 @@ struct admission admit_choose(struct stage *stage, const struct newcomer *newcom
 void admit_make_room(struct stage *stage, const struct newcomer *newcomer,
                      const struct admission *admission, struct leavers *leavers)
 {
-    if (admission->verdict != VERDICT_SEND || admission->uncertain || ends_connection(newcomer))
+    if (admission->verdict != VERDICT_SEND || admission->uncertain || admission->untracked ||
+        ends_connection(newcomer))
         return;
     struct flow value = first_value(stage, newcomer, admission->member);
     leavers->count += enter_probation(stage, newcomer, value, &leavers->of[leavers->count]);
@@ -305,7 +310,7 @@ void admit_room_made(struct stage *stage, const struct leavers *leavers)
 // connection; two-way flows cannot, as the reply would not be known.
 void admit_begin(struct stage *stage, const struct newcomer *newcomer, struct admission *admission)
 {
-    if (admission->verdict != VERDICT_SEND || admission->uncertain)
+    if (admission->verdict != VERDICT_SEND || admission->uncertain || admission->untracked)
         return;
     bool two_way = is_two_way(stage, admission->member);
     if (ends_connection(newcomer)) {

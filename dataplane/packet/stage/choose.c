@@ -1,9 +1,10 @@
 // Which member of a pool a newcomer gets: who the client had last, where the pool has affinity,
-// else who the balancer says.
+// else who the balancer says, or the hash in its stead.
 #include <netinet/in.h>
 #include <string.h>
 
 #include "dataplane/packet/stage/stage_priv.h"
+#include "dataplane/packet/stage/tcp.h"
 
 struct flow_key newcomer_key(const struct newcomer *newcomer)
 {
@@ -57,6 +58,20 @@ uint64_t choose_hash(const struct stage *stage, const struct newcomer *newcomer,
     return siphash13_words(stage->tables->balance_key, words, 2);
 }
 
+// What begins no connection goes where one would go that is not known any more: where a balancer
+// goes by turns or loads, its hash says where. So does what begins one while its flow may be
+// forgotten before its next packet comes, and so do services whose new flows have no entries.
+static bool goes_by_hash(const struct stage *stage, const struct newcomer *newcomer)
+{
+    enum pressure_mode mode = pressure_mode(&stage->pressure, newcomer->endpoint);
+    if (mode == PRESSURE_STATELESS)
+        return true;
+    if (newcomer->protocol != IPPROTO_TCP)
+        return mode == PRESSURE_SETTLING;
+    return tcp_first_state(newcomer->tcp_flags) != FLOW_TCP_OPENING ||
+           probation_is_pressed(stage->probation, stage->now_ms);
+}
+
 static uint16_t pick(struct stage *stage, const struct newcomer *newcomer,
                      const struct tables_pool *pool)
 {
@@ -67,7 +82,8 @@ static uint16_t pick(struct stage *stage, const struct newcomer *newcomer,
                   .stride = sizeof(struct tally) / sizeof(uint64_t)},
         .cursor = &stage->cursors[pool->slot],
     };
-    uint32_t picked = balancer_pick(pool->balancer, &request);
+    bool instead = pool->by_hash && goes_by_hash(stage, newcomer);
+    uint32_t picked = balancer_pick(instead ? pool->by_hash : pool->balancer, &request);
     return picked == BALANCE_NONE ? CHOOSE_NONE : (uint16_t)pool->members[picked];
 }
 
@@ -91,38 +107,16 @@ static uint16_t choose_by_affinity(struct stage *stage, const struct newcomer *n
     uint32_t last = affinity_find(stage->affinities, hash, stage->now_ms);
     bool stays = still_serves(stage->tables, pool, last);
     uint16_t member = stays ? (uint16_t)last : pick(stage, newcomer, pool);
-    // What ends a connection begins none: made-up ones must not push out those who are served.
-    bool ends = newcomer->tcp_flags & (WIRE_TCP_FIN | WIRE_TCP_RST);
-    if (member != CHOOSE_NONE && !ends &&
+    // Made-up ones must not push out those who are served: what ends a connection begins none, and
+    // of what may be a flood only who is remembered stays so, as its flows have no entries.
+    bool is_served =
+        !(newcomer->tcp_flags & (WIRE_TCP_FIN | WIRE_TCP_RST)) &&
+        (stays || pressure_mode(&stage->pressure, newcomer->endpoint) != PRESSURE_STATELESS);
+    if (member != CHOOSE_NONE && is_served &&
         affinity_set(stage->affinities, hash, member, stage->now_ms,
                      stage->now_ms + pool->affinity_ms))
         stats_add(stage->counters.affinities_evicted, 1);
     return member;
-}
-
-// The ACK of a SYN whose flow was forgotten has to find the member that the SYN found, also where a
-// balancer goes by turns or loads: then by the hash alone. Weights have no say, but for 0.
-// Failover's choice is the same for all, and its other members only stand by.
-static uint16_t choose_in_flood(const struct stage *stage, const struct newcomer *newcomer,
-                                const struct tables_pool *pool)
-{
-    uint64_t hash = choose_hash(stage, newcomer, pool) >> 32;
-    uint32_t at = (uint32_t)(hash * pool->member_count >> 32);
-    for (uint32_t i = 0; i < pool->member_count; i++) {
-        uint32_t slot = pool->members[at];
-        if (still_serves(stage->tables, pool, slot))
-            return (uint16_t)slot;
-        at = at + 1 < pool->member_count ? at + 1 : 0;
-    }
-    return CHOOSE_NONE;
-}
-
-static bool goes_by_hash_in_flood(const struct stage *stage, const struct newcomer *newcomer,
-                                  const struct tables_pool *pool)
-{
-    return newcomer->protocol == IPPROTO_TCP && !pool->balancer->ops->by_hash &&
-           pool->policy != CONFIG_BALANCER_FAILOVER &&
-           probation_is_pressed(stage->probation, stage->now_ms);
 }
 
 bool choose_ahead(const struct stage *stage, const struct newcomer *newcomer)
@@ -131,7 +125,8 @@ bool choose_ahead(const struct stage *stage, const struct newcomer *newcomer)
         return true;
     const struct tables_pool *pool = stage->tables->services[newcomer->endpoint].pool;
     return !pool || !pool->balancer || pool->balancer->ops->by_hash ||
-           (pool->affinity_ms > 0 && !pool->balancer->ops->by_load);
+           (pool->affinity_ms > 0 && !pool->balancer->ops->by_load) ||
+           (pool->by_hash && goes_by_hash(stage, newcomer));
 }
 
 uint16_t choose_member(struct stage *stage, const struct newcomer *newcomer,
@@ -139,15 +134,15 @@ uint16_t choose_member(struct stage *stage, const struct newcomer *newcomer,
 {
     if (!pool->balancer)
         return CHOOSE_NONE;
-    if (pool->affinity_ms > 0)
-        return choose_by_affinity(stage, newcomer, pool);
-    return goes_by_hash_in_flood(stage, newcomer, pool) ? choose_in_flood(stage, newcomer, pool)
-                                                        : pick(stage, newcomer, pool);
+    return pool->affinity_ms > 0 ? choose_by_affinity(stage, newcomer, pool)
+                                 : pick(stage, newcomer, pool);
 }
 
 uint16_t choose_by_hash(struct stage *stage, const struct newcomer *newcomer,
                         const struct tables_pool *pool)
 {
-    return pool->balancer && pool->balancer->ops->by_hash ? pick(stage, newcomer, pool)
-                                                          : CHOOSE_NONE;
+    bool by_hash = pool->balancer &&
+                   (pool->balancer->ops->by_hash ||
+                    pressure_mode(&stage->pressure, newcomer->endpoint) == PRESSURE_STATELESS);
+    return by_hash ? pick(stage, newcomer, pool) : CHOOSE_NONE;
 }

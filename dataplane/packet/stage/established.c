@@ -23,16 +23,19 @@ bool flow_reopens(const struct stage *stage, const struct flow *flow, uint8_t tc
                        silent_ms(stage, flow, state));
 }
 
-static void end_probation(struct stage *stage, struct flow *flow, uint64_t hash)
+static void end_probation(struct stage *stage, struct flow *flow, uint16_t endpoint, uint64_t hash)
 {
     if (flow->flags & FLOW_IS_REPLY) {
         struct flow_key client = flow_client_key(stage->flows, flow);
         hash = flow_hash(stage->flows, &client);
+        endpoint = client.endpoint;
     }
     probation_leave(stage->probation, hash);
+    stats_add(&stage->counters.vip_flows_earned[endpoint], 1);
 }
 
-void flow_follow(struct stage *stage, struct flow *flow, uint8_t tcp_flags, uint64_t hash)
+void flow_follow(struct stage *stage, struct flow *flow, uint8_t tcp_flags, uint16_t endpoint,
+                 uint64_t hash)
 {
     enum flow_state before = flow_state_of(stage->flows, flow);
     enum flow_state after = before;
@@ -42,7 +45,7 @@ void flow_follow(struct stage *stage, struct flow *flow, uint8_t tcp_flags, uint
     if (after == FLOW_TCP_ESTABLISHED && before != after && !tcp_on_trial(before))
         handshakes_end(&stage->handshakes, hash, flow->member, stage->now_ticks);
     if (flow_is_earned(after) && !flow_is_earned(before))
-        end_probation(stage, flow, hash);
+        end_probation(stage, flow, endpoint, hash);
     if (after != before || !tcp_on_trial(after))
         flow_set(stage->flows, flow, after, stage->now_ms + stage->tables->timeouts_ms[after]);
 }
@@ -50,7 +53,7 @@ void flow_follow(struct stage *stage, struct flow *flow, uint8_t tcp_flags, uint
 void forward_established(struct stage *stage, struct packet *packet, struct flow *flow,
                          uint16_t service, uint64_t hash)
 {
-    flow_follow(stage, flow, packet->wire.tcp_flags, hash);
+    flow_follow(stage, flow, packet->wire.tcp_flags, service, hash);
     struct flow_pair *pair = flow_pair_of(stage->flows, flow);
     packet->pair = pair;
     if (flow->flags & FLOW_IS_REPLY)

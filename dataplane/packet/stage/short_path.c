@@ -227,7 +227,7 @@ static inline void follow(struct stage *stage, struct flow *flow, const struct p
     struct flow_pair *pair = flow_pair_of(stage->flows, flow);
     uint8_t state = pair ? pair->state : flow->state;
     if (UNLIKELY(!flow_is_quiet(state, tcp_flags))) {
-        flow_follow(stage, flow, tcp_flags, plain->hash);
+        flow_follow(stage, flow, tcp_flags, plain->endpoint, plain->hash);
         return;
     }
     uint32_t expires_ms = stage->now_ms + stage->tables->timeouts_ms[state];

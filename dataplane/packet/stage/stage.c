@@ -36,7 +36,7 @@ enum error stage_init(struct stage *stage)
         return error;
     error =
         probation_create(flow_table_capacity(stage->flows) / PROBATION_SHARE, &stage->probation);
-    if (error)
+    if (error || (error = pressure_init(&stage->pressure)))
         return error;
     return handshakes_init(&stage->handshakes);
 }
@@ -46,12 +46,14 @@ void stage_fini(struct stage *stage)
     fragments_destroy(stage->fragments);
     drops_fini(&stage->drops);
     probation_destroy(stage->probation);
+    pressure_fini(&stage->pressure);
     handshakes_fini(&stage->handshakes);
 }
 
 void stage_expire(struct stage *stage)
 {
     fragments_expire(stage->fragments, stage->now_ms);
+    pressure_turn(stage);
 }
 
 void stage_drop_of(struct stage *stage, struct rte_mbuf *packet, enum drop_reason reason,

@@ -24,6 +24,7 @@
 #include "dataplane/packet/stage/handshakes.h"
 #include "dataplane/packet/stage/meter.h"
 #include "dataplane/packet/stage/observe.h"
+#include "dataplane/packet/stage/pressure.h"
 #include "dataplane/packet/stage/tables.h"
 #include "dataplane/packet/trace/talkers.h"
 #include "dataplane/packet/wire/drop.h"
@@ -88,6 +89,7 @@ struct stage {
     const struct tables *tables; // set by the worker each turn; shared, immutable
     struct flow_table *flows;
     struct probation *probation;              // of the table's TCP flows, those on probation
+    struct pressure pressure;                 // which services' new flows have entries
     const struct neighbour_table *neighbours; // shared, written by the main thread
     struct port *const *ports;                // shared, immutable after start
     struct siphash_key owner_key;             // which worker owns a NAT flow; the same for all
@@ -126,7 +128,7 @@ struct stage {
 enum error stage_init(struct stage *stage);
 void stage_fini(struct stage *stage);
 
-// Once a turn: drops fragments that have waited too long.
+// Once a turn: drops fragments that have waited too long, and decides whose new flows have entries.
 void stage_expire(struct stage *stage);
 
 // Walks `count` (at most STAGE_BURST) packets received on `port` through the stages. Takes the

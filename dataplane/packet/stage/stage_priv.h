@@ -114,8 +114,9 @@ void stage_established(struct stage *stage, struct burst *burst);
 void forward_established(struct stage *stage, struct packet *packet, struct flow *flow,
                          uint16_t service, uint64_t hash);
 // A packet with those flags (0: UDP) of a flow: its state after it, and its time. `hash`: of the
-// packet's key.
-void flow_follow(struct stage *stage, struct flow *flow, uint8_t tcp_flags, uint64_t hash);
+// packet's key, as `endpoint` is.
+void flow_follow(struct stage *stage, struct flow *flow, uint8_t tcp_flags, uint16_t endpoint,
+                 uint64_t hash);
 // Whether it begins a new connection in a flow whose own is over.
 bool flow_reopens(const struct stage *stage, const struct flow *flow, uint8_t tcp_flags);
 
@@ -149,7 +150,8 @@ struct admission {
     struct flow *flow;        // that began, or NULL
     const struct rule *rule;  // access rule that decided and counts it, or NULL
     bool uncertain;           // VERDICT_SEND: others may know its connection; no flow begins
-    bool untracked;           // VERDICT_SEND: there was no room for its flow
+    bool untracked;           // VERDICT_SEND: no flow begins, as its service tracks none now, or
+                              // there was no room
 };
 // The decision, in two steps, so that memory is fetched in between: choose() finds out where it
 // goes, begin() begins the flow of what goes to a member. Either may be done again for the same
@@ -189,7 +191,7 @@ uint16_t choose_member(struct stage *stage, const struct newcomer *newcomer,
 // Whether it may be chosen before it is its turn, and again for another packet of its flow: what is
 // chosen depends on nothing that a choice changes.
 bool choose_ahead(const struct stage *stage, const struct newcomer *newcomer);
-// The same where the hash alone decides, whatever the client had last, else CHOOSE_NONE.
+// The same where the hash alone decides now, whatever the client had last, else CHOOSE_NONE.
 uint16_t choose_by_hash(struct stage *stage, const struct newcomer *newcomer,
                         const struct tables_pool *pool);
 

@@ -56,6 +56,7 @@ struct tables_pool {
     uint32_t second_chance; // members besides a flow's own that may know it
     enum config_forward forward;
     struct balancer *balancer;      // NULL: no members
+    struct balancer *by_hash;       // in its stead for what must agree without a flow; or NULL
     struct balance_member *weights; // what the balancer was built from
     uint32_t *members;              // slots, in the balancer's order
     uint32_t member_count;

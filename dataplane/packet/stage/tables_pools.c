@@ -185,6 +185,7 @@ void tables_release_pool(struct tables_pool *pool)
     if (!pool || --pool->references > 0)
         return;
     balancer_destroy(pool->balancer);
+    balancer_destroy(pool->by_hash);
     free(pool->weights);
     free(pool->members);
     free(pool);
@@ -253,6 +254,18 @@ static void compile_affinity(const struct config_affinity *from, struct tables_p
     mask_of(pool->affinity_ms ? 96 + from->prefix_ipv4 : 128, pool->client_masks[true]);
 }
 
+// Whom a balancer chooses by turns or loads is known to a flow's entry alone. For what has none
+// there is Maglev's table, by the same weights. Who is first in a failover has all of it.
+static enum error build_balancers(const struct compiler *compiler, struct tables_pool *pool)
+{
+    const struct balancer_ops *ops = balancers[pool->policy];
+    struct siphash_key key = compiler->tables->balance_key;
+    enum error error = ops->create(pool->weights, pool->member_count, key, &pool->balancer);
+    if (error || ops->by_hash || pool->policy == CONFIG_BALANCER_FAILOVER)
+        return error;
+    return balance_maglev.create(pool->weights, pool->member_count, key, &pool->by_hash);
+}
+
 static enum error compile_pool(struct compiler *compiler, const struct config_pool *from,
                                struct tables_pool **result)
 {
@@ -291,8 +304,7 @@ static enum error compile_pool(struct compiler *compiler, const struct config_po
     }
     if (pool->member_count == 0)
         return ERROR_NONE;
-    error = balancers[pool->policy]->create(pool->weights, pool->member_count,
-                                            compiler->tables->balance_key, &pool->balancer);
+    error = build_balancers(compiler, pool);
     if (error)
         snprintf(compiler->why, TABLES_WHY_SIZE, "pool %s: cannot build its balancer: %s",
                  from->name, error_text(error));

@@ -195,17 +195,19 @@ static void shows_vips(void **state)
         {
             .json = "{\"vips\":[{\"name\":\"web\",\"address\":\"198.51.100.1\",\"port\":80,"
                     "\"protocol\":\"tcp\",\"pool\":\"web\",\"forward\":\"nat\",\"balancer\":"
-                    "\"maglev\",\"flows\":2,\"packets\":10,\"bytes\":2048,\"flows_created\":3},"
+                    "\"maglev\",\"mode\":\"tracking\",\"stateless_workers\":0,\"flows\":2,"
+                    "\"packets\":10,\"bytes\":2048,\"flows_created\":3,\"flows_earned\":1},"
                     "{\"name\":\"dns6\",\"address\":\"2001:db8::53\",\"port\":53,\"protocol\":"
                     "\"udp\",\"pool\":\"dns\",\"forward\":\"direct\",\"balancer\":\"round-robin\","
-                    "\"packets\":0,\"bytes\":0,\"flows_created\":0}]}",
+                    "\"mode\":\"stateless\",\"stateless_workers\":2,"
+                    "\"packets\":0,\"bytes\":0,\"flows_created\":0,\"flows_earned\":0}]}",
             .out =
-                "NAME  ADDRESS            PROTOCOL  POOL  FORWARD  BALANCER     FLOWS  PACKETS    "
-                "BYTES  FLOWS-CREATED\n"
-                "web   198.51.100.1:80    tcp       web   nat      maglev           2       10  "
-                "2.0 KiB              3\n"
-                "dns6  [2001:db8::53]:53  udp       dns   direct   round-robin      -        0  "
-                "    0 B              0\n",
+                "NAME  ADDRESS            PROTOCOL  POOL  FORWARD  BALANCER     MODE       FLOWS  "
+                "PACKETS    BYTES  FLOWS-CREATED  FLOWS-EARNED\n"
+                "web   198.51.100.1:80    tcp       web   nat      maglev       tracking       2  "
+                "     10  2.0 KiB              3             1\n"
+                "dns6  [2001:db8::53]:53  udp       dns   direct   round-robin  stateless      -  "
+                "      0      0 B              0             0\n",
             .notes = "",
         },
         {.json = "{\"vips\":[]}", .out = "", .notes = "no vips\n"},
