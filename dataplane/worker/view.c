@@ -335,6 +335,8 @@ const char *plane_flow_state_text(enum flow_state state)
     switch (state) {
     case FLOW_TCP_OPENING:
     case FLOW_TCP_ANSWERED:
+    case FLOW_UDP_OPENING:
+    case FLOW_UDP_ANSWERED:
         return "opening";
     case FLOW_TCP_PICKED_UP:
         return "picked-up";

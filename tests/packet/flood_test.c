@@ -139,9 +139,9 @@ static void flood_against(const char *yaml, bool nat)
     assert_true(again < FLOOD / FLOOD_PER_NEW / 4);
     assert_true(*rig.stage.counters.probation_evictions > FLOOD / 2);
     uint32_t entries = nat ? 2 : 1;
-    assert_in_range(
-        flow_table_used(rig.stage.flows), 0,
-        entries * (ESTABLISHED + FLOOD / FLOOD_PER_NEW + probation_slots(rig.stage.probation)));
+    assert_in_range(flow_table_used(rig.stage.flows), 0,
+                    entries * (ESTABLISHED + FLOOD / FLOOD_PER_NEW +
+                               probation_slots(rig.stage.probations[PROBATION_TCP])));
     assert_int_equal(rig_drops(&rig, DROP_FLOW_TABLE_FULL), 0);
     assert_int_equal(*rig.stage.counters.untracked, 0);
     assert_int_equal(established_left(members), ESTABLISHED);
@@ -173,7 +173,7 @@ static void nor_does_it_wake_those_who_stand_by(void **state)
 {
     open_with(CONFIGURATION("direct", "failover"));
     flood(4 * CAPACITY);
-    assert_true(probation_is_pressed(rig.stage.probation, rig.stage.now_ms));
+    assert_true(probation_is_pressed(rig.stage.probations[PROBATION_TCP], rig.stage.now_ms));
     for (uint16_t port = 1024; port < 1124; port++)
         assert_int_equal(from_client("10.1.0.10", port, SYN), 1);
     rig_drain(&rig, "p/a");
@@ -191,8 +191,9 @@ static void made_up_acks_fill_no_table(void **state)
         snprintf(client, sizeof(client), "198.18.%u.%u", i >> 8 & 255, i & 255);
         assert_int_not_equal(from_client(client, (uint16_t)(1024 + (i >> 16)), ACK), 0);
     }
-    assert_int_equal(flow_table_used(rig.stage.flows), probation_slots(rig.stage.probation));
-    assert_int_equal(probation_slots(rig.stage.probation), CAPACITY / 8);
+    assert_int_equal(flow_table_used(rig.stage.flows),
+                     probation_slots(rig.stage.probations[PROBATION_TCP]));
+    assert_int_equal(probation_slots(rig.stage.probations[PROBATION_TCP]), CAPACITY / 8);
     rig_close(&rig);
 }
 
@@ -206,8 +207,9 @@ static void a_bursts_flows_are_bounded_as_well(void **state)
                                            CONFIGURATION("nat", "maglev")};
     for (size_t c = 0; c < RTE_DIM(forwards); c++) {
         open_with(forwards[c]);
-        probation_destroy(rig.stage.probation);
-        assert_int_equal(probation_create(2 * PROBATION_WAYS, &rig.stage.probation), ERROR_NONE);
+        probation_destroy(rig.stage.probations[PROBATION_TCP]);
+        assert_int_equal(probation_create(2 * PROBATION_WAYS, &rig.stage.probations[PROBATION_TCP]),
+                         ERROR_NONE);
         for (uint32_t i = 0; i < 20000; i += STAGE_BURST) {
             for (uint32_t k = 0; k < STAGE_BURST; k++) {
                 struct frame_spec spec = {.destination_mac = (const uint8_t[]){2, 0, 0, 0, 0, 0},

@@ -125,7 +125,7 @@ static bool is_stateless(const char *vip)
 // one out.
 static uint32_t too_many(void)
 {
-    return 2 * probation_slots(rig.stage.probation);
+    return 2 * probation_slots(rig.stage.probations[PROBATION_TCP]);
 }
 
 static void flood_until_stateless(const char *vip)
@@ -225,7 +225,7 @@ static void it_does_not_come_back_while_the_worker_is_pressed(void **state)
     open_with(DIRECT);
     flood_until_stateless(ONE);
     for (uint32_t passed = 0; passed < 2 * PRESSURE_STAY_MS; passed += PRESSURE_PERIOD_MS) {
-        flood(TWO_WAY, probation_slots(rig.stage.probation) / 8);
+        flood(TWO_WAY, probation_slots(rig.stage.probations[PROBATION_TCP]) / 8);
         tick();
     }
     assert_true(is_stateless(ONE));
@@ -284,7 +284,7 @@ static void few_evictions_are_no_pressure(void **state)
     open_with(DIRECT);
     flood(ONE, too_many());
     tick();
-    uint32_t few = probation_slots(rig.stage.probation) / PRESSURE_CHANCE;
+    uint32_t few = probation_slots(rig.stage.probations[PROBATION_TCP]) / PRESSURE_CHANCE;
     for (int periods = 0; periods < 20; periods++) {
         flood(ONE, few);
         tick();
@@ -352,6 +352,25 @@ static void a_second_chance_is_given_meanwhile(void **state)
     uint64_t chances = *rig.stage.counters.second_chances;
     assert_int_equal(put(1024, ONE, ACK), member);
     assert_int_equal(*rig.stage.counters.second_chances, chances + 1);
+    rig_close(&rig);
+}
+
+static void udp_of_turns_stays_until_nothing_can_be_older(void **state)
+{
+    static int members[CLIENTS];
+    open_with(CONFIGURATION(IN_TURN, "udp", MEMBERS));
+    flood_until_stateless(ONE);
+    for (uint16_t i = 0; i < CLIENTS; i++)
+        members[i] = put((uint16_t)(1024 + i), ONE, 0);
+    wait_ms(PRESSURE_STAY_MS);
+    assert_false(is_stateless(ONE));
+    for (uint16_t i = 0; i < CLIENTS; i++)
+        assert_int_equal(put((uint16_t)(1024 + i), ONE, 0), members[i]);
+    // From here on turns count again.
+    wait_ms(rig.tables->timeouts_ms[FLOW_UDP]);
+    int first = put(5000, ONE, 0);
+    assert_int_equal(put(5001, ONE, 0), 3 - first);
+    assert_int_equal(put(5002, ONE, 0), first);
     rig_close(&rig);
 }
 
@@ -474,6 +493,7 @@ int main(void)
         cmocka_unit_test(few_evictions_are_no_pressure),
         cmocka_unit_test(members_that_change_meanwhile_move_few),
         cmocka_unit_test(a_second_chance_is_given_meanwhile),
+        cmocka_unit_test(udp_of_turns_stays_until_nothing_can_be_older),
         cmocka_unit_test(affinity_is_kept_and_not_begun_meanwhile),
         cmocka_unit_test(a_table_that_is_nearly_full_presses_too),
         cmocka_unit_test(another_service_begins_with_entries),

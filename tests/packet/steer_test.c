@@ -298,12 +298,22 @@ static void a_worker_without_ports_refuses_and_gets_them_back(void **state)
     struct stage_rig *rig = &rigs[0];
     uint32_t all = local_ports_of_worker(rig->tables->locals[3].ports, 0), begun = 0;
     for (uint32_t port = 1; port <= all + 1; port++) {
-        static struct frame frame;
+        static struct frame frame, answer;
         static struct outcome outcome;
         struct frame_spec spec = request_of(&kinds[3], (uint16_t)port, 0);
         frame_build(&frame, &spec);
         rig_handed(rig, HANDOFF_PROCESS, 0, FRONT, &frame, &outcome);
-        begun += outcome.kind == OUTCOME_SENT;
+        if (outcome.kind != OUTCOME_SENT)
+            continue;
+        begun++;
+        // Both sides speak and the client goes on, so that the port is not given to another.
+        struct seen by_member = seen_by_member(&outcome);
+        spec = reply_of(&by_member, kinds[3].protocol, 0);
+        frame_build(&answer, &spec);
+        rig_handed(rig, HANDOFF_PROCESS, 0, BACK, &answer, &outcome);
+        assert_int_equal(outcome.kind, OUTCOME_SENT);
+        rig_handed(rig, HANDOFF_PROCESS, 0, FRONT, &frame, &outcome);
+        assert_int_equal(outcome.kind, OUTCOME_SENT);
     }
     assert_int_equal(rig_drops(rig, DROP_LOCAL_PORTS_FULL), 1);
     assert_int_equal(begun, all);

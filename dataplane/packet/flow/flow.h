@@ -50,9 +50,16 @@ enum flow_state {
     FLOW_TCP_MEMBER_CLOSED, // NAT: the member's FIN was seen
     FLOW_TCP_CLOSING,       // both ends' FINs, or without NAT the client's
     FLOW_TCP_RESET,         // a RST was seen, which may be made up
-    FLOW_UDP,
+    FLOW_UDP_OPENING,       // a client's datagram was seen
+    FLOW_UDP_ANSWERED,      // NAT: the member answered, and the client has not spoken since
+    FLOW_UDP,               // somebody went on speaking
     FLOW_STATES,
 };
+
+static inline bool flow_is_udp(enum flow_state state)
+{
+    return state >= FLOW_UDP_OPENING;
+}
 
 // A state that both ends have earned, as far as both are heard, and that is kept for long. Until
 // then a flow is on probation (dataplane/packet/flow/probation.h).

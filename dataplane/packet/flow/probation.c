@@ -7,8 +7,8 @@
 
 struct probation {
     struct probation_buckets of; // first, for the inline functions
-    bool evicted;                // ever
-    uint32_t evicted_ms;         // when last
+    uint64_t evictions;
+    uint32_t evicted_ms; // when last
     struct random random;
 };
 
@@ -134,10 +134,9 @@ uint32_t probation_evict(struct probation *probation, struct flow_table *flows,
         live += flow_is_live(flows, flow, now_ms);
         flow_remove(flows, flow);
     }
-    if (live) {
-        probation->evicted = true;
+    if (live)
         probation->evicted_ms = now_ms;
-    }
+    probation->evictions += live;
     return live;
 }
 
@@ -149,7 +148,12 @@ void probation_leave(struct probation *probation, uint64_t hash)
         bucket->hashes[__builtin_ctz(there)] = 0;
 }
 
+uint64_t probation_evictions(const struct probation *probation)
+{
+    return probation->evictions;
+}
+
 bool probation_is_pressed(const struct probation *probation, uint32_t now_ms)
 {
-    return probation->evicted && now_ms - probation->evicted_ms < PROBATION_PRESSED_MS;
+    return probation->evictions > 0 && now_ms - probation->evicted_ms < PROBATION_PRESSED_MS;
 }

@@ -1,8 +1,8 @@
-// TCP flows whose handshake is not complete: at most so many as the set has slots are in the flow
-// table, so that a flood of SYNs, or of made-up ACKs, cannot take the room of connections. One that
-// begins where there is no slot left takes that of another, which leaves the flow table. Which one
-// is random: who floods cannot make sure within a known time that a client's handshake is
-// forgotten.
+// Flows that nobody has answered for yet, of TCP those whose handshake is not complete: at most so
+// many as the set has slots are in the flow table, so that a flood of SYNs, of made-up ACKs or of
+// datagrams cannot take the room of connections. TCP and UDP have a set each. One that begins where
+// there is no slot left takes that of another, which leaves the flow table. Which one is random:
+// who floods cannot make sure within a known time that a client's handshake is forgotten.
 //
 // A flow enters before it is inserted into the table, and leaves when it has earned its state
 // (flow_is_earned()). A slot holds a flow's hash and no key: should two flows ever share one, they
@@ -27,6 +27,12 @@
 
 // How many are evicted at once at most.
 #define PROBATION_LEAVERS_MAX 32u
+
+enum probation_set {
+    PROBATION_TCP,
+    PROBATION_UDP,
+    PROBATION_SETS,
+};
 
 struct probation;
 
@@ -57,6 +63,9 @@ uint32_t probation_evict(struct probation *probation, struct flow_table *flows,
 
 // The flow of that hash has earned its state; it need not be in the set.
 void probation_leave(struct probation *probation, uint64_t hash);
+
+// How many live flows were removed since the set began.
+uint64_t probation_evictions(const struct probation *probation);
 
 // Whether live flows were removed of late: those that begin now may not last until their handshake
 // completes.

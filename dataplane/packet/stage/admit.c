@@ -162,25 +162,27 @@ static struct flow first_value(const struct stage *stage, const struct newcomer 
                                uint16_t member)
 {
     enum flow_state state =
-        newcomer->protocol == IPPROTO_TCP ? tcp_first_state(newcomer->tcp_flags) : FLOW_UDP;
+        newcomer->protocol == IPPROTO_TCP ? tcp_first_state(newcomer->tcp_flags) : FLOW_UDP_OPENING;
     return (struct flow){.expires_ms = stage->now_ms + stage->tables->timeouts_ms[state],
                          .member = member,
                          .state = (uint8_t)state};
 }
 
-// Before a TCP flow begins it has a slot in the set of those on probation. Another may have to go
-// for it.
+// Before a flow begins it has a slot in the set of those on probation. Another may have to go for
+// it.
 static bool enter_probation(struct stage *stage, const struct newcomer *newcomer, struct flow value,
                             struct probation_leaver *leaver)
 {
-    return !flow_is_earned((enum flow_state)value.state) &&
-           probation_enter(stage->probation, newcomer->hash, newcomer->v4, stage->now_ms,
-                           value.expires_ms, leaver);
+    struct probation *probation = stage->probations[probation_set_of(newcomer->protocol)];
+    return probation_enter(probation, newcomer->hash, newcomer->v4, stage->now_ms, value.expires_ms,
+                           leaver);
 }
 
-static void evict(struct stage *stage, const struct probation_leaver *leavers, uint32_t count)
+static void evict(struct stage *stage, enum probation_set set,
+                  const struct probation_leaver *leavers, uint32_t count)
 {
-    uint32_t live = probation_evict(stage->probation, stage->flows, leavers, count, stage->now_ms);
+    uint32_t live =
+        probation_evict(stage->probations[set], stage->flows, leavers, count, stage->now_ms);
     stats_add(stage->counters.probation_evictions, live);
 }
 
@@ -192,7 +194,7 @@ static enum drop_reason begin_flow(struct stage *stage, const struct newcomer *n
     struct flow value = first_value(stage, newcomer, member);
     struct probation_leaver leaver;
     if (enter_probation(stage, newcomer, value, &leaver))
-        evict(stage, &leaver, 1);
+        evict(stage, probation_set_of(newcomer->protocol), &leaver, 1);
     enum drop_reason reason = DROP_NONE;
     enum error error = ERROR_NONE;
     if (is_two_way(stage, member))
@@ -297,13 +299,16 @@ void admit_make_room(struct stage *stage, const struct newcomer *newcomer,
         ends_connection(newcomer))
         return;
     struct flow value = first_value(stage, newcomer, admission->member);
-    leavers->count += enter_probation(stage, newcomer, value, &leavers->of[leavers->count]);
+    struct leavers *of_set = &leavers[probation_set_of(newcomer->protocol)];
+    of_set->count += enter_probation(stage, newcomer, value, &of_set->of[of_set->count]);
 }
 
 void admit_room_made(struct stage *stage, const struct leavers *leavers)
 {
-    if (leavers->count)
-        evict(stage, leavers->of, leavers->count);
+    for (enum probation_set set = 0; set < PROBATION_SETS; set++) {
+        if (leavers[set].count)
+            evict(stage, set, leavers[set].of, leavers[set].count);
+    }
 }
 
 // Without room, direct return and tunnels pass by the choice alone, as their members know the

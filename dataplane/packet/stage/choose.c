@@ -64,12 +64,13 @@ uint64_t choose_hash(const struct stage *stage, const struct newcomer *newcomer,
 static bool goes_by_hash(const struct stage *stage, const struct newcomer *newcomer)
 {
     enum pressure_mode mode = pressure_mode(&stage->pressure, newcomer->endpoint);
-    if (mode == PRESSURE_STATELESS)
+    if (mode == PRESSURE_STATELESS ||
+        probation_is_pressed(stage->probations[probation_set_of(newcomer->protocol)],
+                             stage->now_ms))
         return true;
-    if (newcomer->protocol != IPPROTO_TCP)
-        return mode == PRESSURE_SETTLING;
-    return tcp_first_state(newcomer->tcp_flags) != FLOW_TCP_OPENING ||
-           probation_is_pressed(stage->probation, stage->now_ms);
+    return newcomer->protocol == IPPROTO_TCP
+               ? tcp_first_state(newcomer->tcp_flags) != FLOW_TCP_OPENING
+               : mode == PRESSURE_SETTLING;
 }
 
 static uint16_t pick(struct stage *stage, const struct newcomer *newcomer,

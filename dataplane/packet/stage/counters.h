@@ -85,13 +85,13 @@
     X(COUNTER_AFFINITIES_EVICTED, affinities_evicted, "weir_affinity_evictions_total",            \
       STATS_COUNTER, 1, "Clients whose member was forgotten early, for want of room.")            \
     X(COUNTER_VIP_FLOWS_EARNED, vip_flows_earned, "weir_vip_flows_earned_total", STATS_COUNTER,   \
-      TABLES_SERVICE_SLOTS, "Times a flow earned its place: a handshake done, a reset outlived.") \
+      TABLES_SERVICE_SLOTS, "Times a flow earned its place, as by a complete handshake.")         \
     X(COUNTER_VIP_STATELESS, vip_stateless, "weir_vip_stateless_workers", STATS_GAUGE,            \
       TABLES_SERVICE_SLOTS, "Workers where new flows go by hash alone, without an entry.")        \
     X(COUNTER_UNTRACKED, untracked, "weir_untracked_packets_total", STATS_COUNTER, 1,             \
       "Packets that went by the balancer's choice alone: stateless, or the flow table was full.") \
     X(COUNTER_PROBATION_EVICTIONS, probation_evictions, "weir_probation_evictions_total",         \
-      STATS_COUNTER, 1, "Flows forgotten before their handshake was complete, for want of room.") \
+      STATS_COUNTER, 1, "Flows forgotten before they had earned their place, for want of room.")  \
     X(COUNTER_ICMP_RELAYED, icmp_relayed, "weir_icmp_errors_relayed_total", STATS_COUNTER, 1,     \
       "ICMP errors about flows that were passed on to members and clients.")                      \
     X(COUNTER_TUNNEL_ERRORS, tunnel_errors, "weir_tunnel_errors_total", STATS_COUNTER, 1,         \

@@ -2,6 +2,7 @@
 
 #include "dataplane/packet/stage/stage_priv.h"
 #include "dataplane/packet/stage/tcp.h"
+#include "dataplane/packet/stage/udp.h"
 
 static enum flow_direction direction_of(const struct flow *flow)
 {
@@ -23,14 +24,15 @@ bool flow_reopens(const struct stage *stage, const struct flow *flow, uint8_t tc
                        silent_ms(stage, flow, state));
 }
 
-static void end_probation(struct stage *stage, struct flow *flow, uint16_t endpoint, uint64_t hash)
+static void end_probation(struct stage *stage, struct flow *flow, enum probation_set set,
+                          uint16_t endpoint, uint64_t hash)
 {
     if (flow->flags & FLOW_IS_REPLY) {
         struct flow_key client = flow_client_key(stage->flows, flow);
         hash = flow_hash(stage->flows, &client);
         endpoint = client.endpoint;
     }
-    probation_leave(stage->probation, hash);
+    probation_leave(stage->probations[set], hash);
     stats_add(&stage->counters.vip_flows_earned[endpoint], 1);
 }
 
@@ -38,15 +40,17 @@ void flow_follow(struct stage *stage, struct flow *flow, uint8_t tcp_flags, uint
                  uint64_t hash)
 {
     enum flow_state before = flow_state_of(stage->flows, flow);
-    enum flow_state after = before;
-    if (before != FLOW_UDP)
-        after = tcp_next_state(before, direction_of(flow), tcp_flags, flow->flags & FLOW_TWO_WAY,
-                               silent_ms(stage, flow, before));
+    enum flow_direction direction = direction_of(flow);
+    bool udp = flow_is_udp(before), both = flow->flags & FLOW_TWO_WAY;
+    int32_t age_ms = silent_ms(stage, flow, before);
+    enum flow_state after = udp ? udp_next_state(before, direction, both, age_ms)
+                                : tcp_next_state(before, direction, tcp_flags, both, age_ms);
     if (after == FLOW_TCP_ESTABLISHED && before != after && !tcp_on_trial(before))
         handshakes_end(&stage->handshakes, hash, flow->member, stage->now_ticks);
     if (flow_is_earned(after) && !flow_is_earned(before))
-        end_probation(stage, flow, endpoint, hash);
-    if (after != before || !tcp_on_trial(after))
+        end_probation(stage, flow, udp ? PROBATION_UDP : PROBATION_TCP, endpoint, hash);
+    bool on_trial = udp ? udp_on_trial(after, both) : tcp_on_trial(after);
+    if (after != before || !on_trial)
         flow_set(stage->flows, flow, after, stage->now_ms + stage->tables->timeouts_ms[after]);
 }
 

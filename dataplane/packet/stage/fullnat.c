@@ -61,7 +61,7 @@ static bool borrow(struct stage *stage, const struct tables_locals *locals, uint
     return false;
 }
 
-// Whether a flow may lose its port to another: one whose handshake is not complete, which a flood
+// Whether a flow may lose its port to another: one that has not earned its place, which a flood
 // begins at will (docs/decisions/0017-a-handshake-earns-its-place.md), or that both ends closed.
 // Not one that has seen a RST: an outsider could make that up.
 static bool may_go(enum flow_state state)

@@ -49,12 +49,18 @@ static void set_mode(struct stage *stage, uint32_t slot, enum pressure_mode mode
     stats_set(&stage->counters.vip_stateless[slot], mode == PRESSURE_STATELESS);
 }
 
-static bool evicts_too_many(struct stage *stage, uint32_t elapsed_ms)
+// What presses a worker, as a bit set of PRESSES_BY() and PRESSES_FULL.
+#define PRESSES_BY(set) (1u << (set))
+#define PRESSES_FULL    (1u << PROBATION_SETS)
+
+static uint32_t presses_by(struct stage *stage, enum probation_set set, uint32_t elapsed_ms)
 {
-    uint64_t before = stage->pressure.evictions;
-    stage->pressure.evictions = *stage->counters.probation_evictions;
-    uint64_t of_period = (stage->pressure.evictions - before) * PRESSURE_PERIOD_MS / elapsed_ms;
-    return of_period > probation_slots(stage->probation) / PRESSURE_CHANCE;
+    const struct probation *probation = stage->probations[set];
+    uint64_t before = stage->pressure.evictions[set];
+    stage->pressure.evictions[set] = probation_evictions(probation);
+    uint64_t of_period =
+        (stage->pressure.evictions[set] - before) * PRESSURE_PERIOD_MS / elapsed_ms;
+    return of_period > probation_slots(probation) / PRESSURE_CHANCE ? PRESSES_BY(set) : 0;
 }
 
 static bool is_nearly_full(struct stage *stage)
@@ -118,27 +124,29 @@ static uint64_t fresh(uint64_t now, uint64_t before)
 
 // The flows of a service that press, of those that began since the worker was last found pressed:
 // the ones on probation, or where the table is full all.
-static uint64_t pressing(const struct stage *stage, uint32_t slot, bool full)
+static uint64_t pressing(const struct stage *stage, uint32_t slot, uint32_t presses)
 {
     const struct pressure_service *service = &stage->pressure.services[slot];
     uint64_t created = fresh(stage->counters.vips[slot].flows_created, service->created);
     uint64_t earned = fresh(stage->counters.vip_flows_earned[slot], service->earned);
-    if (full)
+    if (presses & PRESSES_FULL)
         return created;
-    if (stage->tables->services[slot].protocol != IPPROTO_TCP)
+    enum probation_set set =
+        stage->tables->services[slot].protocol == IPPROTO_TCP ? PROBATION_TCP : PROBATION_UDP;
+    if (!(presses & PRESSES_BY(set)))
         return 0;
     return created > earned ? created - earned : 0;
 }
 
 // Of those that track, who presses most, if that is a part of all; else 0.
-static uint32_t who_presses(const struct stage *stage, bool full)
+static uint32_t who_presses(const struct stage *stage, uint32_t presses)
 {
     uint64_t all = 0, most = 0;
     uint32_t who = 0;
     for (uint32_t slot = 1; slot < stage->tables->service_limit; slot++) {
         if (stage->pressure.modes[slot] == PRESSURE_STATELESS)
             continue;
-        uint64_t flows = pressing(stage, slot, full);
+        uint64_t flows = pressing(stage, slot, presses);
         all += flows;
         if (flows > most && can_be_stateless(stage, slot)) {
             most = flows;
@@ -160,14 +168,16 @@ static void note_flows(struct stage *stage)
 static void decide(struct stage *stage, uint32_t elapsed_ms)
 {
     struct pressure *pressure = &stage->pressure;
-    bool full = is_nearly_full(stage);
-    bool pressed = evicts_too_many(stage, elapsed_ms) || full;
+    uint32_t presses = presses_by(stage, PROBATION_TCP, elapsed_ms) |
+                       presses_by(stage, PROBATION_UDP, elapsed_ms) |
+                       (is_nearly_full(stage) ? PRESSES_FULL : 0);
+    bool pressed = presses != 0;
     for (uint32_t slot = 1; pressure->away > 0 && slot < TABLES_SERVICE_SLOTS; slot++) {
         if (pressure->modes[slot] != PRESSURE_TRACKING)
             look_after_away(stage, slot, pressed);
     }
     // Whose flows it is shows in the second period.
-    uint32_t who = pressed && pressure->pressed ? who_presses(stage, full) : 0;
+    uint32_t who = pressed && pressure->pressed ? who_presses(stage, presses) : 0;
     if (who)
         go_stateless(stage, who);
     if (pressed)

@@ -1,6 +1,6 @@
 // Whether a worker has entries for the new flows of a service, or lets them go where the balancer's
 // hash says without one. That is decided for each service, ten times a second, by what the worker
-// sees itself: its flow table and its set of flows on probation are its own.
+// sees itself: its flow table and its sets of flows on probation are its own.
 //
 // A worker is pressed while flows on probation are forgotten so fast that one in PRESSURE_CHANCE of
 // the handshakes that take a period would be, or while its flow table is nearly full. Of the
@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "dataplane/packet/flow/probation.h"
 #include "dataplane/packet/stage/counters.h"
 
 #define PRESSURE_PERIOD_MS 100u
@@ -41,10 +42,10 @@ enum pressure_mode {
 struct pressure_service;
 
 struct pressure {
-    uint32_t looked_ms; // when last
-    uint64_t evictions; // of flows on probation, until then
-    bool pressed;       // then
-    uint32_t away;      // services that do not track
+    uint32_t looked_ms;                 // when last
+    uint64_t evictions[PROBATION_SETS]; // until then
+    bool pressed;                       // then
+    uint32_t away;                      // services that do not track
     uint8_t modes[TABLES_SERVICE_SLOTS];
     struct pressure_service *services; // owned; by slot
 };

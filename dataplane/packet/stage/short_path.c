@@ -189,11 +189,13 @@ static __attribute__((noinline)) void choose(const struct short_burst *burst, st
                                              uint32_t count)
 {
     struct stage *stage = burst->stage;
-    struct leavers leavers;
-    leavers.count = 0;
+    struct leavers leavers[PROBATION_SETS];
+    leavers[PROBATION_TCP].count = 0;
+    leavers[PROBATION_UDP].count = 0;
     for (uint32_t i = 0; i < count; i++) {
         if (plain[i].kind == KIND_FLOW && !plain[i].found)
-            probation_prefetch(stage->probation, plain[i].hash);
+            probation_prefetch(stage->probations[probation_set_of(plain[i].wire.protocol)],
+                               plain[i].hash);
     }
     for (uint32_t i = 0; i < count; i++) {
         if (plain[i].kind != KIND_FLOW || plain[i].found)
@@ -207,9 +209,9 @@ static __attribute__((noinline)) void choose(const struct short_burst *burst, st
         if (plain[i].kind != KIND_FLOW || plain[i].found || !plain[i].chosen)
             continue;
         struct newcomer newcomer = newcomer_of(&plain[i], burst->handed);
-        admit_make_room(stage, &newcomer, &plain[i].admission, &leavers);
+        admit_make_room(stage, &newcomer, &plain[i].admission, leavers);
     }
-    admit_room_made(stage, &leavers);
+    admit_room_made(stage, leavers);
 }
 
 // The packet's live flow now: what was found may be gone or moved since, or begun.

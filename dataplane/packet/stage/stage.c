@@ -8,8 +8,8 @@
 
 #define PUNT_BURST_MIN 32
 
-// The share of the flow table's entries that flows on probation may be, NAT's two a flow: a
-// quarter.
+// The share of the flow table's entries that flows on probation may be, TCP's as well as UDP's;
+// NAT's two a flow: a quarter.
 #define PROBATION_SHARE 8u
 
 // Called by the flow table for a flow that ends.
@@ -34,8 +34,9 @@ enum error stage_init(struct stage *stage)
     enum error error = fragments_create(key, actions, &stage->fragments);
     if (error || (error = drops_init(&stage->drops)))
         return error;
-    error =
-        probation_create(flow_table_capacity(stage->flows) / PROBATION_SHARE, &stage->probation);
+    uint32_t slots = flow_table_capacity(stage->flows) / PROBATION_SHARE;
+    for (int set = 0; set < PROBATION_SETS && !error; set++)
+        error = probation_create(slots, &stage->probations[set]);
     if (error || (error = pressure_init(&stage->pressure)))
         return error;
     return handshakes_init(&stage->handshakes);
@@ -45,7 +46,8 @@ void stage_fini(struct stage *stage)
 {
     fragments_destroy(stage->fragments);
     drops_fini(&stage->drops);
-    probation_destroy(stage->probation);
+    for (int set = 0; set < PROBATION_SETS; set++)
+        probation_destroy(stage->probations[set]);
     pressure_fini(&stage->pressure);
     handshakes_fini(&stage->handshakes);
 }

@@ -88,17 +88,17 @@ struct stage {
     uint32_t now_ms;             // set by the worker each turn
     const struct tables *tables; // set by the worker each turn; shared, immutable
     struct flow_table *flows;
-    struct probation *probation;              // of the table's TCP flows, those on probation
-    struct pressure pressure;                 // which services' new flows have entries
-    const struct neighbour_table *neighbours; // shared, written by the main thread
-    struct port *const *ports;                // shared, immutable after start
-    struct siphash_key owner_key;             // which worker owns a NAT flow; the same for all
-    struct balance_cursor *cursors;           // by pool slot
-    struct affinity_table *affinities;        // for pools with affinity
-    struct fragments *fragments;              // of datagrams on their way
-    struct mailbox *news;                     // to the main thread
-    struct mailbox *held;                     // to the main thread
-    struct mailbox **handoff;                 // to each worker; [worker] itself is NULL
+    struct probation *probations[PROBATION_SETS]; // of the table's flows, those on probation
+    struct pressure pressure;                     // which services' new flows have entries
+    const struct neighbour_table *neighbours;     // shared, written by the main thread
+    struct port *const *ports;                    // shared, immutable after start
+    struct siphash_key owner_key;                 // which worker owns a NAT flow; the same for all
+    struct balance_cursor *cursors;               // by pool slot
+    struct affinity_table *affinities;            // for pools with affinity
+    struct fragments *fragments;                  // of datagrams on their way
+    struct mailbox *news;                         // to the main thread
+    struct mailbox *held;                         // to the main thread
+    struct mailbox **handoff;                     // to each worker; [worker] itself is NULL
     struct counters counters;
     struct drops drops;           // by service
     struct handshakes handshakes; // by member

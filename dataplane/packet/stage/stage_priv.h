@@ -1,6 +1,8 @@
 // What the stages of one burst share. Private to dataplane/packet/stage.
 #pragma once
 
+#include <netinet/in.h>
+
 #include "base/check.h"
 #include "dataplane/packet/stage/stage.h"
 #include "dataplane/packet/wire/cross.h"
@@ -60,6 +62,11 @@ struct burst {
     struct flow_key keys[STAGE_BURST];
     uint64_t hashes[STAGE_BURST];
 };
+
+static inline enum probation_set probation_set_of(uint8_t protocol)
+{
+    return protocol == IPPROTO_TCP ? PROBATION_TCP : PROBATION_UDP;
+}
 
 static inline void packet_drop(struct packet *packet, enum drop_reason reason)
 {
@@ -166,7 +173,7 @@ const struct rule *admit_rule(const struct stage *stage, const struct newcomer *
 // Between the two, for a burst: admit_begin() gives each newcomer a place among those on probation,
 // if need be another's, whom it evicts. Where that is done for all of them ahead, what it touches
 // is fetched for all of them ahead.
-struct leavers {
+struct leavers { // of one set; callers have one for each
     uint32_t count;
     struct probation_leaver of[PROBATION_LEAVERS_MAX];
 };

@@ -153,6 +153,8 @@ static void compile_node(struct compiler *compiler)
         [FLOW_TCP_MEMBER_CLOSED] = node->flows.tcp_established_ns,
         [FLOW_TCP_CLOSING] = node->flows.tcp_closing_ns,
         [FLOW_TCP_RESET] = node->flows.tcp_closing_ns,
+        [FLOW_UDP_OPENING] = node->flows.udp_ns,
+        [FLOW_UDP_ANSWERED] = node->flows.udp_ns,
         [FLOW_UDP] = node->flows.udp_ns,
     };
     for (int state = 0; state < FLOW_STATES; state++)

@@ -86,6 +86,7 @@ static void flows_without_handshake_are_never_more_than_slots(void **state)
     }
     assert_int_equal(flow_table_used(table), SLOTS);
     assert_int_equal(evicted, 100000 - SLOTS);
+    assert_int_equal(probation_evictions(probation), evicted);
 }
 
 static void an_earned_flow_stays_whatever_comes(void **state)
