@@ -61,10 +61,10 @@ void ipc_server_close(struct ipc_server *server);
 int ipc_server_fd(const struct ipc_server *server);
 
 // Does what is ready without blocking: accepts, reads, calls handlers, writes; closes clients whose
-// request is not whole, or whose reply not taken, within 10 s. A client that comes when all places are taken gets
-// that of the one who has asked nothing for longest, and for 5 s at least; where there is no such
-// one, it is refused. `now_ns` is monotonic; nothing becomes readable when
-// such a time is over, so call this every second or so, too.
+// request is not whole, or whose reply not taken, within 10 s. A client that comes when all places
+// are taken gets that of the one who has asked nothing for longest, and for 5 s at least; where
+// there is no such one, it is refused. `now_ns` is monotonic; nothing becomes readable when such a
+// time is over, so call this every second or so, too.
 void ipc_server_turn(struct ipc_server *server, uint64_t now_ns);
 
 // What became of those who connected.

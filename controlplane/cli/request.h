@@ -21,8 +21,8 @@ enum cli_exit request_open(const struct options *options, struct ipc_client **cl
 enum cli_exit request_call(struct ipc_client *client, const char *method, json_t *arguments,
                            json_t **result, int *fd);
 
-// The same, and while an answer has `next`, arguments that ask for its rest, calls again with those:
-// the answers' lists are joined, the rest of `*result` is the last one's.
+// The same, and while an answer has `next`, arguments that ask for its rest, calls again with
+// those: the answers' lists are joined, the rest of `*result` is the last one's.
 enum cli_exit request_call_whole(struct ipc_client *client, const char *method, json_t *arguments,
                                  json_t **result);
 
