@@ -37,6 +37,11 @@ const char *config_protocol_text(enum config_protocol protocol)
     return schema_words_protocol[protocol];
 }
 
+const char *config_client_address_text(enum config_client_address client_address)
+{
+    return schema_words_client_address[client_address];
+}
+
 void config_destroy(struct config *config)
 {
     if (!config)

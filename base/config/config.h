@@ -65,3 +65,4 @@ const char *config_forward_text(enum config_forward forward);
 const char *config_balancer_text(enum config_balancer balancer);
 const char *config_bond_text(enum config_bond_mode mode);
 const char *config_protocol_text(enum config_protocol protocol);
+const char *config_client_address_text(enum config_client_address client_address);

@@ -66,6 +66,7 @@ struct schema_record {
 extern const struct schema_record schema_root;
 
 extern const char *const schema_words_protocol[];
+extern const char *const schema_words_client_address[];
 extern const char *const schema_words_bond[];
 extern const char *const schema_words_balancer[];
 extern const char *const schema_words_forward[];

@@ -279,17 +279,29 @@ enum error view_vips(const json_t *result, bool all, FILE *out, FILE *notes)
     return view_print(&view, result, all, out, notes);
 }
 
+// Whether the members of any pool are told who the client is.
+static bool tells_clients(const json_t *pools)
+{
+    bool tells = false;
+    for (size_t i = 0; i < json_array_size(pools); i++) {
+        const json_t *told = json_object_get(json_array_get(pools, i), "client_address");
+        tells |= json_is_string(told) && strcmp(json_string_value(told), "none") != 0;
+    }
+    return tells;
+}
+
 enum error view_pools(const json_t *result, bool all, FILE *out, FILE *notes)
 {
-    static const struct view view = {
+    struct view view = {
         .rows = "pools",
         .nested = "members",
         .none = "no pools",
-        .column_count = 13,
+        .column_count = 14,
         .columns =
             {
                 {"POOL", "^name", VIEW_TEXT, NULL},
                 {"FORWARD", "^forward", VIEW_TEXT, NULL},
+                {"CLIENT-ADDRESS", "^client_address", VIEW_TEXT, NULL},
                 {"BALANCER", "^balancer", VIEW_TEXT, NULL},
                 {"MEMBER", "name", VIEW_TEXT, NULL},
                 {"ADDRESS", "address", VIEW_ENDPOINT, "port"},
@@ -303,6 +315,9 @@ enum error view_pools(const json_t *result, bool all, FILE *out, FILE *notes)
                 {"BYTES", "bytes", VIEW_BYTES, NULL},
             },
     };
+    if (!tells_clients(json_object_get(result, view.rows)))
+        memmove(view.columns + 2, view.columns + 3,
+                (--view.column_count - 2) * sizeof(*view.columns));
     return view_print(&view, result, all, out, notes);
 }
 

@@ -170,9 +170,11 @@ static json_t *pool_object(struct pools_reply *to, const char *name, const struc
     json_t *known = json_object_get(to->by_name, name);
     if (known)
         return known;
-    json_t *item = json_pack("{s:s, s:s?, s:s?, s:[]}", "name", name, "balancer",
-                             pool ? config_balancer_text(pool->balancer) : NULL, "forward",
-                             pool ? config_forward_text(pool->forward) : NULL, "members");
+    json_t *item =
+        json_pack("{s:s, s:s?, s:s?, s:s?, s:[]}", "name", name, "balancer",
+                  pool ? config_balancer_text(pool->balancer) : NULL, "forward",
+                  pool ? config_forward_text(pool->forward) : NULL, "client_address",
+                  pool ? config_client_address_text(pool->client_address) : NULL, "members");
     json_array_append(to->pools, item);
     json_object_set_new(to->by_name, name, item);
     return item;

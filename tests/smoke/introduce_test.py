@@ -61,6 +61,9 @@ class Introduce(harness.LabTest):
     def test_kernels_find_their_clients(self):
         network = Far(self.lab)
         plane = self.serve(network)
+        told = {pool["name"]: pool["client_address"]
+                for pool in plane.ask("show", "pools")["pools"]}
+        self.assertEqual(("proxy-v2", "toa"), (told["web4"], told["plain4"]))
         seen = [member.python("options", "options.py", "81")
                 for member in network.members.values()]
         for options in seen:

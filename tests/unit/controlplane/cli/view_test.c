@@ -222,7 +222,8 @@ static void shows_a_row_a_member_and_one_for_an_empty_pool(void **state)
         {
             .json =
                 "{\"pools\":[{\"name\":\"web\",\"balancer\":\"maglev\",\"forward\":\"nat\","
-                "\"members\":[{\"name\":\"s1\",\"address\":\"10.0.0.1\",\"port\":8080,"
+                "\"client_address\":\"none\",\"members\":[{\"name\":\"s1\",\"address\":\"10.0.0."
+                "1\",\"port\":8080,"
                 "\"weight\":1,\"state\":\"active\",\"next_hop\":\"reachable\","
                 "\"path_mtu\":1480,\"flows\":12,"
                 "\"packets\":400,\"bytes\":1024,\"flows_created\":13},{\"name\":\"s2\","
@@ -238,6 +239,26 @@ static void shows_a_row_a_member_and_one_for_an_empty_pool(void **state)
                    "       -      0              0        0      0 B\n"
                    "idle  ipip     round-robin  -       -                   -  -       -          "
                    "       -      -              -        -        -\n",
+            .notes = "",
+        },
+        {
+            .json = "{\"pools\":[{\"name\":\"web\",\"balancer\":\"ring\",\"forward\":\"fullnat\","
+                    "\"client_address\":\"toa\",\"members\":[]},{\"name\":\"idle\",\"balancer\":"
+                    "\"maglev\",\"forward\":\"nat\",\"client_address\":\"none\",\"members\":[]},"
+                    "{\"name\":\"gone\",\"balancer\":null,\"forward\":null,"
+                    "\"client_address\":null,\"members\":[]}]}",
+            .out = "POOL  FORWARD  CLIENT-ADDRESS  BALANCER  MEMBER  ADDRESS  WEIGHT  STATE  "
+                   "NEXT-HOP  "
+                   "PATH-MTU  FLOWS  FLOWS-CREATED  PACKETS  BYTES\n"
+                   "web   fullnat  toa             ring      -       -             -  -      -     "
+                   "    "
+                   "       -      -              -        -      -\n"
+                   "idle  nat      none            maglev    -       -             -  -      -     "
+                   "    "
+                   "       -      -              -        -      -\n"
+                   "gone  -        -               -         -       -             -  -      -     "
+                   "    "
+                   "       -      -              -        -      -\n",
             .notes = "",
         },
         {.json = "{\"pools\":[]}", .out = "", .notes = "no pools\n"},
