@@ -10,6 +10,9 @@
         COUNT datagrams that are never fragmented: {"mtu", "refused": {error: count}}
     client.py spray COUNT HOST PORT
         COUNT datagrams, each from a socket of its own, no answer awaited: {"sent"}
+    client.py converse COUNT HOST PORT
+        COUNT datagrams, each from a socket of its own, some at a time, and another one from each
+        that was answered: {"answered"}
     client.py connect COUNT HOST PORT
         COUNT connections, one request each, one after the other: {"answered": {name: count},
         "failed"}
@@ -32,12 +35,15 @@ import hashlib
 import http.client
 import json
 import os
+import select
 import socket
 import sys
 import threading
 import time
 
 TIMEOUT_SECONDS = 30
+CONVERSE_AT_ONCE = 64
+CONVERSE_SECONDS = 0.3
 SIP_BYTES, SIP_SECONDS = 2048, 0.1
 SIP_BUFFER = 65536  # of the socket: what is not taken stays with the server
 
@@ -165,6 +171,28 @@ def spray(count, host, port):
             client.sendto(b"spray", (host, port))
         time.sleep(0.0005)
     return {"sent": count}
+
+
+def converse(count, host, port):
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    answered = 0
+    for first in range(0, count, CONVERSE_AT_ONCE):
+        clients = [socket.socket(family, socket.SOCK_DGRAM)
+                   for _ in range(first, min(first + CONVERSE_AT_ONCE, count))]
+        for client in clients:
+            client.sendto(b"first", (host, port))
+        deadline = time.monotonic() + CONVERSE_SECONDS
+        waiting = set(clients)
+        while waiting and time.monotonic() < deadline:
+            ready, _, _ = select.select(list(waiting), [], [], CONVERSE_SECONDS)
+            for client in ready:
+                client.recv(64)
+                client.sendto(b"second", (host, port))
+            waiting.difference_update(ready)
+        answered += len(clients) - len(waiting)
+        for client in clients:
+            client.close()
+    return {"answered": answered}
 
 
 def connect(count, host, port):
@@ -304,8 +332,8 @@ def hold(count, host, port, path, protocol, seconds):
 def main():
     what, count, host, port = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
     actions = {"downloads": downloads, "udp": udp, "path_mtu": path_mtu, "spray": spray,
-               "connect": connect, "trickle": trickle, "hold": hold, "upload": upload,
-               "greet": greet}
+               "converse": converse, "connect": connect, "trickle": trickle, "hold": hold,
+               "upload": upload, "greet": greet}
     print(json.dumps(actions[what](count, host, port, *sys.argv[5:])))
 
 
