@@ -1,7 +1,8 @@
 // A packet's walk through the stages: cycles from a received burst to packets ready to send,
 // without a device. Frames are 64-byte TCP as a device delivers them (IPv4 header checksum checked
 // by it), flows are asked for in random order. `parse` is the frame parser alone; `new` is packets
-// that each begin a flow.
+// that each begin a flow. `beside` is one burst of established flows in ten: the others, which are
+// not in the figure, are of established flows as well, or SYNs from everywhere.
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -278,6 +279,74 @@ static void established_gue(struct bench_state *state, int64_t flows)
     established(state, "10.1.0.104", flows, false, false);
 }
 
+#define BESIDE_BURSTS 10u
+
+// A flood comes so fast: a packet each so many nanoseconds, a million a second.
+#define BESIDE_PACKET_NS 1000u
+
+static void fill_burst(struct run *run, uint32_t burst, uint8_t tcp_flags, uint32_t first,
+                       uint64_t flows)
+{
+    run->template.bytes[FLAGS_AT] = tcp_flags;
+    for (uint32_t i = 0; i < STAGE_BURST; i++)
+        fill(run, run->packets[burst * STAGE_BURST + i],
+             first + (uint32_t)random_below(&run->random, flows));
+}
+
+// `stateless`: the flooded service may go so.
+static void beside(struct bench_state *state, const char *vip, int64_t flows, bool two_way,
+                   bool flood, bool stateless)
+{
+    static struct run run;
+    open_run(&run, vip, WIRE_TCP_ACK, ESTABLISHED_CAPACITY, NULL);
+    establish(&run, (uint32_t)flows, two_way);
+    uint64_t now_ns = (uint64_t)run.rig.stage.now_ms * 1000000;
+    while (bench_next(state)) {
+        bench_pause(state);
+        fill_burst(&run, 0, WIRE_TCP_ACK, 0, (uint64_t)flows);
+        for (uint32_t burst = 1; burst < BESIDE_BURSTS; burst++) {
+            if (flood)
+                fill_burst(&run, burst, WIRE_TCP_SYN, 1u << 24, 1u << 31);
+            else
+                fill_burst(&run, burst, WIRE_TCP_ACK, 0, (uint64_t)flows);
+            receive(&run, burst);
+        }
+        now_ns += BESIDE_BURSTS * STAGE_BURST * BESIDE_PACKET_NS;
+        rig_at(&run.rig, (uint32_t)(now_ns / 1000000));
+        if (stateless)
+            stage_expire(&run.rig.stage);
+        bench_resume(state);
+        receive(&run, 0);
+    }
+    bench_items(state, STAGE_BURST, "packet");
+    close_run(&run);
+}
+
+static void beside_established_direct(struct bench_state *state, int64_t flows)
+{
+    beside(state, "10.1.0.101", flows, false, false, false);
+}
+
+static void beside_flood_direct(struct bench_state *state, int64_t flows)
+{
+    beside(state, "10.1.0.101", flows, false, true, false);
+}
+
+static void beside_stateless_direct(struct bench_state *state, int64_t flows)
+{
+    beside(state, "10.1.0.101", flows, false, true, true);
+}
+
+static void beside_established_nat(struct bench_state *state, int64_t flows)
+{
+    beside(state, "10.1.0.100", flows, true, false, false);
+}
+
+static void beside_flood_nat(struct bench_state *state, int64_t flows)
+{
+    beside(state, "10.1.0.100", flows, true, true, false);
+}
+
 static void next_burst(struct run *run, uint32_t burst, uint32_t after_ms)
 {
     struct stage *stage = &run->rig.stage;
@@ -380,6 +449,11 @@ int main(int argc, char **argv)
         bench_add("packet_established_fullnat", established_fullnat, flows[i] / 2);
     for (int i = 0; i < 3; i++)
         bench_add("packet_established_fullnat_reply", established_fullnat_reply, flows[i] / 2);
+    bench_add("packet_beside_established_direct", beside_established_direct, flows[1]);
+    bench_add("packet_beside_flood_direct", beside_flood_direct, flows[1]);
+    bench_add("packet_beside_stateless_direct", beside_stateless_direct, flows[1]);
+    bench_add("packet_beside_established_nat", beside_established_nat, flows[1] / 2);
+    bench_add("packet_beside_flood_nat", beside_flood_nat, flows[1] / 2);
     static const int64_t half_open[] = {NEW_UNDER, NEW_OVER};
     for (int i = 0; i < 2; i++) {
         bench_add("packet_new_direct", new_direct, half_open[i]);
