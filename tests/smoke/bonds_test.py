@@ -1,14 +1,14 @@
 """Bonds: links that go and come back while downloads run, and LACP between two data planes."""
 
 import harness
+from harness import Downloads
 from lab import wait_until
 from networks import Bonded, address, bond_port, prefixes
 from plane import TAP, Plane, best_driver, node
 from servers import Nginx, sample_file
 
 DOWNLOADS = 8
-RATE_KIB = 256  # a second
-SECONDS = 8     # that a download takes
+FILE_BYTES = 2_000_000
 LACP_SECONDS = 30
 
 
@@ -26,8 +26,8 @@ class Bonds(harness.LabTest):
 
     def test_no_download_fails_when_links_go(self):
         network = Bonded(self.lab)
-        content, digest = sample_file(1024 * RATE_KIB * SECONDS, seed=29)
-        Nginx(network.members["s1"], "s1", {"sample": content}, slow_rate=f"{RATE_KIB}k")
+        content, _ = sample_file(FILE_BYTES, seed=29)
+        Nginx(network.members["s1"], "s1", {"sample": content})
         driver = best_driver()
         config = network.configuration(driver)
         network.serve(config, "web", 80)
@@ -36,18 +36,14 @@ class Bonds(harness.LabTest):
         wait_until(plane.members_resolved, 20, "every member's MAC address")
         self.wait_for(plane, "active", "standby")
         self.assert_switch_learns(network, plane)
-        running = [network.client.python(
-            f"downloads{version}", "client.py", "downloads", str(DOWNLOADS),
-            network.vip[version], "80", "/slow/sample") for version in (4, 6)]
-        wait_until(lambda: plane.members("web6")["s1"]["flows"] >= DOWNLOADS, 20, "downloads")
+        running = [Downloads(self, network.client, DOWNLOADS, network.vip[version], content)
+                   for version in (4, 6)]
         self.link(network, 0, "down")
         self.wait_for(plane, "down", "active")
         self.link(network, 0, "up")
         self.wait_for(plane, "active", "standby")
-        for process in running:
-            self.assertTrue(process.running(), "ended before the last link")
-            self.assertEqual(0, process.wait(60), process.said())
-            self.assert_downloads(harness.json.loads(process.said()), DOWNLOADS, digest)
+        for downloads in running:
+            downloads.finish()
         front = plane.ask("show", "ports")["ports"][0]
         self.assertEqual(("active-backup", "up", 4, 0),
                          (front["bond"], front["link"], front["failovers"], front["link_downs"]))
@@ -83,7 +79,7 @@ class Bonds(harness.LabTest):
                              punt={"interface": "weir-punt0"})
             plane = Plane(namespace, harness.BUILD, {"node": node(name=name), "ports": [port]}, [],
                           TAP)
-            self.addCleanup(self.assert_clean_end, plane)
+            self.addCleanup(harness.assert_clean_end, plane)
             planes.append(plane.start(resolved=False))
             for number in range(2):
                 namespace.join(taps[number], f"wire{number}")
