@@ -31,6 +31,7 @@ enum {
     ND_SIZE = 24, // without options
     ND_OPTION_SIZE = 8,
 };
+#define ND_ROUTER        0x80 // RFC 4861 section 6.2.1: who forwards always says so
 #define ND_SOLICITED     0x40
 #define ND_OVERRIDE      0x20
 #define ND_OPTION_SOURCE 1 // source link-layer address
@@ -262,7 +263,7 @@ uint32_t neighbourhood_answer(uint8_t *frame, uint32_t room, const struct wire_p
     struct ip_address asker = wire_source(frame, packet);
     if (ip_equal(&asker, &ip_unspecified)) {
         return put_nd(frame, mac_all_nodes, mac, &target, &ip_all_nodes, ICMPV6_ADVERTISEMENT,
-                      ND_OVERRIDE, &target);
+                      ND_ROUTER | ND_OVERRIDE, &target);
     }
     // Who asks one station only may leave its own address out (RFC 4861 section 4.3): the frame
     // came from somewhere.
@@ -270,7 +271,7 @@ uint32_t neighbourhood_answer(uint8_t *frame, uint32_t room, const struct wire_p
     memcpy(asker_mac, message->sender_known ? message->sender_mac : frame + ETHERNET_SOURCE,
            WIRE_MAC_SIZE);
     return put_nd(frame, asker_mac, mac, &target, &asker, ICMPV6_ADVERTISEMENT,
-                  ND_SOLICITED | ND_OVERRIDE, &target);
+                  ND_ROUTER | ND_SOLICITED | ND_OVERRIDE, &target);
 }
 
 uint32_t neighbourhood_request(uint8_t *out, const struct ip_address *target,
@@ -299,5 +300,5 @@ uint32_t neighbourhood_announce(uint8_t *out, const struct ip_address *address, 
         return put_arp(out, mac_broadcast, ARP_REQUEST, mac, address, mac_none, address);
     }
     return put_nd(out, mac_all_nodes, mac, address, &ip_all_nodes, ICMPV6_ADVERTISEMENT,
-                  ND_OVERRIDE, address);
+                  ND_ROUTER | ND_OVERRIDE, address);
 }

@@ -355,7 +355,7 @@ static const struct {
                 .source = "2001:db8::2",
                 .destination = "fe80::1",
                 ADVERTISEMENT,
-                .icmp_rest = 0x60000000,
+                .icmp_rest = 0xe0000000,
                 .nd_target = "2001:db8::2"}},
     {.name = "a solicitation that does not say where from",
      .question = {.source = "fe80::1",
@@ -367,7 +367,7 @@ static const struct {
                 .source = "fe80::2",
                 .destination = "fe80::1",
                 ADVERTISEMENT,
-                .icmp_rest = 0x60000000,
+                .icmp_rest = 0xe0000000,
                 .nd_target = "fe80::2"}},
     {.name = "a probe for duplicates",
      .question = {.source = "::",
@@ -379,7 +379,7 @@ static const struct {
                 .source = "fe80::2",
                 .destination = "ff02::1",
                 ADVERTISEMENT,
-                .icmp_rest = 0x20000000,
+                .icmp_rest = 0xa0000000,
                 .nd_target = "fe80::2"}},
 };
 
@@ -468,7 +468,7 @@ static void announces_to_all(void **state)
          .source = "2001:db8::1",
          .destination = "ff02::1",
          ADVERTISEMENT,
-         .icmp_rest = 0x20000000,
+         .icmp_rest = 0xa0000000,
          .nd_target = "2001:db8::1"},
     };
     for (size_t i = 0; i < COUNT(specs); i++) {
