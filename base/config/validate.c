@@ -130,6 +130,17 @@ static void find_pool(struct reader *reader, struct config_vip *vip)
         complain(reader, node, "no pool has this name\nname one of the list `pools`, or add it");
 }
 
+bool config_is_router(const struct config *config, const struct ip_address *address)
+{
+    for (uint32_t i = 0; i < config->port_count; i++) {
+        for (uint32_t j = 0; j < config->ports[i].route_count; j++) {
+            if (ip_equal(&config->ports[i].routes[j].via, address))
+                return true;
+        }
+    }
+    return false;
+}
+
 // What makes a vip the one that a packet is for.
 struct vip_key {
     struct ip_address address;
@@ -163,6 +174,10 @@ static void check_vip_identities(struct reader *reader)
         if (config_owns(config, &vip->address))
             complain(reader, validate_node_of(reader, &vip->address, vip),
                      "a port's own address\na virtual address belongs to no port: choose another");
+        if (config_is_router(config, &vip->address))
+            complain(reader, validate_node_of(reader, &vip->address, vip),
+                     "a router's address\nits network would lose the way out: choose one that no "
+                     "machine has");
     }
     validate_refuse_twice(reader, names, name_count, "a name given twice",
                           "vips need names of their own");

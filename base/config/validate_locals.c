@@ -15,17 +15,6 @@ static const struct config_port *other_port_of(const struct config *config,
     return NULL;
 }
 
-static bool is_router(const struct config *config, const struct ip_address *address)
-{
-    for (uint32_t i = 0; i < config->port_count; i++) {
-        for (uint32_t j = 0; j < config->ports[i].route_count; j++) {
-            if (ip_equal(&config->ports[i].routes[j].via, address))
-                return true;
-        }
-    }
-    return false;
-}
-
 static void check_local(struct reader *reader, const struct config_port *port,
                         const struct ip_address *local)
 {
@@ -40,7 +29,7 @@ static void check_local(struct reader *reader, const struct config_port *port,
         complain(reader, node,
                  "a virtual address\nclients and members would be told apart no more: choose "
                  "another");
-    else if (is_router(config, local))
+    else if (config_is_router(config, local))
         complain(reader, node, "a router's address\nchoose one that no machine has");
     else if (edge)
         complain(reader, node, "%s\nmembers cannot answer it: choose another", edge);

@@ -43,6 +43,9 @@ bool validate_networks_known(struct reader *reader);
 const struct config_port *config_port_towards(const struct config *config,
                                               const struct ip_address *address);
 
+// Whether a route goes by an address.
+bool config_is_router(const struct config *config, const struct ip_address *address);
+
 // Whether it is an address of any port's own, or a vip's.
 bool config_owns(const struct config *config, const struct ip_address *address);
 bool config_is_virtual(const struct config *config, const struct ip_address *address);

@@ -323,6 +323,11 @@ static const struct relation relations[] = {
      "5:60 the network's broadcast address: `10.1.0.255`\n"
      "6:27 the network's own address: `10.0.0.0`\n"
      "6:91 the network's broadcast address: `10.0.0.255`"},
+    {"node: {name: n, cores: 0}\n"
+     "ports: [{name: a, device: x, addresses: 10.0.0.1/24, gateway: 10.0.0.254}]\n"
+     "pools: [{name: w, members: [{address: 10.0.0.9}]}]\n"
+     "vips: [" VIP("v", "10.0.0.254", "80", "w") "]\n",
+     "4:27 a router's address: `10.0.0.254`"},
     // RFC 3021: a /31 has neither. IPv6 has no broadcast.
     {"node: {name: n, cores: 0}\nports: [{name: a, device: x, addresses: [10.0.0.1/31, "
      "fd00::1/64]}]\n"
