@@ -22,8 +22,9 @@ static const struct schema_field member_fields[] = {
      .type = SCHEMA_NAME,
      AT(config_member, name),
      .absent = "its address",
-     .help = "Unique in its pool. Flows and counters survive a reload by it, and Maglev places the "
-             "member by it."},
+     .help =
+         "Unique in its pool, for people and commands. Flows, counters and the balancer's places "
+         "go by the address and port: they survive another name."},
     {.key = "address",
      .type = SCHEMA_ADDRESS,
      AT(config_member, address),
