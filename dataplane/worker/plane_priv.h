@@ -47,6 +47,7 @@ struct plane {
     struct neighbour_table *neighbours;
     struct neighbour_actions actions;
     uint64_t neighbours_ticked_ns;
+    uint32_t asked_of_tick; // neighbours
     uint64_t graces_asked;  // tokens retired to learn that all workers passed a quiescent state
     uint64_t graces_passed; // those that came back
 

@@ -11,28 +11,30 @@
 
 #define CONTROL_BURST          256 // messages of a mailbox a turn
 #define ANNOUNCE_BURST         16  // announcements a turn
+#define ASK_BURST              256 // neighbours asked for a tick
 #define ANNOUNCE_ROUNDS        3   // a second apart: a switch may not forward yet
 #define NEIGHBOUR_TICK_NS      (100ull * NANOSECONDS_PER_MILLISECOND)
 #define LOOK_AFTER_INTERVAL_NS ((uint64_t)NANOSECONDS_PER_SECOND)
 
 // The main thread has no queue of its own: a worker that has one sends for it.
-static void transmit(struct plane *plane, uint32_t port, struct rte_mbuf *packet)
+static bool transmit(struct plane *plane, uint32_t port, struct rte_mbuf *packet)
 {
     struct handoff_message message = {
         .packet = packet, .port = (uint16_t)port, .type = HANDOFF_TRANSMIT};
     if (mailbox_send(plane->workers[0]->inboxes[plane->worker_count], &message))
-        return;
+        return true;
     stats_add(&plane->counters.drops[DROP_HANDOFF_FULL], 1);
     rte_pktmbuf_free(packet);
+    return false;
 }
 
-static void transmit_copy(struct plane *plane, uint32_t port, const uint8_t *frame, uint32_t size)
+static bool transmit_copy(struct plane *plane, uint32_t port, const uint8_t *frame, uint32_t size)
 {
     struct rte_mbuf *packet = rte_pktmbuf_alloc(plane->shared.ports[port]->buffers);
     if (!packet)
-        return; // the neighbour is asked again
+        return false;
     memcpy(rte_pktmbuf_append(packet, (uint16_t)size), frame, size);
-    transmit(plane, port, packet);
+    return transmit(plane, port, packet);
 }
 
 // Our address on a port from which to ask: of the target's version, in its network if there is one.
@@ -51,16 +53,20 @@ static const struct ip_address *source_for(const struct config_port *port,
     return any;
 }
 
-static void ask(void *context, uint32_t port, const struct ip_address *address, const uint8_t *mac)
+// A thousand members at a start, or a scan, must not fill the inbox of the worker that sends.
+static bool ask(void *context, uint32_t port, const struct ip_address *address, const uint8_t *mac)
 {
     struct plane *plane = context;
     const struct ip_address *source = source_for(&plane->config->ports[port], address);
     if (!source)
-        return;
+        return true; // nor would there be later
+    if (plane->asked_of_tick == ASK_BURST)
+        return false;
+    plane->asked_of_tick++;
     uint8_t frame[NEIGHBOURHOOD_FRAME_MAX];
     uint32_t size = neighbourhood_request(frame, address, mac, source,
                                           plane->shared.ports[port]->mac.addr_bytes);
-    transmit_copy(plane, port, frame, size);
+    return transmit_copy(plane, port, frame, size);
 }
 
 static void send_held(void *context, uint32_t port, const uint8_t *mac, void *packet)
@@ -277,6 +283,7 @@ bool plane_turn(struct plane *plane, uint64_t now_ns)
         more |= take_from_worker(plane, plane->workers[w], now_ns);
     if (now_ns - plane->neighbours_ticked_ns >= NEIGHBOUR_TICK_NS) {
         plane->neighbours_ticked_ns = now_ns;
+        plane->asked_of_tick = 0;
         neighbour_tick(plane->neighbours, now_ns, &plane->actions);
         plane_watch_bonds(plane);
         if (plane->graces_asked == plane->graces_passed) {

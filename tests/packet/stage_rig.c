@@ -20,9 +20,10 @@ void rig_start_dpdk(void)
     CHECK(rte_eal_init((int)(sizeof(arguments) / sizeof(arguments[0])) - 1, arguments) >= 0);
 }
 
-static void no_ask(void *context, uint32_t port, const struct ip_address *address,
+static bool no_ask(void *context, uint32_t port, const struct ip_address *address,
                    const uint8_t *mac)
 {
+    return true;
 }
 
 static void free_held(void *context, uint32_t port, const uint8_t *mac, void *packet)

@@ -31,9 +31,11 @@
 #define MULTICAST_SOLICIT 3
 #define UNICAST_SOLICIT   3
 
-// Our own: how long a failure is remembered, and how often a pinned neighbour is asked meanwhile.
+// Our own: how long a failure is remembered, how often a pinned neighbour is asked meanwhile, and
+// when one is that could not be.
 #define FAILED_NS       (20 * SECOND)
 #define FAILED_RETRY_NS (5 * SECOND)
+#define ASK_LATER_NS    (SECOND / 10)
 
 _Static_assert(sizeof(struct neighbour_slot) == 32, "two slots a cache line");
 _Static_assert(sizeof(struct neighbour_view) == sizeof(uint64_t), "a view is one word");
@@ -400,32 +402,43 @@ static struct neighbour *find_neighbour(const struct neighbour_table *table, uin
     return slot == NEIGHBOUR_NONE ? NULL : &table->neighbours[slot];
 }
 
+// Asks at `mac`, or all when that is NULL, and again after `interval_ns`.
+static void ask(struct neighbour_table *table, struct neighbour *neighbour, const uint8_t *mac,
+                uint64_t now_ns, uint64_t interval_ns, const struct neighbour_actions *actions)
+{
+    const struct neighbour_slot *slot = &table->slots[slot_of(table, neighbour)];
+    neighbour->asked++;
+    timer_start(&table->wheel, &neighbour->timer, now_ns + interval_ns);
+    if (actions->ask(actions->context, slot->port, &slot->address, mac))
+        return;
+    neighbour->asked--;
+    timer_start(&table->wheel, &neighbour->timer, now_ns + ASK_LATER_NS);
+}
+
 enum error neighbour_pin(struct neighbour_table *table, uint32_t port,
                          const struct ip_address *address, uint64_t now_ns, uint32_t *slot,
                          const struct neighbour_actions *actions)
 {
     struct held evicted = {.count = 0};
-    bool ask = false;
+    bool unasked = false;
     struct neighbour *neighbour = find_neighbour(table, port, address);
     if (!neighbour) {
         neighbour = create_neighbour(table, port, address, PIN_SET, now_ns, &evicted);
         if (!neighbour)
             return ERROR_FULL;
-        ask = true;
+        unasked = true;
     } else if (neighbour->pin == PIN_NONE) {
         neighbour->pin = PIN_SET;
         requeue(table, neighbour);
-        ask = neighbour->phase == PHASE_FAILED; // not told yet that it matters
-        if (ask)
+        unasked = neighbour->phase == PHASE_FAILED; // not told yet that it matters
+        if (unasked)
             enter(table, neighbour, PHASE_INCOMPLETE, NULL, now_ns + RETRANS_NS);
     }
     neighbour->pin = PIN_SET;
-    if (ask)
-        neighbour->asked = 1;
     *slot = slot_of(table, neighbour);
 
-    if (ask)
-        actions->ask(actions->context, port, address, NULL);
+    if (unasked)
+        ask(table, neighbour, NULL, now_ns, RETRANS_NS, actions);
     drop_all(&evicted, false, actions);
     return ERROR_NONE;
 }
@@ -466,7 +479,7 @@ void neighbour_hold(struct neighbour_table *table, uint32_t port, const struct i
     // Packets of one that was evicted, or one for which there is no room: never both.
     struct held dropped = {.count = 0};
     struct neighbour *neighbour = find_neighbour(table, port, address);
-    bool ask = false;
+    bool unasked = !neighbour;
     if (!neighbour) {
         neighbour = create_neighbour(table, port, address, PIN_NONE, now_ns, &dropped);
         if (!neighbour) {
@@ -474,15 +487,13 @@ void neighbour_hold(struct neighbour_table *table, uint32_t port, const struct i
                 actions->drop(actions->context, packet, false);
             return;
         }
-        neighbour->asked = 1;
-        ask = true;
     }
     struct neighbour_view view = view_of(table, neighbour);
     if (packet && view.state == NEIGHBOUR_INCOMPLETE)
         append_held(table, &neighbour->held, packet, &dropped);
 
-    if (ask)
-        actions->ask(actions->context, port, address, NULL);
+    if (unasked)
+        ask(table, neighbour, NULL, now_ns, RETRANS_NS, actions);
     drop_all(&dropped, false, actions);
     if (packet && view.state == NEIGHBOUR_REACHABLE) // since the worker looked
         actions->send(actions->context, port, view.mac, packet);
@@ -548,16 +559,6 @@ void neighbour_learn(struct neighbour_table *table, uint32_t port, const struct 
         actions->send(actions->context, port, mac, waiting.packets[i]);
 }
 
-// Asks once more: at `mac`, or all when that is NULL.
-static void ask_again(struct neighbour_table *table, struct neighbour *neighbour,
-                      const uint8_t *mac, uint64_t next_ns, const struct neighbour_actions *actions)
-{
-    const struct neighbour_slot *slot = &table->slots[slot_of(table, neighbour)];
-    neighbour->asked++;
-    timer_start(&table->wheel, &neighbour->timer, next_ns);
-    actions->ask(actions->context, slot->port, &slot->address, mac);
-}
-
 static void fail(struct neighbour_table *table, struct neighbour *neighbour, uint64_t now_ns,
                  const struct neighbour_actions *actions)
 {
@@ -573,13 +574,13 @@ static void probe(struct neighbour_table *table, struct neighbour *neighbour, ui
 {
     struct neighbour_view view = view_of(table, neighbour);
     if (neighbour->asked < UNICAST_SOLICIT)
-        ask_again(table, neighbour, view.mac, now_ns + RETRANS_NS, actions);
+        ask(table, neighbour, view.mac, now_ns, RETRANS_NS, actions);
     else if (neighbour->pin == PIN_NONE)
         // RFC 4861 section 7.3.3: deleted, so that the next packet resolves it anew.
         forget(table, neighbour);
     else if (neighbour->asked < UNICAST_SOLICIT + MULTICAST_SOLICIT)
         // RFC 7048 section 3: it may have moved; what is known stays in use while all are asked.
-        ask_again(table, neighbour, NULL, now_ns + RETRANS_NS, actions);
+        ask(table, neighbour, NULL, now_ns, RETRANS_NS, actions);
     else
         fail(table, neighbour, now_ns, actions);
 }
@@ -593,7 +594,7 @@ static void fire_timeout(struct timer *timer, uint64_t now_ns, void *context)
     switch ((enum phase)neighbour->phase) {
     case PHASE_INCOMPLETE:
         if (neighbour->asked < MULTICAST_SOLICIT)
-            ask_again(table, neighbour, NULL, now_ns + RETRANS_NS, turn->actions);
+            ask(table, neighbour, NULL, now_ns, RETRANS_NS, turn->actions);
         else
             fail(table, neighbour, now_ns, turn->actions);
         break;
@@ -607,7 +608,7 @@ static void fire_timeout(struct timer *timer, uint64_t now_ns, void *context)
         break;
     case PHASE_FAILED:
         if (neighbour->pin != PIN_NONE)
-            ask_again(table, neighbour, NULL, now_ns + FAILED_RETRY_NS, turn->actions);
+            ask(table, neighbour, NULL, now_ns, FAILED_RETRY_NS, turn->actions);
         else
             forget(table, neighbour);
         break;

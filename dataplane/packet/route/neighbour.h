@@ -73,8 +73,10 @@ static inline struct neighbour_view neighbour_view(const struct neighbour_table 
 
 // What the writer must do. `context` is the creator's.
 struct neighbour_actions {
-    // Send a request; `mac` is where the neighbour was last, or NULL to ask all.
-    void (*ask)(void *context, uint32_t port, const struct ip_address *address, const uint8_t *mac);
+    // Send a request; `mac` is where the neighbour was last, or NULL to ask all. False, at once:
+    // not now, for there are too many; the neighbour keeps its turn and is asked for a little
+    // later.
+    bool (*ask)(void *context, uint32_t port, const struct ip_address *address, const uint8_t *mac);
     // A held packet may go: the neighbour is reachable at `mac`.
     void (*send)(void *context, uint32_t port, const uint8_t *mac, void *packet);
     // A held packet must be dropped: `failed`, or a limit was reached.

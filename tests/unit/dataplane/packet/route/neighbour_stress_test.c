@@ -64,10 +64,11 @@ static void hammer_packet_out(struct hammer *hammer, void *packet)
     hammer_again(hammer);
 }
 
-static void hammer_ask(void *context, uint32_t port, const struct ip_address *address,
+static bool hammer_ask(void *context, uint32_t port, const struct ip_address *address,
                        const uint8_t *mac)
 {
     hammer_again(context);
+    return true;
 }
 
 static void hammer_send(void *context, uint32_t port, const uint8_t *mac, void *packet)
@@ -164,9 +165,10 @@ static void every_packet_comes_out_once_whatever_happens(void **state)
     neighbour_table_destroy(hammer.table);
 }
 
-static void ignore_ask(void *context, uint32_t port, const struct ip_address *address,
+static bool ignore_ask(void *context, uint32_t port, const struct ip_address *address,
                        const uint8_t *mac)
 {
+    return true;
 }
 
 static void ignore_send(void *context, uint32_t port, const uint8_t *mac, void *packet)

@@ -16,9 +16,10 @@ static void mac_of(unsigned number, uint8_t *mac)
     memcpy(mac, bytes, sizeof(bytes));
 }
 
-static void ignore_ask(void *context, uint32_t port, const struct ip_address *address,
+static bool ignore_ask(void *context, uint32_t port, const struct ip_address *address,
                        const uint8_t *mac)
 {
+    return true;
 }
 
 static void ignore_send(void *context, uint32_t port, const uint8_t *mac, void *packet)
@@ -157,10 +158,11 @@ struct fates {
     void *last; // of those sent or dropped
 };
 
-static void count_ask(void *context, uint32_t port, const struct ip_address *address,
+static bool count_ask(void *context, uint32_t port, const struct ip_address *address,
                       const uint8_t *mac)
 {
     ((struct fates *)context)->asked++;
+    return true;
 }
 
 static void count_send(void *context, uint32_t port, const uint8_t *mac, void *packet)

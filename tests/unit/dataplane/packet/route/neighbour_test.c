@@ -22,10 +22,11 @@ static const struct siphash_key test_key = {1, 2};
 //   request A m            short for "override create"
 //   tick | until MS        a tick now; ticks every 100 ms until something happens, MS at most
 //   reclaim                workers pass two grace periods
+//   busy | idle            from now on nobody can be asked; all can again
 //   show A                 not an event: the state of A
 //
-// and what comes of them: "ask A" (all), "ask A at m", "send p to m", "drop p", "drop p failed",
-// "full".
+// and what comes of them: "ask A" (all), "ask A at m", "wait A", "send p to m", "drop p", "drop p
+// failed", "full".
 struct line {
     uint32_t after_ms; // since the line before
     const char *event;
@@ -35,6 +36,7 @@ struct line {
 struct trace {
     struct neighbour_table *table;
     uint64_t now_ns;
+    bool busy;
     char actions[TEXT_SIZE];
 };
 
@@ -49,15 +51,19 @@ __attribute__((format(printf, 2, 3))) static void say(struct trace *trace, const
     va_end(arguments);
 }
 
-static void say_ask(void *context, uint32_t port, const struct ip_address *address,
+static bool say_ask(void *context, uint32_t port, const struct ip_address *address,
                     const uint8_t *mac)
 {
     char text[IP_TEXT_SIZE];
+    const struct trace *trace = context;
     assert_int_equal(port, PORT);
-    if (mac)
+    if (trace->busy)
+        say(context, "wait %s", ip_format(address, text));
+    else if (mac)
         say(context, "ask %s at m%u", ip_format(address, text), mac[5]);
     else
         say(context, "ask %s", ip_format(address, text));
+    return !trace->busy;
 }
 
 static void say_send(void *context, uint32_t port, const uint8_t *mac, void *packet)
@@ -136,6 +142,8 @@ static void play_event(struct trace *trace, const char *event)
     } else if (strcmp(verb, "reclaim") == 0) {
         neighbour_reclaim(trace->table);
         neighbour_reclaim(trace->table);
+    } else if (strcmp(verb, "busy") == 0 || strcmp(verb, "idle") == 0) {
+        trace->busy = verb[0] == 'b';
     } else if (strcmp(verb, "show") == 0 && named) {
         say_state(trace, &address);
     } else {
@@ -292,6 +300,36 @@ static void asks_for_a_pinned_neighbour_until_it_answers(void **state)
         {110, "tick", "ask 10.0.0.1"},       {5010, "tick", "ask 10.0.0.1"},
     };
     PLAY(4, lines);
+}
+
+// Whoever could not be asked has not failed.
+static void who_cannot_be_asked_keeps_its_turn(void **state)
+{
+    static const struct line lines[] = {
+        {0, "busy", ""},
+        {0, "pin 10.0.0.1", "wait 10.0.0.1"},
+        {0, "hold 10.0.0.2 p1", "wait 10.0.0.2"},
+        {50, "tick", ""},
+        {60, "tick", "wait 10.0.0.1; wait 10.0.0.2"},
+        {5000, "tick", "wait 10.0.0.1; wait 10.0.0.2"},
+        {0, "idle", ""},
+        {110, "tick", "ask 10.0.0.1; ask 10.0.0.2"},
+        {500, "answer 10.0.0.2 m2", "send p1 to m2"},
+        {510, "tick", "ask 10.0.0.1"},
+        {1010, "tick", "ask 10.0.0.1"},
+        {0, "show 10.0.0.1", "incomplete"},
+        {1010, "tick", ""},
+        {0, "show 10.0.0.1", "failed"},
+        // Nor is a known one given up while it cannot be probed.
+        {0, "busy", ""},
+        {0, "until 60000", "wait 10.0.0.1"},
+        {30000, "tick", "wait 10.0.0.1; wait 10.0.0.2"},
+        {5000, "tick", "wait 10.0.0.1; wait 10.0.0.2"},
+        {0, "show 10.0.0.2", "reachable m2"},
+        {0, "idle", ""},
+        {110, "tick", "ask 10.0.0.1; ask 10.0.0.2 at m2"},
+    };
+    PLAY(16, lines);
 }
 
 static void pinning_a_failed_neighbour_asks_at_once(void **state)
@@ -609,6 +647,7 @@ int main(void)
         cmocka_unit_test(probes_a_neighbour_again_and_forgets_one_that_is_silent),
         cmocka_unit_test(looks_for_a_silent_pinned_neighbour_everywhere),
         cmocka_unit_test(asks_for_a_pinned_neighbour_until_it_answers),
+        cmocka_unit_test(who_cannot_be_asked_keeps_its_turn),
         cmocka_unit_test(pinning_a_failed_neighbour_asks_at_once),
         cmocka_unit_test(a_reload_that_pins_the_same_changes_nothing),
         cmocka_unit_test(what_a_reload_no_longer_pins_is_forgotten_when_silent),
