@@ -15,7 +15,9 @@ TABLE_IMBALANCE = 0.01  # Maglev's own, at more than 100 entries a member
 DEVIATIONS = 5          # of the binomial distribution: one run in a million fails by chance
 
 
-# Each balancer serves on a port of its own, behind which all members listen: (balancer, weights).
+# Each balancer serves on a port of its own, and its members listen there: two connections of one
+# client port to one member's port would be one to a NAT, which then takes another member.
+# (balancer, weights)
 SPREADS = {81: ("maglev", (1, 1, 2)), 82: ("round-robin", (1, 1, 1)),
            83: ("weighted-round-robin", (1, 2, 3)), 84: ("two-choices", (1, 1, 1)),
            85: ("least-connections", (1, 2, 3)), 86: ("source-hash", (1, 1, 1)),
@@ -29,7 +31,7 @@ class Balancing(harness.SharedLabTest):
         cls.driver = best_driver()
         cls.network = Routed(cls.lab, members=3)
         for name, member in cls.network.members.items():
-            Nginx(member, name)
+            Nginx(member, name, last_port=max(SPREADS))
 
 
 class Spreads(Balancing):
@@ -41,7 +43,7 @@ class Spreads(Balancing):
             cls.network.serve(config, balancer, port, balancer=balancer)
             for pool in config["pools"][-2:]:
                 for member, weight in zip(pool["members"], weights):
-                    member.update(port=80, weight=weight)
+                    member["weight"] = weight
         cls.shared_plane(cls.network, config, cls.driver)
 
     def spread(self, balancer):

@@ -27,8 +27,8 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     server {{
-        listen {port} backlog=1024{listens};
-        listen [::]:{port} backlog=1024{listens};
+        listen {ports} backlog=1024{listens};
+        listen [::]:{ports} backlog=1024{listens};
         add_header X-Served-By {name} always;
         root {folder}/files;
         location = / {{ default_type text/plain; return 200 "{name}\\n"; }}
@@ -43,7 +43,7 @@ class Nginx:
     `told`: connections begin with a header of
     the PROXY protocol, and clients() is what they said."""
 
-    def __init__(self, namespace, name, files=None, port=80, told=False):
+    def __init__(self, namespace, name, files=None, port=80, told=False, last_port=None):
         self.folder = namespace.lab.path(f"nginx-{name}-{port}")
         os.makedirs(os.path.join(self.folder, "files"))
         for file_name, content in (files or {}).items():
@@ -52,7 +52,8 @@ class Nginx:
         configuration = os.path.join(self.folder, "nginx.conf")
         self.log = os.path.join(self.folder, "clients.log")
         with open(configuration, "w", encoding="ascii") as file:
-            file.write(NGINX_CONFIGURATION.format(folder=self.folder, name=name, port=port,
+            file.write(NGINX_CONFIGURATION.format(folder=self.folder, name=name,
+                                                  ports=f"{port}-{last_port or port}",
                                                   log=f"{self.log} clients" if told else "off",
                                                   listens=" proxy_protocol" if told else ""))
         self.process = namespace.start("nginx", find_program("nginx"), "-e", "stderr",
