@@ -58,6 +58,8 @@ struct plane {
     struct stats_reader *reader;
     struct counters counters; // the main thread's own slots
     uint32_t announced;       // how many announcements of this round were sent
+    uint32_t joined;          // and how many of what is listened to
+    uint64_t joined_ns;       // when that was begun by the clock
     uint32_t announce_rounds; // how many rounds are still to come
     uint64_t looked_after_ns; // links and counters, about once a second
     struct watch *watch;      // owned; NULL: nobody watches

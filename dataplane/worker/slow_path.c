@@ -13,6 +13,7 @@
 #define ANNOUNCE_BURST         16  // announcements a turn
 #define ASK_BURST              256 // neighbours asked for a tick
 #define ANNOUNCE_ROUNDS        3   // a second apart: a switch may not forward yet
+#define JOIN_INTERVAL_NS       (60ull * NANOSECONDS_PER_SECOND)
 #define NEIGHBOUR_TICK_NS      (100ull * NANOSECONDS_PER_MILLISECOND)
 #define LOOK_AFTER_INTERVAL_NS ((uint64_t)NANOSECONDS_PER_SECOND)
 
@@ -100,9 +101,27 @@ static void announce(struct plane *plane, uint32_t port, const struct ip_address
     transmit_copy(plane, port, frame, size);
 }
 
+// Says which groups are listened to, or a switch that snoops keeps the questions for our IPv6
+// addresses from us.
+static void join(struct plane *plane, uint32_t port, const struct ip_address *address)
+{
+    const struct config_port *config = &plane->config->ports[port];
+    const struct ip_address *source = NULL;
+    for (uint32_t i = 0; i < config->address_count; i++) {
+        const struct ip_address *own = &config->addresses[i].address;
+        if (!ip_is_v4(own) && ip_is_link_local(own))
+            source = own;
+    }
+    uint8_t frame[NEIGHBOURHOOD_FRAME_MAX];
+    uint32_t size =
+        neighbourhood_join(frame, address, source, plane->shared.ports[port]->mac.addr_bytes);
+    transmit_copy(plane, port, frame, size);
+}
+
 void plane_announce(struct plane *plane)
 {
     plane->announced = 0;
+    plane->joined = 0;
     plane->announce_rounds = ANNOUNCE_ROUNDS - 1;
 }
 
@@ -112,6 +131,17 @@ static void announce_again(struct plane *plane)
         return;
     plane->announce_rounds--;
     plane->announced = 0;
+    plane->joined = 0;
+}
+
+// Who listens is forgotten after 260 s (RFC 3810 section 9.4), unless a router's question was
+// answered: saying it again by ourselves needs no router that asks.
+static void join_again(struct plane *plane, uint64_t now_ns)
+{
+    if (now_ns - plane->joined_ns < JOIN_INTERVAL_NS)
+        return;
+    plane->joined_ns = now_ns;
+    plane->joined = 0;
 }
 
 // The address that is announced as number `index`, if there is one: ports' own come first, then
@@ -159,6 +189,19 @@ static void announce_some(struct plane *plane)
         plane->announced++;
         if (address)
             announce(plane, port, address);
+    }
+}
+
+static void join_some(struct plane *plane)
+{
+    for (int i = 0; i < ANNOUNCE_BURST; i++) {
+        uint32_t port;
+        const struct ip_address *address;
+        if (!address_to_announce(plane->tables, plane->joined, &port, &address))
+            return;
+        plane->joined++;
+        if (address && !ip_is_v4(address))
+            join(plane, port, address);
     }
 }
 
@@ -295,9 +338,11 @@ bool plane_turn(struct plane *plane, uint64_t now_ns)
     if (port_links_told())
         plane_watch_links(plane);
     announce_some(plane);
+    join_some(plane);
     if (now_ns - plane->looked_after_ns >= LOOK_AFTER_INTERVAL_NS) {
         plane->looked_after_ns = now_ns;
         announce_again(plane);
+        join_again(plane, now_ns);
         plane_watch_links(plane);
         look_at_loads(plane);
         plane_watch_turn(plane, now_ns);

@@ -3,7 +3,7 @@ pings of its own and of virtual addresses."""
 
 import harness
 from harness import url
-from lab import LabError
+from lab import LabError, wait_until
 from members import start_decapsulator, take_vip
 from networks import OneArm, Routed, address
 from plane import best_driver
@@ -92,6 +92,20 @@ class Answers(Forwarding):
 
     def test_direct_return(self):
         self.forward("direct")
+
+    def test_a_switch_that_snoops_passes_questions_on(self):
+        """RFC 4541: it gives multicast, and so neighbour solicitations, to who listens alone."""
+        network, lan = self.network, self.network.lan
+        lan.ip("link", "set", "lan", "type", "bridge", "mcast_snooping", "1", "mcast_querier", "1",
+               "mcast_query_response_interval", "10")
+        self.addCleanup(lan.ip, "link", "set", "lan", "type", "bridge", "mcast_snooping", "0")
+        driver = best_driver()
+        config = network.serve(network.configuration(driver), "web", 80, forward="direct")
+        self.plane(network, config, driver)
+        wait_until(lambda: "ff02::1:ff00:100" in lan.run("bridge", "mdb", "show", "dev",
+                                                         "lan").stdout, 5, "the vip's group")
+        network.client.ip("neighbour", "flush", "all")
+        self.assertIn(self.curl(network.client, url(network.vip[6])).strip(), network.members)
 
     def test_ip_in_ip(self):
         self.forward("ipip")

@@ -38,6 +38,23 @@ enum {
 #define ND_OPTION_TARGET 2 // target link-layer address
 #define ND_HOP_LIMIT     255
 
+// An MLDv2 report of one group, RFC 3810 section 5.2, behind a hop-by-hop header with the router
+// alert (RFC 2711) and padding.
+enum {
+    MLD_ALERT_SIZE = 8,
+    MLD_RECORDS = 6,
+    MLD_RECORD_TYPE = 8,
+    MLD_GROUP = 12,
+    MLD_SIZE = 28,
+};
+#define MLD_REPORT          143
+#define MLD_MODE_IS_EXCLUDE 2
+#define MLD_HOP_LIMIT       1
+
+static const uint8_t mld_alert[MLD_ALERT_SIZE] = {IPPROTO_ICMPV6, 0, 5, 2, 0, 0, 1, 0};
+static const uint8_t mac_mld_routers[WIRE_MAC_SIZE] = {0x33, 0x33, 0, 0, 0, 0x16};
+static const struct ip_address ip_mld_routers = {.bytes = {0xff, 0x02, [15] = 0x16}};
+
 static const uint8_t arp_start[ARP_OPERATION] = {
     0, 1, ETHERTYPE_IP >> 8, ETHERTYPE_IP & 0xff, WIRE_MAC_SIZE, 4};
 static const uint8_t mac_broadcast[WIRE_MAC_SIZE] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
@@ -52,7 +69,10 @@ static const struct ip_address ip_solicited_node = {
 
 _Static_assert(WIRE_ETHERNET_SIZE + WIRE_IPV6_SIZE + ND_SIZE + ND_OPTION_SIZE <=
                    NEIGHBOURHOOD_FRAME_MAX,
-               "the largest frame is an ND message");
+               "of neighbour discovery");
+_Static_assert(WIRE_ETHERNET_SIZE + WIRE_IPV6_SIZE + MLD_ALERT_SIZE + MLD_SIZE <=
+                   NEIGHBOURHOOD_FRAME_MAX,
+               "of multicast listeners");
 
 static bool mac_is_a_stations(const uint8_t *mac)
 {
@@ -191,6 +211,13 @@ enum drop_reason neighbourhood_read(struct span frame, const struct wire_packet 
     return read_nd(frame, packet, message);
 }
 
+static struct ip_address solicited_node_of(const struct ip_address *address)
+{
+    struct ip_address group = ip_solicited_node;
+    memcpy(group.bytes + SOLICITED_NODE_PREFIX, address->bytes + SOLICITED_NODE_PREFIX, 3);
+    return group;
+}
+
 static void put_ethernet(uint8_t *out, const uint8_t *destination, const uint8_t *source,
                          uint16_t type)
 {
@@ -215,6 +242,28 @@ static uint32_t put_arp(uint8_t *out, const uint8_t *destination_mac, uint16_t o
     return WIRE_ETHERNET_SIZE + ARP_SIZE;
 }
 
+// An IPv6 header in front of `size` bytes, which are cleared.
+static void put_ipv6(uint8_t *ip, const struct ip_address *source,
+                     const struct ip_address *destination, uint8_t next_header, uint8_t hop_limit,
+                     uint32_t size)
+{
+    memset(ip, 0, WIRE_IPV6_SIZE + size);
+    ip[0] = 6 << 4;
+    store_be16(ip + IPV6_PAYLOAD_LENGTH, (uint16_t)size);
+    ip[IPV6_NEXT_HEADER] = next_header;
+    ip[IPV6_HOP_LIMIT] = hop_limit;
+    memcpy(ip + WIRE_IPV6_SOURCE, source->bytes, 16);
+    memcpy(ip + WIRE_IPV6_DESTINATION, destination->bytes, 16);
+}
+
+static void put_icmpv6_checksum(uint8_t *message, const struct ip_address *source,
+                                const struct ip_address *destination, uint32_t size)
+{
+    uint64_t sum = checksum_pseudo(source, destination, IPPROTO_ICMPV6, size);
+    checksum_store(message + ICMP_CHECKSUM,
+                   checksum_finish(checksum_add(sum, span_of(message, size))));
+}
+
 // A whole ND frame of `type` from `source` at `mac`, which its one option tells.
 static uint32_t put_nd(uint8_t *out, const uint8_t *destination_mac, const uint8_t *mac,
                        const struct ip_address *source, const struct ip_address *destination,
@@ -223,13 +272,7 @@ static uint32_t put_nd(uint8_t *out, const uint8_t *destination_mac, const uint8
     uint32_t size = ND_SIZE + ND_OPTION_SIZE;
     put_ethernet(out, destination_mac, mac, ETHERTYPE_IPV6);
     uint8_t *ip = out + WIRE_ETHERNET_SIZE;
-    memset(ip, 0, WIRE_IPV6_SIZE + size);
-    ip[0] = 6 << 4;
-    store_be16(ip + IPV6_PAYLOAD_LENGTH, (uint16_t)size);
-    ip[IPV6_NEXT_HEADER] = IPPROTO_ICMPV6;
-    ip[IPV6_HOP_LIMIT] = ND_HOP_LIMIT;
-    memcpy(ip + WIRE_IPV6_SOURCE, source->bytes, 16);
-    memcpy(ip + WIRE_IPV6_DESTINATION, destination->bytes, 16);
+    put_ipv6(ip, source, destination, IPPROTO_ICMPV6, ND_HOP_LIMIT, size);
 
     uint8_t *nd = ip + WIRE_IPV6_SIZE;
     nd[0] = type;
@@ -238,8 +281,7 @@ static uint32_t put_nd(uint8_t *out, const uint8_t *destination_mac, const uint8
     nd[ND_OPTION] = type == ICMPV6_SOLICITATION ? ND_OPTION_SOURCE : ND_OPTION_TARGET;
     nd[ND_OPTION + 1] = 1;
     memcpy(nd + ND_OPTION + 2, mac, WIRE_MAC_SIZE);
-    uint64_t sum = checksum_pseudo(source, destination, IPPROTO_ICMPV6, size);
-    checksum_store(nd + ICMP_CHECKSUM, checksum_finish(checksum_add(sum, span_of(nd, size))));
+    put_icmpv6_checksum(nd, source, destination, size);
     return WIRE_ETHERNET_SIZE + WIRE_IPV6_SIZE + size;
 }
 
@@ -285,8 +327,7 @@ uint32_t neighbourhood_request(uint8_t *out, const struct ip_address *target,
     }
     if (target_mac)
         return put_nd(out, target_mac, source_mac, source, target, ICMPV6_SOLICITATION, 0, target);
-    struct ip_address group = ip_solicited_node;
-    memcpy(group.bytes + SOLICITED_NODE_PREFIX, target->bytes + SOLICITED_NODE_PREFIX, 3);
+    struct ip_address group = solicited_node_of(target);
     // RFC 2464 section 7: the last four bytes of the group.
     uint8_t group_mac[WIRE_MAC_SIZE] = {0x33, 0x33};
     memcpy(group_mac + 2, group.bytes + 12, 4);
@@ -301,4 +342,23 @@ uint32_t neighbourhood_announce(uint8_t *out, const struct ip_address *address, 
     }
     return put_nd(out, mac_all_nodes, mac, address, &ip_all_nodes, ICMPV6_ADVERTISEMENT,
                   ND_ROUTER | ND_OVERRIDE, address);
+}
+
+uint32_t neighbourhood_join(uint8_t *out, const struct ip_address *address,
+                            const struct ip_address *source, const uint8_t *mac)
+{
+    DCHECK(!ip_is_v4(address));
+    const struct ip_address *from = source ? source : &ip_unspecified;
+    put_ethernet(out, mac_mld_routers, mac, ETHERTYPE_IPV6);
+    uint8_t *ip = out + WIRE_ETHERNET_SIZE;
+    put_ipv6(ip, from, &ip_mld_routers, IPPROTO_HOPOPTS, MLD_HOP_LIMIT, MLD_ALERT_SIZE + MLD_SIZE);
+    memcpy(ip + WIRE_IPV6_SIZE, mld_alert, sizeof(mld_alert));
+    uint8_t *report = ip + WIRE_IPV6_SIZE + MLD_ALERT_SIZE;
+    report[0] = MLD_REPORT;
+    store_be16(report + MLD_RECORDS, 1);
+    report[MLD_RECORD_TYPE] = MLD_MODE_IS_EXCLUDE;
+    struct ip_address group = solicited_node_of(address);
+    memcpy(report + MLD_GROUP, group.bytes, 16);
+    put_icmpv6_checksum(report, from, &ip_mld_routers, MLD_SIZE);
+    return WIRE_ETHERNET_SIZE + WIRE_IPV6_SIZE + MLD_ALERT_SIZE + MLD_SIZE;
 }

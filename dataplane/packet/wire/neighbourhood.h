@@ -1,10 +1,11 @@
-// Messages of ARP (RFC 826) and IPv6 neighbour discovery (RFC 4861): read, answer in place, build.
+// Messages of ARP (RFC 826) and IPv6 neighbour discovery (RFC 4861): read, answer in place, build;
+// and what lets switches pass the questions on to us (MLD, RFC 3810).
 // Nothing here remembers; the neighbours themselves are in dataplane/packet/route.
 #pragma once
 
 #include "dataplane/packet/wire/parse.h"
 
-// Bytes of the largest frame that neighbourhood_request() builds.
+// Bytes of the largest frame that is built here.
 #define NEIGHBOURHOOD_FRAME_MAX 96
 
 // What a message says, the same for both versions.
@@ -42,3 +43,10 @@ uint32_t neighbourhood_request(uint8_t *out, const struct ip_address *target,
 // Builds a gratuitous announcement "address is at mac" (RFC 5227 section 3, RFC 4861
 // section 7.2.6).
 uint32_t neighbourhood_announce(uint8_t *out, const struct ip_address *address, const uint8_t *mac);
+
+// Builds the report that the solicited-node group of an IPv6 address is listened to here, for
+// routers and for switches that snoop (RFC 4861 section 7.2.1, RFC 4541 section 3): a current-state
+// record, which is valid at any time. `source` is a link-local address of the port, or NULL if it
+// has none (RFC 3810 section 5.2.13). Returns the frame's size.
+uint32_t neighbourhood_join(uint8_t *out, const struct ip_address *address,
+                            const struct ip_address *source, const uint8_t *mac);

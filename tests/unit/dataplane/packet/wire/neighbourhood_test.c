@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
+#include "dataplane/packet/wire/checksum.h"
 #include "tests/packet/frame.h"
 #include "tests/test.h"
 
@@ -482,6 +483,41 @@ static void announces_to_all(void **state)
     }
 }
 
+// As tshark shows it: the hop-by-hop header with the router alert, and one group, from which nobody
+// is excluded.
+static void tells_which_group_is_listened_to(void **state)
+{
+    static const uint8_t report[] = {
+        0x33, 0x33, 0x00, 0x00, 0x00, 0x16, 0x02, 0x00, 0x00, 0x00, 0x00, 0x01, 0x86, 0xdd, 0x60,
+        0x00, 0x00, 0x00, 0x00, 0x24, 0x00, 0x01, 0xfe, 0x80, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0xff, 0x02, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x16, 0x3a, 0x00, 0x05, 0x02, 0x00, 0x00,
+        0x01, 0x00, 0x8f, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x02, 0x00, 0x00, 0x00, 0xff,
+        0x02, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0xff, 0x01, 0x02, 0x03,
+    };
+    static const uint8_t mac[6] = {2, 0, 0, 0, 0, 1};
+    enum {
+        SOURCE = 22,
+        CHECKSUM = 64,
+        MLD = 62
+    };
+    struct ip_address vip = address_of("2001:db8::4401:203"), own = address_of("fe80::1");
+    struct ip_address routers = address_of("ff02::16"), none = address_of("::");
+    const struct ip_address *sources[] = {&own, NULL};
+    for (size_t i = 0; i < COUNT(sources); i++) {
+        uint8_t out[NEIGHBOURHOOD_FRAME_MAX];
+        assert_int_equal(neighbourhood_join(out, &vip, sources[i], mac), sizeof(report));
+        const struct ip_address *from = sources[i] ? sources[i] : &none;
+        assert_memory_equal(out + SOURCE, from->bytes, 16);
+        uint64_t sum = checksum_pseudo(from, &routers, IPPROTO_ICMPV6, sizeof(report) - MLD);
+        assert_int_equal(
+            checksum_finish(checksum_add(sum, span_of(out + MLD, sizeof(report) - MLD))), 0);
+        memcpy(out + SOURCE, report + SOURCE, 16);
+        memset(out + CHECKSUM, 0, 2);
+        assert_memory_equal(out, report, sizeof(report));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -493,6 +529,7 @@ int main(void)
         cmocka_unit_test(answers_in_place),
         cmocka_unit_test(asks_one_or_all),
         cmocka_unit_test(announces_to_all),
+        cmocka_unit_test(tells_which_group_is_listened_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
