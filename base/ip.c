@@ -16,6 +16,17 @@ bool ip_prefix_contains(const struct ip_prefix *prefix, const struct ip_address 
     return ((prefix->address.bytes[whole] ^ address->bytes[whole]) & mask) == 0;
 }
 
+struct ip_address ip_prefix_edge(const struct ip_prefix *prefix, bool ones)
+{
+    struct ip_address edge = prefix->address;
+    for (unsigned bit = prefix->length; bit < 128; bit++) {
+        uint8_t mask = (uint8_t)(0x80u >> (bit % 8));
+        edge.bytes[bit / 8] =
+            (uint8_t)(ones ? edge.bytes[bit / 8] | mask : edge.bytes[bit / 8] & ~mask);
+    }
+    return edge;
+}
+
 bool ip_is_unicast(const struct ip_address *address)
 {
     const uint8_t *b = address->bytes;

@@ -57,6 +57,9 @@ static inline struct ip_address ip_from_v6(const void *sixteen_bytes)
 
 bool ip_prefix_contains(const struct ip_prefix *prefix, const struct ip_address *address);
 
+// The first address of a network, which is its own, or with `ones` the last: of IPv4 the broadcast.
+struct ip_address ip_prefix_edge(const struct ip_prefix *prefix, bool ones);
+
 // Unspecified (0.0.0.0, ::), loopback, multicast and the IPv4 broadcast are not unicast.
 bool ip_is_unicast(const struct ip_address *address);
 

@@ -262,25 +262,13 @@ static bool parse_address(const char *text, void *to, struct value_fault *fault)
     return true;
 }
 
-// The network of a prefix, or where `ones`, its last address.
-static struct ip_address network_edge(const struct ip_prefix *prefix, bool ones)
-{
-    struct ip_address edge = prefix->address;
-    for (unsigned bit = prefix->length; bit < 128; bit++) {
-        uint8_t mask = (uint8_t)(0x80u >> (bit % 8));
-        edge.bytes[bit / 8] =
-            (uint8_t)(ones ? edge.bytes[bit / 8] | mask : edge.bytes[bit / 8] & ~mask);
-    }
-    return edge;
-}
-
 const char *value_edge_fault(const struct ip_prefix *network, const struct ip_address *address)
 {
     // RFC 3021 and RFC 6164: on a /31 or /127 both addresses are hosts.
     if (network->length >= 127)
         return NULL;
-    struct ip_address first = network_edge(network, false);
-    struct ip_address last = network_edge(network, true);
+    struct ip_address first = ip_prefix_edge(network, false);
+    struct ip_address last = ip_prefix_edge(network, true);
     if (ip_equal(address, &first))
         return "the network's own address";
     if (ip_is_v4(address) && ip_equal(address, &last))
@@ -311,14 +299,14 @@ static bool parse_network(const char *text, void *to, struct value_fault *fault)
     struct ip_prefix prefix;
     if (ip_prefix_parse(text, &prefix) != ERROR_NONE)
         return fail(fault, "not a network", "write it as in 192.0.2.0/24 or 2001:db8::/32");
-    struct ip_prefix network = {.address = network_edge(&prefix, false), .length = prefix.length};
+    struct ip_prefix network = {.address = ip_prefix_edge(&prefix, false), .length = prefix.length};
     if (!ip_equal(&prefix.address, &network.address)) {
         char meant[IP_TEXT_SIZE];
         return fail(fault, "not a network: bits are set behind its length", "did you mean %s?",
                     ip_prefix_format(&network, meant));
     }
     bool is_default = prefix.length == (ip_is_v4(&prefix.address) ? 96 : 0);
-    struct ip_address last = network_edge(&prefix, true);
+    struct ip_address last = ip_prefix_edge(&prefix, true);
     if (!is_default && !ip_is_unicast(&prefix.address) && !ip_is_unicast(&last))
         return fail(fault, "not a network of machines",
                     "loopback and multicast networks are not routed");

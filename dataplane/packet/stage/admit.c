@@ -249,6 +249,9 @@ static struct admission choose_of_service(struct stage *stage, const struct newc
     struct admission elsewhere = {0};
     if (service->owned && admit_belongs_elsewhere(stage, newcomer, &elsewhere))
         return elsewhere;
+    struct flow_key client = newcomer_key(newcomer);
+    if (!can_be_sender(stage, &client.peer))
+        return admission_drop(DROP_IP_ADDRESS);
     const struct tables_pool *pool = service->pool;
     if (!pool)
         return admission_drop(DROP_NO_SERVICE); // removed

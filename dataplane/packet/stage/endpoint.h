@@ -23,6 +23,9 @@ enum endpoint_kind {
     ENDPOINT_TUNNEL,  // a tunnelled member's address, with port 0 and the outer header's protocol,
                       // IPIP for both inner versions; value: a member's slot
     ENDPOINT_LOCAL,   // a local address, which FullNAT sends from; value: the port's index
+    // An address from which nobody sends to us, with port 0 and protocol IPPROTO_RAW, so that it is
+    // found by its number only: one of ours, or an edge of a connected IPv4 network.
+    ENDPOINT_NO_SENDER,
 };
 
 // A vip whose address lies in no connected network: no port answers ARP or ND for it.
@@ -35,7 +38,7 @@ struct endpoint {
     uint8_t kind;     // enum endpoint_kind
     bool kept;        // no longer configured, but flows may need it
     uint16_t number;  // ENDPOINT_SERVICE, ENDPOINT_MEMBER of TCP or UDP; ENDPOINT_LOCAL: its
-                      // slot; else 0
+                      // slot; ENDPOINT_NO_SENDER: 1; else 0
     uint32_t value;
 };
 

@@ -10,8 +10,9 @@
 #define ANSWERS_BURST 64
 
 // RFC 1122 section 3.2.2, RFC 4443 section 2.4 e: never about an ICMP error, nor a packet to a
-// group or from one, nor (IPv4) a fragment that is not the first.
-static bool may_answer(const struct packet *packet)
+// group or from one, nor (IPv4) a fragment that is not the first; nor to a broadcast or to
+// ourselves.
+static bool may_answer(const struct stage *stage, const struct packet *packet)
 {
     const struct wire_packet *wire = &packet->wire;
     if (packet->about || is_group_mac(packet->frame) || is_group_mac(packet->frame + WIRE_MAC_SIZE))
@@ -19,7 +20,7 @@ static bool may_answer(const struct packet *packet)
     if (wire->kind == WIRE_IPV4 && wire->fragment && !wire->first_fragment)
         return false;
     struct ip_address source = wire_source(packet->frame, wire);
-    return ip_is_unicast(&source);
+    return ip_is_unicast(&source) && can_be_sender(stage, &source);
 }
 
 // Our address on the port that a packet came by: one in its sender's network if there is one.
@@ -86,7 +87,7 @@ static void answer(struct stage *stage, const struct packet *packet, enum icmp_e
 void answer_too_big(struct stage *stage, const struct packet *packet, uint32_t mtu)
 {
     struct ip_address source;
-    if (may_answer(packet) &&
+    if (may_answer(stage, packet) &&
         (vip_address(stage, packet, &source) || own_address(stage, packet, &source)))
         answer(stage, packet, ICMP_ERROR_TOO_BIG, mtu, &source);
 }
@@ -96,7 +97,7 @@ void answer_too_big(struct stage *stage, const struct packet *packet, uint32_t m
 void answer_time_exceeded(struct stage *stage, const struct packet *packet)
 {
     struct ip_address source;
-    if (may_answer(packet) &&
+    if (may_answer(stage, packet) &&
         (own_address(stage, packet, &source) || vip_address(stage, packet, &source)))
         answer(stage, packet, ICMP_ERROR_TIME_EXCEEDED, 0, &source);
 }
@@ -105,6 +106,6 @@ void answer_time_exceeded(struct stage *stage, const struct packet *packet)
 void answer_port_unreachable(struct stage *stage, const struct packet *packet)
 {
     struct ip_address source;
-    if (may_answer(packet) && vip_address(stage, packet, &source))
+    if (may_answer(stage, packet) && vip_address(stage, packet, &source))
         answer(stage, packet, ICMP_ERROR_PORT_UNREACHABLE, 0, &source);
 }

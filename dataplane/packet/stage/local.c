@@ -110,11 +110,12 @@ static void local_neighbour(struct stage *stage, struct packet *packet)
 }
 
 // Echo to an address of ours goes back by the way it came: to a station, not to a group.
-static void local_echo(struct packet *packet)
+static void local_echo(const struct stage *stage, struct packet *packet)
 {
     struct ip_address source = wire_source(packet->frame, &packet->wire);
     enum drop_reason reason = DROP_IP_ADDRESS;
-    if (ip_is_unicast(&source) && !is_group_mac(packet->frame + WIRE_MAC_SIZE))
+    if (ip_is_unicast(&source) && can_be_sender(stage, &source) &&
+        !is_group_mac(packet->frame + WIRE_MAC_SIZE))
         reason = echo_answer(packet->frame, &packet->wire);
     if (reason != DROP_NONE) {
         packet_drop(packet, reason);
@@ -155,6 +156,12 @@ static bool is_stray(const struct stage *stage, const struct packet *packet)
                            wire->protocol) == 0;
 }
 
+static bool sender_is_possible(const struct stage *stage, const struct packet *packet)
+{
+    struct ip_address source = wire_source(packet->frame, &packet->wire);
+    return can_be_sender(stage, &source);
+}
+
 static void no_service(struct stage *stage, struct packet *packet)
 {
     if (packet->wire.protocol == IPPROTO_UDP)
@@ -170,11 +177,13 @@ static void local_address(struct stage *stage, struct packet *packet,
     if (endpoint->kind == ENDPOINT_VIP && !may_reach(stage, packet))
         packet_drop(packet, DROP_ACCESS);
     else if (echo_is_request(wire) && !wire->fragment)
-        local_echo(packet);
+        local_echo(stage, packet);
     else if (endpoint->kind == ENDPOINT_OWN)
         packet->verdict = VERDICT_PUNT;
     else if (endpoint->kind == ENDPOINT_LOCAL && !is_stray(stage, packet))
         return;
+    else if (!sender_is_possible(stage, packet))
+        packet_drop(packet, DROP_IP_ADDRESS);
     else if (wire->fragment && !wire_has_ports(wire))
         packet_drop(packet, DROP_FRAGMENT);
     else

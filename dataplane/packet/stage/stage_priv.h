@@ -74,6 +74,15 @@ static inline void packet_drop(struct packet *packet, enum drop_reason reason)
     packet->reason = (uint8_t)reason;
 }
 
+// Whether a packet can come from an address: not from one of ours, nor from the network's own
+// address or the broadcast of a network of ours (RFC 1812 sections 5.3.7 and 5.3.8). Asked of what
+// begins a flow or would be answered; whom a flow is with was asked when it began.
+static inline bool can_be_sender(const struct stage *stage, const struct ip_address *source)
+{
+    return endpoint_number(stage->tables->endpoints, ENDPOINT_NO_SENDER, source, 0, IPPROTO_RAW) ==
+           0;
+}
+
 static inline bool is_group_mac(const uint8_t *mac)
 {
     return mac[0] & 1;

@@ -119,6 +119,45 @@ static enum error keep_endpoints(struct compiler *compiler, const struct endpoin
     return ERROR_NONE;
 }
 
+static enum error add_no_sender(struct compiler *compiler, const struct ip_address *address)
+{
+    return tables_add_endpoint(compiler, (struct endpoint){.address = *address,
+                                                           .protocol = IPPROTO_RAW,
+                                                           .kind = ENDPOINT_NO_SENDER,
+                                                           .number = 1});
+}
+
+// Nobody sends from the network's own address or its broadcast. A /31 has neither, nor has IPv6.
+static enum error add_edges(struct compiler *compiler, const struct ip_prefix *network)
+{
+    if (network->length >= 127 || !ip_is_v4(&network->address))
+        return ERROR_NONE;
+    struct ip_address first = ip_prefix_edge(network, false), last = ip_prefix_edge(network, true);
+    enum error error = add_no_sender(compiler, &first);
+    return error ? error : add_no_sender(compiler, &last);
+}
+
+// What is configured tells from which addresses nobody sends.
+static enum error add_no_senders(struct compiler *compiler, const struct endpoint_set *configured)
+{
+    uint32_t count;
+    const struct endpoint *items = endpoint_items(configured, &count);
+    enum error error = ERROR_NONE;
+    for (uint32_t i = 0; !error && i < count; i++) {
+        // Once for each address, however many services are at it.
+        bool is_ours = items[i].kind == ENDPOINT_VIP || items[i].kind == ENDPOINT_OWN ||
+                       items[i].kind == ENDPOINT_LOCAL;
+        if (is_ours && endpoint_find(configured, &items[i].address, 0, 0) == &items[i])
+            error = add_no_sender(compiler, &items[i].address);
+    }
+    const struct tables *tables = compiler->tables;
+    for (uint32_t p = 0; p < tables->port_count; p++) {
+        for (uint32_t i = 0; !error && i < tables->ports[p].address_count; i++)
+            error = add_edges(compiler, &tables->ports[p].addresses[i]);
+    }
+    return error;
+}
+
 // The set of what is configured, then of that and what is kept besides.
 enum error tables_compile_endpoints(struct compiler *compiler)
 {
@@ -128,6 +167,8 @@ enum error tables_compile_endpoints(struct compiler *compiler)
     if (error)
         return tables_out_of_memory(compiler);
     error = keep_endpoints(compiler, configured);
+    if (!error)
+        error = add_no_senders(compiler, configured);
     endpoint_set_destroy(configured);
     if (error)
         return error;

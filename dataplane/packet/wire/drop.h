@@ -36,9 +36,10 @@
     X(DROP_IPV6_MALFORMED, "ipv6-malformed", "IPv6 header or extension headers are impossible",    \
       "Broken or hostile senders: a capture tells who. Routing headers of type 0 are refused on "  \
       "purpose.")                                                                                  \
-    X(DROP_IP_ADDRESS, "ip-address", "IP address that may not appear on a wire",                   \
-      "Forged: loopback, group or unspecified addresses. A capture tells by which router they "    \
-      "come: filter them there.")                                                                  \
+    X(DROP_IP_ADDRESS, "ip-address", "IP address that may not be on a wire, or not as a sender's", \
+      "Forged: loopback, group or unspecified addresses; as a sender's, our own and those of a "   \
+      "connected network that are no host's. A capture tells by which router they come: filter "   \
+      "them there.")                                                                               \
     X(DROP_TCP_MALFORMED, "tcp-malformed", "TCP header cut short, or an impossible offset",        \
       "Broken or hostile senders: a capture tells who.")                                           \
     X(DROP_TCP_FLAGS, "tcp-flags", "TCP flags that no stack sends (null, SYN+FIN, SYN+RST)",       \

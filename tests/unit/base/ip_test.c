@@ -65,6 +65,28 @@ static void prefixes_count_bits_of_the_long_form(void **state)
     }
 }
 
+static void networks_have_edges(void **state)
+{
+    static const struct {
+        const char *network;
+        const char *first, *last;
+    } cases[] = {
+        {"192.0.2.7/24", "192.0.2.0", "192.0.2.255"},
+        {"192.0.2.77/26", "192.0.2.64", "192.0.2.127"},
+        {"192.0.2.1/32", "192.0.2.1", "192.0.2.1"},
+        {"2001:db8::1/63", "2001:db8::", "2001:db8:0:1:ffff:ffff:ffff:ffff"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct ip_prefix network;
+        assert_int_equal(ip_prefix_parse(cases[i].network, &network), ERROR_NONE);
+        struct ip_address first = ip_prefix_edge(&network, false);
+        struct ip_address last = ip_prefix_edge(&network, true);
+        char text[IP_TEXT_SIZE];
+        assert_string_equal(ip_format(&first, text), cases[i].first);
+        assert_string_equal(ip_format(&last, text), cases[i].last);
+    }
+}
+
 static void refuses_what_is_no_prefix(void **state)
 {
     static const char *const cases[] = {
@@ -175,6 +197,7 @@ int main(void)
         cmocka_unit_test(addresses_survive_reading_and_writing),
         cmocka_unit_test(refuses_what_is_no_address),
         cmocka_unit_test(prefixes_count_bits_of_the_long_form),
+        cmocka_unit_test(networks_have_edges),
         cmocka_unit_test(refuses_what_is_no_prefix),
         cmocka_unit_test(the_longest_texts_fit),
         cmocka_unit_test(a_prefix_contains_what_shares_its_bits),
