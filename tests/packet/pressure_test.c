@@ -251,6 +251,20 @@ static void it_is_the_flooded_service_and_no_other(void **state)
     rig_close(&rig);
 }
 
+// The worker's clock of 32 bits comes by the time of a flood again, after 49.7 days.
+static void a_flood_long_ago_presses_nobody(void **state)
+{
+    open_with(DIRECT);
+    flood(TWO_WAY, too_many());
+    const struct probation *probation = rig.stage.probations[PROBATION_TCP];
+    assert_true(probation_is_pressed(probation, rig.stage.now_ms));
+    uint32_t flooded_ms = rig.stage.now_ms;
+    wait_ms(PROBATION_PRESSED_MS);
+    rig_at(&rig, flooded_ms);
+    assert_false(probation_is_pressed(probation, rig.stage.now_ms));
+    rig_close(&rig);
+}
+
 // First who presses most, then the next one, if that alone is too much.
 static void they_go_one_at_a_time(void **state)
 {
@@ -488,6 +502,7 @@ int main(void)
         cmocka_unit_test(who_comes_back_too_early_stays_away_for_longer),
         cmocka_unit_test(it_does_not_come_back_while_the_worker_is_pressed),
         cmocka_unit_test(it_is_the_flooded_service_and_no_other),
+        cmocka_unit_test(a_flood_long_ago_presses_nobody),
         cmocka_unit_test(they_go_one_at_a_time),
         cmocka_unit_test(two_way_services_keep_their_entries),
         cmocka_unit_test(few_evictions_are_no_pressure),

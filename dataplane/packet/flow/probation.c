@@ -8,7 +8,8 @@
 struct probation {
     struct probation_buckets of; // first, for the inline functions
     uint64_t evictions;
-    uint32_t evicted_ms; // when last
+    uint32_t evicted_ms; // when last, while `pressed`
+    bool pressed;
     struct random random;
 };
 
@@ -134,8 +135,10 @@ uint32_t probation_evict(struct probation *probation, struct flow_table *flows,
         live += flow_is_live(flows, flow, now_ms);
         flow_remove(flows, flow);
     }
-    if (live)
+    if (live) {
         probation->evicted_ms = now_ms;
+        probation->pressed = true;
+    }
     probation->evictions += live;
     return live;
 }
@@ -155,5 +158,10 @@ uint64_t probation_evictions(const struct probation *probation)
 
 bool probation_is_pressed(const struct probation *probation, uint32_t now_ms)
 {
-    return probation->evictions > 0 && now_ms - probation->evicted_ms < PROBATION_PRESSED_MS;
+    return probation->pressed && now_ms - probation->evicted_ms < PROBATION_PRESSED_MS;
+}
+
+void probation_age(struct probation *probation, uint32_t now_ms)
+{
+    probation->pressed = probation_is_pressed(probation, now_ms);
 }

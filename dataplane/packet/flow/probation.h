@@ -71,6 +71,9 @@ uint64_t probation_evictions(const struct probation *probation);
 // completes.
 bool probation_is_pressed(const struct probation *probation, uint32_t now_ms);
 
+// To be called every now and then, so that a clock that has wrapped does not make it so again.
+void probation_age(struct probation *probation, uint32_t now_ms);
+
 // What probation_prefetch() has to know of a set.
 struct probation_bucket {
     _Alignas(64) uint64_t hashes[PROBATION_WAYS]; // 0: free

@@ -55,7 +55,8 @@ static void set_mode(struct stage *stage, uint32_t slot, enum pressure_mode mode
 
 static uint32_t presses_by(struct stage *stage, enum probation_set set, uint32_t elapsed_ms)
 {
-    const struct probation *probation = stage->probations[set];
+    struct probation *probation = stage->probations[set];
+    probation_age(probation, stage->now_ms);
     uint64_t before = stage->pressure.evictions[set];
     stage->pressure.evictions[set] = probation_evictions(probation);
     uint64_t of_period =

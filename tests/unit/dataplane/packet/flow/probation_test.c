@@ -215,6 +215,19 @@ static void is_pressed_for_a_while_after_one_had_to_go(void **state)
     assert_false(probation_is_pressed(probation, 5 + PROBATION_PRESSED_MS));
 }
 
+// A clock of 32 bits comes by the time of the eviction again, after 49.7 days.
+static void a_flood_long_ago_does_not_press_again(void **state)
+{
+    for (uint32_t i = 0; i < 10000; i++)
+        begin(i, 5);
+    for (uint64_t now_ms = 5; now_ms < (1ull << 32); now_ms += PROBATION_PRESSED_MS / 2)
+        probation_age(probation, (uint32_t)now_ms);
+    assert_false(probation_is_pressed(probation, 5 + PROBATION_PRESSED_MS - 1));
+    for (uint32_t i = 20000; i < 30000; i++)
+        begin(i, 6);
+    assert_true(probation_is_pressed(probation, 6 + PROBATION_PRESSED_MS - 1));
+}
+
 #define WITH_TABLE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -230,6 +243,7 @@ int main(void)
         WITH_TABLE(an_earned_flow_is_not_removed_by_a_slot),
         WITH_TABLE(who_goes_is_random),
         WITH_TABLE(is_pressed_for_a_while_after_one_had_to_go),
+        WITH_TABLE(a_flood_long_ago_does_not_press_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
