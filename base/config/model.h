@@ -23,6 +23,11 @@
 #define CONFIG_LOCALS_MAX    64    // local addresses of a port
 #define CONFIG_BOND_MAX      8     // devices of a bond
 
+// What lists stand for together: combinations of networks and ports in all access rules, of each IP
+// version; addresses and ports of members of NAT and FullNAT pools.
+#define CONFIG_COMBINATIONS_MAX (1u << 16)
+#define CONFIG_ENDPOINTS_MAX    63486u
+
 enum config_poll {
     CONFIG_POLL_ADAPTIVE, // sleep longer the longer nothing comes
     CONFIG_POLL_BUSY,     // never sleep

@@ -535,4 +535,5 @@ void validate(struct reader *reader)
     for (uint32_t i = 0; i < config->vip_count; i++)
         check_vip_members(reader, &config->vips[i]);
     check_access(reader);
+    validate_sums(reader);
 }

@@ -1,7 +1,7 @@
 // What the checks of a configuration share: validate.c has those of services, validate_ports.c
 // those of ports and routes, validate_locals.c those of local addresses, validate_ways.c those of
-// the ways to members. Each complains at the place in the file and goes on; what was refused while
-// it was read is judged no further.
+// the ways to members, validate_sums.c those of what lists stand for together. Each complains at
+// the place in the file and goes on; what was refused while it was read is judged no further.
 #pragma once
 
 #include <stdbool.h>
@@ -70,3 +70,6 @@ void validate_locals(struct reader *reader);
 
 // What the port towards a member must offer so that packets get there.
 void validate_ways(struct reader *reader);
+
+// What rules and members stand for together.
+void validate_sums(struct reader *reader);

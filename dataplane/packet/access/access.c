@@ -228,11 +228,11 @@ static enum error create_trie(const struct config_access_rule *rules, uint32_t c
     uint64_t combinations = count_combinations(&builder);
     if (combinations == 0)
         return ERROR_NONE;
-    if (combinations > ACCESS_COMBINATIONS_MAX) {
+    if (combinations > CONFIG_COMBINATIONS_MAX) {
         snprintf(why, ACCESS_WHY_SIZE,
                  "access: the rules stand for %llu combinations of networks and ports, at most %u "
                  "fit: join networks, or write fewer ranges",
-                 (unsigned long long)combinations, ACCESS_COMBINATIONS_MAX);
+                 (unsigned long long)combinations, CONFIG_COMBINATIONS_MAX);
         return ERROR_TOO_LARGE;
     }
     builder.made = calloc(combinations, sizeof(*builder.made));

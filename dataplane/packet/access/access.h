@@ -13,9 +13,9 @@
 #define ACCESS_BURST_MAX 64
 #define ACCESS_NO_RULE   UINT32_MAX
 
-// A rule stands for every combination of its lists' items, and all rules for this many at most.
-#define ACCESS_COMBINATIONS_MAX (1u << 16)
-#define ACCESS_WHY_SIZE         256
+// A rule stands for every combination of its lists' items, and all rules for
+// CONFIG_COMBINATIONS_MAX at most.
+#define ACCESS_WHY_SIZE 256
 
 struct access_list;
 
@@ -31,7 +31,7 @@ struct access_key {
 };
 
 // `rules` is borrowed for the call. NULL and ERROR_NONE for no rules. ERROR_TOO_LARGE above
-// ACCESS_COMBINATIONS_MAX, ERROR_NO_MEMORY where DPDK's memory cannot hold the tries; `why`
+// CONFIG_COMBINATIONS_MAX, ERROR_NO_MEMORY where DPDK's memory cannot hold the tries; `why`
 // (ACCESS_WHY_SIZE bytes) has a sentence.
 enum error access_list_create(const struct config_access_rule *rules, uint32_t count,
                               struct access_list **list, char *why);

@@ -14,6 +14,7 @@ struct service_identity {
 };
 
 _Static_assert(ENDPOINT_NUMBER_MEMBERS >= TABLES_SERVICE_SLOTS, "numbers are one's alone");
+_Static_assert(ENDPOINT_NUMBERS == CONFIG_ENDPOINTS_MAX, "a right configuration has its numbers");
 _Static_assert(TABLES_MEMBER_SLOTS <= UINT16_MAX + 1, "a flow knows its member in 16 bits");
 
 // What a member's endpoint's number stands for: whose member it is does not matter.

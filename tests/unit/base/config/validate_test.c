@@ -411,11 +411,108 @@ static void bounds_the_members_of_all_pools_together(void **state)
     free(text);
 }
 
+// Whether a right configuration's access rules stand for few enough combinations, or where not.
+static void judge_combinations(uint32_t sources, uint32_t more, const char *said)
+{
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    fputs(BEGINNING "access:\n"
+                    "- {name: six, action: deny, from: 'fd00::/8'}\n"
+                    "- {name: big, action: deny, protocol: tcp, to: [10.2.0.0/16, 10.3.0.0/16, "
+                    "'fd00::/8'],\n   from: [",
+          out);
+    for (uint32_t i = 0; i < sources; i++)
+        fprintf(out, "10.1.%u.0/24, ", i);
+    fputs("], ports: [", out);
+    for (uint32_t i = 0; i < 128; i++)
+        fprintf(out, "%u, ", 1 + i);
+    fputs("]}\n", out);
+    for (uint32_t i = 0; i < more; i++)
+        fprintf(out, "- {name: more%u, action: allow}\n", i);
+    fclose(out);
+    struct config *config = NULL;
+    struct config_problems problems;
+    enum error error = config_read_text(span_of(text, size), &config, &problems);
+    char found[2048];
+    collect(&problems, found, sizeof(found));
+    assert_string_equal(found, said);
+    assert_int_equal(error, said[0] ? ERROR_INVALID : ERROR_NONE);
+    config_destroy(config);
+    config_problems_fini(&problems);
+    free(text);
+}
+
+static void bounds_what_access_rules_stand_for(void **state)
+{
+    judge_combinations(255, 256, "");
+    judge_combinations(256, 0, "");
+    judge_combinations(256, 2,
+                       "9:10 too many combinations of IPv4 networks and ports: 1 of this rule, "
+                       "65537 up to here: `more0`");
+}
+
+// Pools of NAT members without ports, each behind `vips` vips; those of `same` more pools once
+// more, behind vips of the same ports.
+static void judge_endpoints(uint32_t members, uint32_t vips, uint32_t same, uint32_t last,
+                            const char *said)
+{
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    fputs("node: {name: n, cores: 0}\n"
+          "ports: [{name: a, device: x, addresses: 10.0.0.1/8}]\n"
+          "pools:\n",
+          out);
+    for (uint32_t pool = 0; pool < 1 + same; pool++) {
+        fprintf(out, "- {name: p%u, members: [", pool);
+        for (uint32_t i = 0; i < members; i++)
+            fprintf(out, "{address: 10.1.%u.%u}, ", i / 256, i % 256);
+        fputs("]}\n", out);
+    }
+    fputs("- {name: last, forward: nat, members: [", out);
+    for (uint32_t i = 0; i < last; i++)
+        fprintf(out, "{address: 10.2.0.%u, port: 8080}, ", 1 + i);
+    fputs("]}\nvips:\n", out);
+    for (uint32_t pool = 0; pool < 1 + same; pool++) {
+        for (uint32_t i = 0; i < vips; i++)
+            fprintf(out,
+                    "- {name: v%u-%u, address: 192.0.2.%u, port: %u, protocol: tcp, pool: p%u}\n",
+                    pool, i, 1 + pool, 1 + i, pool);
+    }
+    for (uint32_t i = 0; i < 2; i++)
+        fprintf(out, "- {name: l%u, address: 192.0.2.99, port: %u, protocol: tcp, pool: last}\n", i,
+                1 + i);
+    fclose(out);
+    struct config *config = NULL;
+    struct config_problems problems;
+    enum error error = config_read_text(span_of(text, size), &config, &problems);
+    char found[2048];
+    collect(&problems, found, sizeof(found));
+    assert_string_equal(found, said);
+    assert_int_equal(error, said[0] ? ERROR_INVALID : ERROR_NONE);
+    config_destroy(config);
+    config_problems_fini(&problems);
+    free(text);
+}
+
+static void bounds_the_endpoints_of_members(void **state)
+{
+    // 63486 = 4882 * 13 + 20.
+    judge_endpoints(4882, 13, 0, 20, "");
+    judge_endpoints(4882, 13, 1, 20, "");
+    judge_endpoints(4882, 13, 0, 21,
+                    "20:65 too many addresses and ports of members of `nat` and `fullnat` pools: "
+                    "`last`");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(judges_what_relates_values_to_each_other),
         cmocka_unit_test(bounds_the_members_of_all_pools_together),
+        cmocka_unit_test(bounds_what_access_rules_stand_for),
+        cmocka_unit_test(bounds_the_endpoints_of_members),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
