@@ -12,6 +12,9 @@ struct open_node {
     const struct tree_node *key; // of a map: read, its value has not come yet
 };
 
+static const char depth_remedy[] =
+    "nothing in a configuration is nested this deep: look for brackets too many";
+
 struct builder {
     struct arena *arena;
     struct config_problems *problems;
@@ -80,6 +83,57 @@ static bool is_text(struct span text, struct config_problems *problems)
             column = 1;
         }
         at += length;
+    }
+    return true;
+}
+
+// Whether a list, a map or a quoted scalar may begin here: behind `before`, the last character that
+// is no blank, and `last`, the last one of all. In brackets every one of theirs is one; elsewhere
+// words may hold them.
+static bool may_begin(bool in_brackets, char before, char last)
+{
+    if (in_brackets)
+        return strchr("[{,:", before);
+    return strchr(" \t\n", last) && strchr("\n:-?", before);
+}
+
+// libfyaml reads on to the end of all open brackets before it gives the first of them out, with
+// some 300 bytes of memory for each: a file of nothing else must not get there.
+static bool is_shallow(struct span text, struct config_problems *problems)
+{
+    uint32_t line = 1, column = 0, open = 0;
+    char quote = 0, before = '\n', last = '\n';
+    bool comment = false;
+    bool marked = text.size >= 3 && memcmp(text.data, "\xef\xbb\xbf", 3) == 0; // as UTF-8
+    for (size_t i = marked ? 3 : 0; i < text.size; i++) {
+        char c = (char)text.data[i];
+        column += (c & 0xc0) != 0x80; // one for a whole character
+        if (c == '\n') {
+            line++;
+            column = 0;
+            comment = false;
+            before = open || quote ? before : c;
+        } else if (comment) {
+            continue;
+        } else if (quote) {
+            if (c == '\\' && quote == '"' && i + 1 < text.size && strchr("\\\"", text.data[i + 1]))
+                i++, column++; // ends nothing
+            else if (c == quote)
+                quote = 0;
+        } else if (c == '#' && strchr(" \t\n", last)) {
+            comment = true;
+        } else if ((c == '"' || c == '\'') && may_begin(open, before, last)) {
+            quote = c;
+        } else if ((c == '[' || c == '{') && (open || may_begin(false, before, last))) {
+            if (++open > TREE_BRACKETS_MAX) {
+                problems_add(problems, line, column, NULL, "nested too deeply\n%s", depth_remedy);
+                return false;
+            }
+        } else if ((c == ']' || c == '}') && open) {
+            open--;
+        }
+        before = c == ' ' || c == '\t' || c == '\n' ? before : c;
+        last = c;
     }
     return true;
 }
@@ -217,8 +271,7 @@ static void attach(struct builder *builder, struct tree_node *node)
 static void open_node(struct builder *builder, struct tree_node *node)
 {
     if (builder->depth == TREE_DEPTH_MAX) {
-        refuse(builder, node, "nested too deeply",
-               "nothing in a configuration is nested this deep: look for brackets too many");
+        refuse(builder, node, "nested too deeply", depth_remedy);
         builder->stopped = true;
         return;
     }
@@ -286,7 +339,7 @@ static void take_event(struct builder *builder, struct fy_event *event)
 const struct tree_node *tree_read(struct span text, struct arena *arena,
                                   struct config_problems *problems)
 {
-    if (!is_text(text, problems))
+    if (!is_text(text, problems) || !is_shallow(text, problems))
         return NULL;
 
     struct fy_diag_cfg diag_config = {

@@ -12,6 +12,9 @@
 
 #define TREE_BYTES_MAX (4u << 20) // the model at its limits takes less
 #define TREE_DEPTH_MAX 16
+// Open at once, before the depth of anything is known: above TREE_DEPTH_MAX, so that what is only
+// somewhat too deep is judged by what it is.
+#define TREE_BRACKETS_MAX 64
 
 enum tree_kind {
     TREE_TEXT,

@@ -330,6 +330,69 @@ static void says_where_what_and_the_remedy(void **state)
     assert_int_equal(failures, 0);
 }
 
+// Each is a beginning and what comes again and again until the largest file is full. That the 65th
+// bracket is complained about, not the 17th, shows that no parser was asked, which would take
+// seconds and a GiB.
+static void refuses_brackets_without_end_before_they_cost_anything(void **state)
+{
+    static const struct {
+        const char *beginning, *again;
+        uint32_t line, column;
+    } files[] = {
+        {"", "[", 1, 65},
+        {"\xef\xbb\xbf", "[", 1, 65},
+        {"", "{", 1, 65},
+        {"ports: ", "[ ", 1, 7 + 129},
+        {"ports:\n- ", "{a: ", 2, 3 + 4 * 64},
+        {"# [[[\na: 'it''s [[' # [[[\nb: \"\\\"\xc3\xa4[[\": ", "[\n", 3 + 64, 1},
+        {"", "['a', \"[\",", 1, 1 + 10 * 64},
+    };
+    static char text[4 << 20];
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        size_t beginning = strlen(files[i].beginning), again = strlen(files[i].again);
+        memcpy(text, files[i].beginning, beginning);
+        for (size_t at = beginning; at < sizeof(text); at++)
+            text[at] = files[i].again[(at - beginning) % again];
+        struct config *config;
+        struct config_problems problems;
+        assert_int_equal(config_read_text(span_of(text, sizeof(text)), &config, &problems),
+                         ERROR_INVALID);
+        assert_int_equal(problems.count, 1);
+        assert_string_equal(problems.items[0].message, "nested too deeply");
+        assert_int_equal(problems.items[0].line, files[i].line);
+        assert_int_equal(problems.items[0].column, files[i].column);
+        config_problems_fini(&problems);
+    }
+}
+
+#define EIGHT(text)       text text text text text text text text
+#define SEVENTY_TWO(text) EIGHT(EIGHT(text)) EIGHT(text)
+
+static void takes_brackets_in_quotes_words_and_comments_for_text(void **state)
+{
+    static const char *const files[] = {
+        "# " SEVENTY_TWO("[") "\n" NODE PORTS,
+        NODE PORTS "# don't\n# " SEVENTY_TWO("[ ") "\n",
+        NODE "ports: # 'n " SEVENTY_TWO("{ ") "\n"
+                                              "- {name: p, device: \"\\\"" SEVENTY_TWO(
+                                                  "[") "\", addresses: [10.0.0.1/24]}\n",
+        NODE "ports:\n- name: p\n  device: '" SEVENTY_TWO("[") "'\n  addresses: 10.0.0.1/24\n",
+        NODE "ports:\n- name: p\n  device: x" SEVENTY_TWO("[") "\n  addresses: 10.0.0.1/24\n",
+        NODE
+        "ports: [{name: p, device: x, addresses: [10.0.0.1/24, # " SEVENTY_TWO("[") "\n  ]}]\n",
+        NODE PORTS "access:\n" SEVENTY_TWO("# [\n") "- {name: r, action: deny}\n",
+    };
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        struct config *config;
+        struct config_problems problems;
+        enum error error = read_text(files[i], &config, &problems);
+        config_problems_print(&problems, files[i], stderr);
+        assert_int_equal(error, ERROR_NONE);
+        config_problems_fini(&problems);
+        config_destroy(config);
+    }
+}
+
 static void reports_all_problems_in_the_order_of_the_file(void **state)
 {
     static const char text[] = "vips:\n"
@@ -441,6 +504,8 @@ int main(void)
         cmocka_unit_test(fills_defaults),
         cmocka_unit_test(reads_every_key),
         cmocka_unit_test(says_where_what_and_the_remedy),
+        cmocka_unit_test(refuses_brackets_without_end_before_they_cost_anything),
+        cmocka_unit_test(takes_brackets_in_quotes_words_and_comments_for_text),
         cmocka_unit_test(reports_all_problems_in_the_order_of_the_file),
         cmocka_unit_test(keeps_a_hundred_problems_and_counts_the_rest),
         cmocka_unit_test(prints_problems_for_people),
