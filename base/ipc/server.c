@@ -28,6 +28,9 @@
 #define WHY_SIZE      256
 #define METHOD_SHOWN  64 // bytes of a method's name that are said again
 
+static const char not_permitted[] = "no permission to make it there: allow this user to write to "
+                                    "its directory, or choose another path";
+
 struct ipc_peer {
     int fd;            // -1: free
     uint64_t since_ns; // when it began to be idle, to send its request, or to take its reply
@@ -110,7 +113,7 @@ static enum error ipc_server_bind(struct ipc_server *server, char *why, size_t w
         bound = bind(server->listen_fd, address, sizeof(server->address));
     }
     if (bound != 0 && errno == EACCES)
-        return ipc_fail(ERROR_PERMISSION, why, why_size, path, "no permission to make it there");
+        return ipc_fail(ERROR_PERMISSION, why, why_size, path, not_permitted);
     if (bound != 0)
         return ipc_fail(ERROR_SYSTEM, why, why_size, path, strerror(errno));
     return ERROR_NONE;
@@ -136,14 +139,16 @@ static enum error ipc_server_take_path(struct ipc_server *server, char *why, siz
     const char *path = server->address.sun_path;
     int lock = ipc_lock_directory(path);
     if (lock < 0 && errno == ENOENT)
-        return ipc_fail(ERROR_NOT_FOUND, why, why_size, path, "its directory does not exist");
+        return ipc_fail(ERROR_NOT_FOUND, why, why_size, path,
+                        "its directory does not exist: make it, or choose another path");
     if (lock < 0 && errno == EWOULDBLOCK)
         return ipc_fail(
             ERROR_EXISTS, why, why_size, path,
             "its directory is locked (flock), by another process that starts: try again");
+    if (lock < 0 && errno == EACCES)
+        return ipc_fail(ERROR_PERMISSION, why, why_size, path, not_permitted);
     if (lock < 0)
-        return ipc_fail(errno == EACCES ? ERROR_PERMISSION : ERROR_SYSTEM, why, why_size, path,
-                        strerror(errno));
+        return ipc_fail(ERROR_SYSTEM, why, why_size, path, strerror(errno));
     enum error error = ipc_server_bind(server, why, why_size);
     if (!error) {
         error = ipc_server_listen(server, why, why_size);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "dataplane/daemon/daemon.h"
@@ -43,6 +44,18 @@ struct options {
     bool check;
 };
 
+static bool is_repeated(uint32_t *given, int option, const char *name)
+{
+    uint32_t bit = 1u << (option - 'a');
+    bool repeated = *given & bit;
+    *given |= bit;
+    if (repeated)
+        fprintf(stderr,
+                "weir-dataplane: --%s is given twice: leave one out\ntry: weir-dataplane --help\n",
+                name);
+    return repeated;
+}
+
 // False: `*status` is the program's.
 static bool read_options(int argc, char **argv, struct options *options, int *status)
 {
@@ -52,7 +65,11 @@ static bool read_options(int argc, char **argv, struct options *options, int *st
         {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
     };
     *status = EXIT_USAGE;
-    for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+    uint32_t given = 0;
+    int which = 0;
+    for (int option; (option = getopt_long(argc, argv, "", known, &which)) != -1;) {
+        if (option != '?' && is_repeated(&given, option, known[which].name))
+            return false;
         switch (option) {
         case 'c':
             options->config_path = optarg;
@@ -177,7 +194,9 @@ static int run(struct daemon *daemon, int signal_fd)
     // The socket first: it tells whether this data plane is running already.
     if (ipc_server_open(daemon->socket_path, daemon_methods, daemon, &daemon->server, why,
                         sizeof(why)) != ERROR_NONE) {
-        log_error("cannot listen for weirctl", LOG_STRING("why", why));
+        log_error(
+            "cannot listen for weirctl", LOG_STRING("why", why),
+            LOG_STRING("remedy", "the path is node.socket's, or --socket's if that is given"));
         goto remove_folder;
     }
     if (plane_create(daemon->config, &daemon->plane, why) != ERROR_NONE) {
@@ -224,6 +243,7 @@ int main(int argc, char **argv)
     daemon.socket_path = options.socket_path ? options.socket_path : node->socket;
     // The configuration may be replaced by a reload; the path where we listen is not.
     char *socket_path = strdup(daemon.socket_path);
+    CHECK(socket_path);
     daemon.socket_path = socket_path;
     status = run(&daemon, open_signals());
     free(socket_path);

@@ -514,12 +514,37 @@ static void a_path_that_cannot_be_is_a_clear_sentence(void **state)
     snprintf(missing, sizeof(missing), "%s/missing/socket", directory);
     assert_int_equal(ipc_server_open(missing, methods, NULL, &server, why, sizeof(why)),
                      ERROR_NOT_FOUND);
-    assert_non_null(strstr(why, "its directory does not exist"));
+    assert_non_null(strstr(why, "its directory does not exist: make it, or choose another path"));
     memset(missing, 'x', sizeof(missing) - 1);
     missing[sizeof(missing) - 1] = '\0';
     assert_int_equal(ipc_server_open(missing, methods, NULL, &server, why, sizeof(why)),
                      ERROR_TOO_LARGE);
     assert_non_null(strstr(why, "bytes long"));
+}
+
+// As a user who may do nothing there, if this is root.
+static void a_path_where_we_may_not_is_a_clear_sentence(void **state)
+{
+    char why[256], inside[128], closed[96];
+    struct ipc_server *server;
+    snprintf(closed, sizeof(closed), "%s/closed", directory);
+    snprintf(inside, sizeof(inside), "%s/socket", closed);
+    assert_int_equal(mkdir(closed, 0700), 0);
+    assert_int_equal(chmod(directory, 0755), 0);
+    bool root = geteuid() == 0;
+    static const mode_t modes[] = {0555, 0111}; // to look into and no more, not even that
+    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+        assert_int_equal(chmod(closed, modes[i]), 0);
+        if (root)
+            assert_int_equal(seteuid(65534), 0);
+        enum error error = ipc_server_open(inside, methods, NULL, &server, why, sizeof(why));
+        if (root)
+            assert_int_equal(seteuid(0), 0);
+        assert_int_equal(error, ERROR_PERMISSION);
+        assert_non_null(strstr(why, "no permission to make it there: allow this user to write to "
+                                    "its directory, or choose another path"));
+    }
+    rmdir(closed);
 }
 
 int main(void)
@@ -543,6 +568,7 @@ int main(void)
         cmocka_unit_test(closing_leaves_the_socket_of_a_successor),
         cmocka_unit_test(of_those_that_start_at_once_one_gets_the_path),
         cmocka_unit_test(a_path_that_cannot_be_is_a_clear_sentence),
+        cmocka_unit_test(a_path_where_we_may_not_is_a_clear_sentence),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
