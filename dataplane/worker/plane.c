@@ -224,7 +224,9 @@ static enum error launch_workers(struct plane *plane, char *why)
     plane->running = true;
     for (uint32_t i = 0; i < plane->worker_count; i++) {
         if (rte_eal_remote_launch(worker_run, plane->workers[i], i + 1) != 0) {
-            snprintf(why, PLANE_WHY_SIZE, "cannot start the worker of core %u",
+            snprintf(why, PLANE_WHY_SIZE,
+                     "cannot start the worker of core %u: DPDK's thread there is not idle; leave "
+                     "that core out of node.cores",
                      plane->workers[i]->core);
             return ERROR_SYSTEM;
         }

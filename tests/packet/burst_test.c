@@ -288,6 +288,28 @@ static void too_many_member_endpoints_are_refused_by_name_and_leave_nothing(void
     rig_close(&rig);
 }
 
+// The rig has room for 256.
+static void too_many_next_hops_are_refused_with_a_remedy(void **state)
+{
+    static struct stage_rig rig;
+    open_rig(&rig);
+    char why[256] = "";
+    uint32_t slot;
+    for (int i = 0; i < 256; i++) {
+        char text[IP_TEXT_SIZE];
+        struct ip_address address;
+        snprintf(text, sizeof(text), "198.51.100.%d", i);
+        assert_int_equal(ip_parse(text, &address), ERROR_NONE);
+        if (neighbour_pin(rig.neighbours, FRONT, &address, rig.now_ns, &slot, &rig.actions))
+            break;
+    }
+    rig_refuse(&rig, TWO_MEMBERS "pools: [{name: one, members: [{address: 10.2.0.200}]}]\n", why);
+    assert_string_equal(why, "no room for the neighbour 10.2.0.200: no free space: write fewer "
+                             "members or routes; removed ones make room when their flows have "
+                             "ended");
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +317,7 @@ int main(void)
         cmocka_unit_test(the_general_way_forwards_as_the_short_one),
         cmocka_unit_test(what_a_member_sends_to_the_appliance_itself_is_punted),
         cmocka_unit_test(too_many_member_endpoints_are_refused_by_name_and_leave_nothing),
+        cmocka_unit_test(too_many_next_hops_are_refused_with_a_remedy),
         cmocka_unit_test(a_burst_does_what_its_packets_do_one_by_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,6 +47,16 @@ static enum error fail(const struct opening *opening, const char *what, int resu
     return ERROR_DEVICE;
 }
 
+static enum error fail_queues(const struct opening *opening, uint32_t descriptors, int result)
+{
+    char what[160];
+    snprintf(what, sizeof(what),
+             "its queues, %u to receive and %u to send of %u descriptors, are refused (change the "
+             "port's queues or descriptors)",
+             opening->port->rx_queues, opening->port->tx_queues, descriptors);
+    return fail(opening, what, result);
+}
+
 // Drivers that refuse different numbers of receive and transmit queues.
 static bool wants_paired_queues(const struct port *port)
 {
@@ -302,7 +312,7 @@ static enum error configure(const struct opening *opening)
         result = rte_eth_tx_queue_setup(port->id, i, tx_descriptors, socket, &tx);
     port_xdp_sockets_note(port->id);
     if (result < 0)
-        return fail(opening, "its queues are refused", result);
+        return fail_queues(opening, rx_descriptors, result);
 
     // Devices without an MTU of their own take what comes; a bond tells its members when it starts.
     if (port->member_count == 0)

@@ -69,7 +69,9 @@ enum error tables_need_hop(struct compiler *compiler, uint32_t port,
         neighbour_pin(context->neighbours, port, address, context->now_ns, slot, context->actions);
     if (error) {
         char text[IP_TEXT_SIZE];
-        snprintf(compiler->why, TABLES_WHY_SIZE, "no room for the neighbour %s: %s",
+        snprintf(compiler->why, TABLES_WHY_SIZE,
+                 "no room for the neighbour %s: %s: write fewer members or routes; removed ones "
+                 "make room when their flows have ended",
                  ip_format(address, text), error_text(error));
         return error;
     }

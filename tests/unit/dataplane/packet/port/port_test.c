@@ -346,6 +346,25 @@ static void af_xdp_refuses_an_mtu_over_a_page(void **state)
     assert_non_null(strstr(fixture->why, ": AF_XDP keeps a frame in one page; lower the mtu, or "));
 }
 
+// The kernel's rings have a power of two of places.
+static void queues_that_are_refused_are_told_with_the_keys_for_them(void **state)
+{
+    if (no_af_xdp) {
+        print_message("skipped: %s\n", no_af_xdp);
+        skip();
+    }
+    struct fixture *fixture = *state;
+    fixture->config.port_count = 0;
+    fixture_add_port(fixture, "xdp", "net_af_xdp0,iface=xdp0");
+    fixture->ports[0].descriptors = 100;
+    struct port *port = NULL;
+    assert_int_equal(port_open(&fixture->config, 0, 1, FIXTURE_EXTRA_BUFFERS, &port, fixture->why),
+                     ERROR_DEVICE);
+    assert_non_null(strstr(fixture->why, "port xdp (net_af_xdp0,iface=xdp0): its queues, 1 to "
+                                         "receive and 1 to send of 100 descriptors, are refused "
+                                         "(change the port's queues or descriptors): "));
+}
+
 // DPDK 22.11's net_tap says that it takes any MTU, and has frames of 1522 bytes at most.
 static void a_tap_device_takes_jumbo_frames_or_says_what_it_takes(void **state)
 {
@@ -399,6 +418,8 @@ int main(void)
         cmocka_unit_test_prestate(two_ports_of_two_workers_fit_into_256_mebibytes, &fixture),
         cmocka_unit_test_prestate(af_xdp_carries_frames_and_leaves_nothing, &fixture),
         cmocka_unit_test_prestate(af_xdp_refuses_an_mtu_over_a_page, &fixture),
+        cmocka_unit_test_prestate(queues_that_are_refused_are_told_with_the_keys_for_them,
+                                  &fixture),
         cmocka_unit_test_prestate(a_tap_device_takes_jumbo_frames_or_says_what_it_takes, &fixture),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
