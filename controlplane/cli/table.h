@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 
-#define TABLE_COLUMNS_MAX 16
+#define TABLE_COLUMNS_MAX 17
 
 enum table_align {
     TABLE_LEFT,

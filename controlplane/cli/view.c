@@ -526,7 +526,7 @@ enum error view_workers(const json_t *result, bool all, FILE *out, FILE *notes)
     static const struct view view = {
         .rows = "workers",
         .none = "no workers",
-        .column_count = 16,
+        .column_count = 17,
         .columns =
             {
                 {"WORKER", "worker", VIEW_COUNT, NULL},
@@ -542,6 +542,7 @@ enum error view_workers(const json_t *result, bool all, FILE *out, FILE *notes)
                 {"PROBATION-EVICTIONS", "probation_evictions", VIEW_COUNT, NULL},
                 {"HANDOFFS", "handoffs", VIEW_COUNT, NULL},
                 {"FULLNAT-HANDOFFS", "fullnat_handoffs", VIEW_COUNT, NULL},
+                {"NEWS-LOST", "news_lost", VIEW_COUNT, NULL},
                 {"TURNS", "turns", VIEW_COUNT, NULL},
                 {"EMPTY-TURNS", "empty_turns", VIEW_COUNT, NULL},
                 {"SLEEPS", "sleeps", VIEW_COUNT, NULL},

@@ -442,7 +442,7 @@ void show_workers(void *context, const json_t *arguments, struct ipc_reply *repl
             workers,
             json_pack(
                 "{s:i, s:i, s:o, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-                "s:o}",
+                "s:o, s:o}",
                 "worker", (int)w, "core", (int)view.core, "numa_node", node_number(view.numa_node),
                 "busy_percent", cycles ? 100.0 * (double)busy / (double)cycles : 0.0,
                 "busy_now_percent", 100.0 * view.busy_share, "turns",
@@ -455,7 +455,8 @@ void show_workers(void *context, const json_t *arguments, struct ipc_reply *repl
                 number(of_worker(daemon, "weir_worker_handoffs_total", w)), "fullnat_handoffs",
                 number(of_worker(daemon, "weir_worker_fullnat_handoffs_total", w)),
                 "probation_evictions",
-                number(of_worker(daemon, "weir_probation_evictions_total", w))));
+                number(of_worker(daemon, "weir_probation_evictions_total", w)), "news_lost",
+                number(of_worker(daemon, "weir_news_lost_total", w))));
     }
     reply->result = json_pack("{s:o}", "workers", workers);
 }

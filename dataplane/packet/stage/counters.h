@@ -120,6 +120,8 @@
       "Packets given to the worker that owns their flow or a queue.")                             \
     X(COUNTER_FULLNAT_HANDOFFS, fullnat_handoffs, "weir_worker_fullnat_handoffs_total",           \
       STATS_COUNTER, 1, "Packets of FullNAT that came to another worker than their flow's.")      \
+    X(COUNTER_NEWS_LOST, news_lost, "weir_news_lost_total", STATS_COUNTER, 1,                     \
+      "News of neighbours and of paths that the full mailbox of the main thread did not take.")   \
     X(COUNTER_TURNS, turns, "weir_worker_turns_total", STATS_COUNTER, 1,                          \
       "Turns of a worker's loop.")                                                                \
     X(COUNTER_EMPTY_TURNS, empty_turns, "weir_worker_empty_turns_total", STATS_COUNTER, 1,        \

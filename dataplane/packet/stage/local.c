@@ -69,7 +69,7 @@ static void learn(struct stage *stage, uint16_t port, const struct neighbourhood
         .address = message->sender,
     };
     memcpy(news.mac, message->sender_mac, sizeof(news.mac));
-    mailbox_send(stage->news, &news);
+    send_news(stage, &news);
 }
 
 static void answer_neighbour(struct stage *stage, struct packet *packet,

@@ -114,6 +114,13 @@ uint32_t vlan_tag(struct stage *stage, const struct port *port, struct outbox *b
 // not such a frame.
 bool vlan_untag_priority(struct packet *packet);
 
+// Tells the main thread. Where its mailbox is full this one piece of news is lost, and counted.
+static inline void send_news(struct stage *stage, const struct news_message *news)
+{
+    if (!mailbox_send(stage->news, news))
+        stats_add(stage->counters.news_lost, 1);
+}
+
 // stage.c: a packet without a verdict.
 void packet_init(struct packet *packet, struct rte_mbuf *mbuf, uint16_t port, bool handed);
 // stage.c: a packet for stage_walk().

@@ -44,7 +44,7 @@ static void learn(struct stage *stage, const struct tables_member *member,
         error->mtu >= member->ip_size_max + outer_size(member, error))
         return;
     const struct news_message news = {.path_mtu = (uint16_t)error->mtu, .address = member->address};
-    mailbox_send(stage->news, &news); // where it is full, the next error tells it again
+    send_news(stage, &news); // where that fails, the next error tells it again
 }
 
 // The service to which the packet inside was, 0: it tells us nothing.

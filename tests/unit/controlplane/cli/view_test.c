@@ -398,14 +398,15 @@ static void shows_workers(void **state)
                 "percent\":99,\"turns\":1000,"
                 "\"empty_turns\":900,\"sleeps\":80,\"packets\":5000,\"cycles_per_packet\":210,"
                 "\"flows\":12,\"flow_capacity\":65536,\"flow_bytes\":7182080,"
-                "\"handoffs\":9,\"fullnat_handoffs\":2,\"probation_evictions\":34}]}",
+                "\"handoffs\":9,\"fullnat_handoffs\":2,\"probation_evictions\":34,"
+                "\"news_lost\":7}]}",
         .out =
             "WORKER  CORE  NUMA   BUSY  BUSY-NOW  PACKETS  CYCLES/PACKET  FLOWS  FLOW-CAPACITY  "
             "FLOW-BYTES  PROBATION-EVICTIONS  "
-            "HANDOFFS  FULLNAT-HANDOFFS  TURNS  EMPTY-TURNS  SLEEPS\n"
+            "HANDOFFS  FULLNAT-HANDOFFS  NEWS-LOST  TURNS  EMPTY-TURNS  SLEEPS\n"
             "     0     3     1  12.5%     99.0%     5000            210     12          65536     "
             "7182080                   34  "
-            "       9                 2   1000          900      80\n",
+            "       9                 2          7   1000          900      80\n",
         .notes = "",
     };
     assert_view(view_workers, &expected);
