@@ -155,7 +155,10 @@ static const struct schema_field node_fields[] = {
      .most = UINT64_MAX,
      .initial = "0",
      .help = "Seed of the balancers' hash. Appliances that share a virtual address give the same, "
-             "so that each sends a flow to the same member."},
+             "so that each sends a flow to the same member. Who knows it, and the members, can "
+             "work out connections that all go to one of them; the default everybody knows: where "
+             "clients are strangers, write a random number of your own, as `od -An -N8 -tu8 "
+             "/dev/urandom` prints one, and keep it to yourself."},
     {.key = "log",
      .type = SCHEMA_RECORD,
      .record = &log_record,

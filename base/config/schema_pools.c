@@ -100,7 +100,8 @@ static const struct schema_field pool_fields[] = {
      AT(config_pool, balancer),
      .words = schema_words_balancer,
      .initial = "maglev",
-     .help = "Which member a new flow gets. By a keyed hash, the same on every appliance: `maglev` "
+     .help = "Which member a new flow gets. By a hash with the key `hash-seed`, the same on every "
+             "appliance that has the same one: `maglev` "
              "(of the flow; even shares, few moves when members change), `source-hash` (of the "
              "client: it stays with its member), `ring` (of the flow, on a consistent-hash ring: "
              "nobody moves but who must, shares are less even). In turn: `round-robin` and "

@@ -17,8 +17,8 @@ struct flow_key newcomer_key(const struct newcomer *newcomer)
 }
 
 // The hash by which a balancer chooses: equal on appliances that share the vip, and keyed, so that
-// who does not know the seed cannot aim at one member. Members show who was chosen, so it is
-// SipHash, and not the flow table's cheaper one.
+// who does not know the seed cannot aim at one member; the default seed everybody knows. Members
+// show who was chosen, so it is SipHash, and not the flow table's cheaper one.
 static uint64_t balance_hash(const struct tables *tables, const struct newcomer *newcomer)
 {
     const struct tables_service *service = &tables->services[newcomer->endpoint];

@@ -144,7 +144,8 @@ static void compile_node(struct compiler *compiler)
     tables->workers = node->core_count;
     tables->busy_poll = node->poll == CONFIG_POLL_BUSY;
     tables->sleep_max_ns = node->sleep_max_ns;
-    // Not a secret: appliances that share a vip must choose alike. The flow table's key is one.
+    // As secret as the operator's seed, and none with the default one: appliances that share a vip
+    // must choose alike. The flow table's key is drawn by chance.
     tables->balance_key = (struct siphash_key){node->hash_seed, ~node->hash_seed};
     const uint64_t timeouts_ns[FLOW_STATES] = {
         [FLOW_TCP_OPENING] = node->flows.tcp_opening_ns,
