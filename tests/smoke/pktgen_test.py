@@ -12,6 +12,7 @@ from plane import best_driver
 
 RATE = 500
 SECONDS = 1
+WARM_UP = 6  # seconds: a member that did not answer is asked for every five
 MEMBER = {4: address(2, 50), 6: address(2, 50, 6)}
 
 
@@ -73,8 +74,8 @@ class Generated(harness.SharedLabTest):
 
     def assert_loses_nothing(self, *more, version=4):
         code, report = self.generate("--rate", str(RATE), "--seconds", str(SECONDS), "--flows",
-                                     "100", "--answer", MEMBER[version], "--warm-up", "3", *more,
-                                     version=version)
+                                     "100", "--answer", MEMBER[version], "--warm-up",
+                                     str(WARM_UP), *more, version=version)
         self.assertEqual((0, 0), (code, report["lost"]), report)
         self.assertAlmostEqual(RATE * SECONDS, report["sent"], delta=RATE * SECONDS / 20)
         self.assertEqual(report["sent"], report["received"])
