@@ -4,18 +4,6 @@
 #include "dataplane/packet/wire/echo.h"
 #include "dataplane/packet/wire/neighbourhood.h"
 
-#define ICMPV6_NEIGHBOUR_SOLICITATION  135
-#define ICMPV6_NEIGHBOUR_ADVERTISEMENT 136
-
-static bool is_neighbour_message(const struct wire_packet *wire)
-{
-    if (wire->kind == WIRE_ARP)
-        return true;
-    return wire->kind == WIRE_IPV6 && wire->protocol == IPPROTO_ICMPV6 && !wire->fragment &&
-           (wire->icmp_type == ICMPV6_NEIGHBOUR_SOLICITATION ||
-            wire->icmp_type == ICMPV6_NEIGHBOUR_ADVERTISEMENT);
-}
-
 // Whether this port answers for an address: its own, or a vip on its link.
 static bool answers_for(const struct stage *stage, uint16_t port, const struct ip_address *address)
 {
@@ -193,7 +181,7 @@ static void local_address(struct stage *stage, struct packet *packet,
 static void local_packet(struct stage *stage, struct packet *packet)
 {
     const struct wire_packet *wire = &packet->wire;
-    if (is_neighbour_message(wire)) {
+    if (neighbourhood_is_message(wire)) {
         local_neighbour(stage, packet);
         return;
     }

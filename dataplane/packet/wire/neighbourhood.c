@@ -202,6 +202,14 @@ static enum drop_reason read_nd(struct span frame, const struct wire_packet *pac
     return DROP_NONE;
 }
 
+bool neighbourhood_is_message(const struct wire_packet *packet)
+{
+    if (packet->kind == WIRE_ARP)
+        return true;
+    return packet->kind == WIRE_IPV6 && packet->protocol == IPPROTO_ICMPV6 && !packet->fragment &&
+           (packet->icmp_type == ICMPV6_SOLICITATION || packet->icmp_type == ICMPV6_ADVERTISEMENT);
+}
+
 enum drop_reason neighbourhood_read(struct span frame, const struct wire_packet *packet,
                                     struct neighbourhood_message *message)
 {

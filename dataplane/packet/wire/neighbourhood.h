@@ -20,6 +20,9 @@ struct neighbourhood_message {
     uint8_t sender_mac[WIRE_MAC_SIZE];
 };
 
+// Whether a packet is of ARP, or an ICMPv6 message of types 135 and 136 that is whole.
+bool neighbourhood_is_message(const struct wire_packet *packet);
+
 // Reads an ARP frame, or an ICMPv6 packet of types 135 and 136, with all the validity checks of RFC
 // 4861 section 7.1 (hop limit 255, checksum, options of non-zero length, ...). DROP_NONE, or
 // DROP_ARP_MALFORMED, DROP_ND_MALFORMED. Other ND messages (router advertisements) are not read:
