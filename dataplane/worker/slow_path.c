@@ -101,10 +101,12 @@ static void announce(struct plane *plane, uint32_t port, const struct ip_address
     transmit_copy(plane, port, frame, size);
 }
 
-// Says which groups are listened to, or a switch that snoops keeps the questions for our IPv6
+// Says which group is listened to, or a switch that snoops keeps the questions for our IPv6
 // addresses from us.
 static void join(struct plane *plane, uint32_t port, const struct ip_address *address)
 {
+    if (ip_is_v4(address))
+        return;
     const struct config_port *config = &plane->config->ports[port];
     const struct ip_address *source = NULL;
     for (uint32_t i = 0; i < config->address_count; i++) {
@@ -179,29 +181,19 @@ static bool address_to_announce(const struct tables *tables, uint32_t index, uin
     return true;
 }
 
-static void announce_some(struct plane *plane)
+// Tells of the next few of our addresses, from number `*done` on.
+static void tell_some(struct plane *plane, uint32_t *done,
+                      void (*tell)(struct plane *plane, uint32_t port,
+                                   const struct ip_address *address))
 {
     for (int i = 0; i < ANNOUNCE_BURST; i++) {
         uint32_t port;
         const struct ip_address *address;
-        if (!address_to_announce(plane->tables, plane->announced, &port, &address))
+        if (!address_to_announce(plane->tables, *done, &port, &address))
             return;
-        plane->announced++;
+        (*done)++;
         if (address)
-            announce(plane, port, address);
-    }
-}
-
-static void join_some(struct plane *plane)
-{
-    for (int i = 0; i < ANNOUNCE_BURST; i++) {
-        uint32_t port;
-        const struct ip_address *address;
-        if (!address_to_announce(plane->tables, plane->joined, &port, &address))
-            return;
-        plane->joined++;
-        if (address && !ip_is_v4(address))
-            join(plane, port, address);
+            tell(plane, port, address);
     }
 }
 
@@ -337,8 +329,8 @@ bool plane_turn(struct plane *plane, uint64_t now_ns)
     epoch_reclaim(&plane->shared.epoch);
     if (port_links_told())
         plane_watch_links(plane);
-    announce_some(plane);
-    join_some(plane);
+    tell_some(plane, &plane->announced, announce);
+    tell_some(plane, &plane->joined, join);
     if (now_ns - plane->looked_after_ns >= LOOK_AFTER_INTERVAL_NS) {
         plane->looked_after_ns = now_ns;
         announce_again(plane);

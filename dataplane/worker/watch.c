@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -104,13 +103,6 @@ static enum error create_taps(const struct plane *plane, struct watch *watch,
     return ERROR_NONE;
 }
 
-static uint64_t wall_clock_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * NANOSECONDS_PER_SECOND + (uint64_t)now.tv_nsec;
-}
-
 static enum error fail(struct plane_watch_fault *fault, enum error error, const char *why,
                        const char *remedy)
 {
@@ -143,7 +135,7 @@ enum error plane_watch_start(struct plane *plane, const struct plane_watch_reque
     }
     watch->asked_ns = clock_monotonic_ns();
     watch->began_tsc = rte_rdtsc();
-    watch->began_ns = wall_clock_ns();
+    watch->began_ns = clock_realtime_ns();
     watch->tsc_hz = rte_get_tsc_hz();
     plane->watch = watch;
     *number = ++plane->watches_started;
