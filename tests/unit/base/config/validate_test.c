@@ -411,6 +411,20 @@ static void bounds_the_members_of_all_pools_together(void **state)
     free(text);
 }
 
+// All that is said of a text; nothing where it is right.
+static void assert_judged(const char *text, size_t size, const char *said)
+{
+    struct config *config = NULL;
+    struct config_problems problems;
+    enum error error = config_read_text(span_of(text, size), &config, &problems);
+    char found[2048];
+    collect(&problems, found, sizeof(found));
+    assert_string_equal(found, said);
+    assert_int_equal(error, said[0] ? ERROR_INVALID : ERROR_NONE);
+    config_destroy(config);
+    config_problems_fini(&problems);
+}
+
 // Whether a right configuration's access rules stand for few enough combinations, or where not.
 static void judge_combinations(uint32_t sources, uint32_t more, const char *said)
 {
@@ -431,15 +445,7 @@ static void judge_combinations(uint32_t sources, uint32_t more, const char *said
     for (uint32_t i = 0; i < more; i++)
         fprintf(out, "- {name: more%u, action: allow}\n", i);
     fclose(out);
-    struct config *config = NULL;
-    struct config_problems problems;
-    enum error error = config_read_text(span_of(text, size), &config, &problems);
-    char found[2048];
-    collect(&problems, found, sizeof(found));
-    assert_string_equal(found, said);
-    assert_int_equal(error, said[0] ? ERROR_INVALID : ERROR_NONE);
-    config_destroy(config);
-    config_problems_fini(&problems);
+    assert_judged(text, size, said);
     free(text);
 }
 
@@ -484,15 +490,7 @@ static void judge_endpoints(uint32_t members, uint32_t vips, uint32_t same, uint
         fprintf(out, "- {name: l%u, address: 192.0.2.99, port: %u, protocol: tcp, pool: last}\n", i,
                 1 + i);
     fclose(out);
-    struct config *config = NULL;
-    struct config_problems problems;
-    enum error error = config_read_text(span_of(text, size), &config, &problems);
-    char found[2048];
-    collect(&problems, found, sizeof(found));
-    assert_string_equal(found, said);
-    assert_int_equal(error, said[0] ? ERROR_INVALID : ERROR_NONE);
-    config_destroy(config);
-    config_problems_fini(&problems);
+    assert_judged(text, size, said);
     free(text);
 }
 
