@@ -96,6 +96,7 @@ class Answers(Forwarding):
     def test_a_switch_that_snoops_passes_questions_on(self):
         """RFC 4541: it gives multicast, and so neighbour solicitations, to who listens alone."""
         network, lan = self.network, self.network.lan
+        lan.sysctl("net.ipv6.conf.lan.disable_ipv6=0")  # who asks needs an address
         lan.ip("link", "set", "lan", "type", "bridge", "mcast_snooping", "1", "mcast_querier", "1",
                "mcast_query_response_interval", "10")
         self.addCleanup(lan.ip, "link", "set", "lan", "type", "bridge", "mcast_snooping", "0")

@@ -199,6 +199,10 @@ class Namespace:
     def sysctl(self, *settings):
         self.run("sysctl", "-q", "-w", *settings)
 
+    def silence(self, interface="default"):
+        """The kernel says nothing of its own by it (to IPv6 multicast groups: RFC 3810)."""
+        self.sysctl(f"net.ipv6.conf.{interface}.disable_ipv6=1")
+
     def address(self, interface, *prefixes):
         for prefix in prefixes:
             nodad = ["nodad"] if ":" in prefix else []
@@ -213,6 +217,7 @@ class Namespace:
         made = self.ip("link", "add", "link", trunk, "name", interface, "type", "vlan", "id",
                        str(vlan), check=False)
         if made.returncode == 0:
+            self.silence(trunk)
             self.ip("link", "set", trunk, "up")
         else:
             self.ip("link", "set", trunk, "name", interface)
@@ -289,6 +294,7 @@ class Lab:
     def segment(self, short):
         """A namespace that holds one bridge, `lan`: an Ethernet segment of its own."""
         namespace = self.namespace(short)
+        namespace.silence()
         make_bridge(namespace, "lan")
         return namespace
 
@@ -340,4 +346,5 @@ def make_bridge(namespace, name):
     """A bridge that forwards at once and snoops nothing: neighbour discovery is multicast."""
     namespace.ip("link", "add", name, "type", "bridge", "stp_state", "0", "forward_delay", "0",
                  "mcast_snooping", "0")
+    namespace.silence(name)
     namespace.ip("link", "set", name, "up")

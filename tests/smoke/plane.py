@@ -95,10 +95,12 @@ class Plane:
         wait_until(lambda: tap in self.namespace.interfaces(), 10, tap)
         if bridge not in self.namespace.interfaces():
             make_bridge(self.namespace, bridge)
+            self.namespace.silence(wire)
             self.namespace.ip("link", "set", wire, "master", bridge)
         # A bridge keeps what is sent to its interfaces' own addresses, and the interface was made
         # with the port's: it gets one that nobody uses, and the port's lies behind it.
         number = self.wires.index(wire)
+        self.namespace.silence(tap)
         self.namespace.ip("link", "set", tap, "address", f"02:00:00:00:00:{number:02x}")
         self.namespace.ip("link", "set", tap, "master", bridge, "up")
 
