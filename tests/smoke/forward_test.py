@@ -1,16 +1,20 @@
 """Every way of forwarding carries real connections of both IP versions, and the appliance answers
 pings of its own and of virtual addresses."""
 
+import json
+
 import harness
 from harness import url
 from lab import LabError, wait_until
 from members import start_decapsulator, take_vip
 from networks import OneArm, Routed, address
 from plane import best_driver
-from servers import Nginx, sample_file, start_echo
+from servers import IPERF_PORT, Nginx, sample_file, start_echo, start_iperf
 
 DOWNLOADS = 4
 FILE_BYTES = 3_000_000
+IPERF_BYTES = 8_000_000
+BUSY = "error - the server is busy running a test. try again later"
 
 
 class Forwarding(harness.SharedLabTest):
@@ -25,6 +29,32 @@ class Forwarding(harness.SharedLabTest):
                                  "/files/sample")
             self.assert_downloads(report, DOWNLOADS, self.digest)
 
+    @classmethod
+    def serve_iperf(cls, config, forward):
+        """All connections of one run belong to one server: affinity brings them there."""
+        cls.network.serve(config, "iperf", IPERF_PORT, forward=forward,
+                          affinity={"timeout": "1m"})
+
+    def assert_iperf(self):
+        """Over several connections at once, and the other way round. What is still on its way at
+        the end does not count for the receiver."""
+        for version in (4, 6):
+            for direction in ([], ["--reverse"]):
+                end = self.iperf(version, "--parallel", "4", *direction)
+                self.assertGreaterEqual(end["sum_sent"]["bytes"], IPERF_BYTES, end)
+                self.assertGreater(end["sum_received"]["bytes"], 0, end)
+
+    def iperf(self, version, *options):
+        """What iperf3 says of a whole run, once the server is done with the one before."""
+        def end():
+            said = self.network.client.run(
+                "iperf3", "--json", "--client", self.network.vip[version], "--bytes",
+                str(IPERF_BYTES), *options, check=False).stdout
+            report = json.loads(said)
+            self.assertIn(report.get("error"), (None, BUSY), said)
+            return None if "error" in report else report["end"]
+        return wait_until(end, 10, "a run of iperf3")
+
 
 class Routes(Forwarding):
     @classmethod
@@ -35,6 +65,7 @@ class Routes(Forwarding):
             Nginx(member, name, {"sample": content})
             Nginx(member, name, {"sample": content}, port=8080)
             start_echo(member, name, "udp", 7)
+            start_iperf(member)
         driver = best_driver()
         config = network.configuration(driver)
         network.serve(config, "web", 80, forward="nat")
@@ -43,6 +74,7 @@ class Routes(Forwarding):
             for member in pool["members"]:
                 member["port"] = 8080
         network.serve(config, "echo", 7, protocol="udp")
+        cls.serve_iperf(config, "nat")
         cls.appliance = cls.shared_plane(network, config, driver)
 
     def test_nat(self):
@@ -50,6 +82,9 @@ class Routes(Forwarding):
 
     def test_nat_to_another_port(self):
         self.assert_web(81)
+
+    def test_iperf_through_nat(self):
+        self.assert_iperf()
 
     def test_udp_through_nat(self):
         for version in (4, 6):
@@ -79,6 +114,7 @@ class Answers(Forwarding):
         content, cls.digest = sample_file(FILE_BYTES, seed=2)
         for name, member in network.members.items():
             Nginx(member, name, {"sample": content})
+            start_iperf(member)
             take_vip(member, *network.vip.values())
             which = start_decapsulator(member, network.member_address(name),
                                        network.member_address(name, 6))
@@ -87,8 +123,10 @@ class Answers(Forwarding):
     def forward(self, how):
         driver = best_driver()
         config = self.network.configuration(driver)
+        self.serve_iperf(config, how)
         self.plane(self.network, self.network.serve(config, "web", 80, forward=how), driver)
         self.assert_web()
+        self.assert_iperf()
 
     def test_direct_return(self):
         self.forward("direct")

@@ -37,6 +37,8 @@ http {{
 }}
 """
 
+IPERF_PORT = 5201  # iperf3's own
+
 
 class Nginx:
     """nginx in a namespace: `/` says its name, `/files/NAME` gives a file as fast as it goes,
@@ -84,6 +86,12 @@ def start_echo(namespace, name, protocol, port, address="::"):
                                name)
     wait_for_listener(namespace, process, port, protocol)
     return process
+
+
+def start_iperf(namespace):
+    """A server of iperf3: of one client at a time."""
+    server = namespace.start("iperf", "iperf3", "--server", "--port", str(IPERF_PORT))
+    wait_for_listener(namespace, server, IPERF_PORT)
 
 
 def sample_file(size_bytes, seed):
