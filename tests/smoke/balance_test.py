@@ -38,7 +38,8 @@ class Spreads(Balancing):
     @classmethod
     def build(cls):
         super().build()
-        config = cls.network.configuration(cls.driver)
+        # What has ended counts as long as the test lasts: connections come one after the other.
+        config = cls.network.configuration(cls.driver, flows={"tcp-closing": "10m"})
         for port, (balancer, weights) in SPREADS.items():
             cls.network.serve(config, balancer, port, balancer=balancer)
             for pool in config["pools"][-2:]:

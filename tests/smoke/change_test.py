@@ -11,7 +11,7 @@ from servers import Nginx, sample_file, start_echo
 
 RELOADS = 10
 DOWNLOADS = 24  # all on one of two members: once in eight million runs
-FILE_BYTES = 1_000_000
+FILE_BYTES = 3_000_000
 HALF_DEAD = 81  # a port that the first member does not listen on
 
 

@@ -13,7 +13,7 @@ from servers import Nginx, sample_file
 
 SYNS = 7_500
 RATE = 5_000  # a second
-FILE_BYTES = 500_000
+FILE_BYTES = 3_000_000
 DOWNLOADS = 4
 FLOWS = 4096  # of which those without handshake may be an eighth
 

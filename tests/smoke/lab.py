@@ -17,6 +17,7 @@ import subprocess
 import tempfile
 import time
 
+PATIENCE = 3  # a wait may last so many times what it says: on a busy machine, under a sanitizer
 STOP_SECONDS = 10  # what a process gets between SIGTERM and SIGKILL
 PROGRAMS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs")
 PYTHON = "/usr/bin/python3"
@@ -82,8 +83,8 @@ def has_af_xdp():
 
 def run(command, timeout=30, check=True, **options):
     """Runs a command to its end; an error carries the command's own words."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False,
-                          stdin=subprocess.DEVNULL, **options)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE * timeout,
+                          check=False, stdin=subprocess.DEVNULL, **options)
     if check and done.returncode != 0:
         said = (done.stderr or done.stdout).strip()
         raise LabError(f"{' '.join(command)}: exit {done.returncode}: {said}")
@@ -92,13 +93,13 @@ def run(command, timeout=30, check=True, **options):
 
 def wait_until(condition, seconds, what):
     """Polls until the condition holds and returns its value; LabError names what did not come."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + PATIENCE * seconds
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise LabError(f"waited {seconds} s in vain for {what}")
+            raise LabError(f"waited {PATIENCE * seconds} s in vain for {what}")
         time.sleep(0.02)
 
 
@@ -145,9 +146,9 @@ class Process:
 
     def wait(self, seconds):
         try:
-            return self.popen.wait(seconds)
+            return self.popen.wait(PATIENCE * seconds)
         except subprocess.TimeoutExpired as late:
-            raise LabError(f"{self.name} still runs after {seconds} s") from late
+            raise LabError(f"{self.name} still runs after {PATIENCE * seconds} s") from late
 
     def stop(self):
         """SIGTERM, and SIGKILL for what does not listen. Returns the exit code."""

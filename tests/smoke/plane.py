@@ -85,8 +85,8 @@ class Plane:
         if self.driver == TAP:
             for wire in self.wires:
                 self.bridge(wire)
-            if resolved:
-                wait_until(self.members_resolved, 20, "every member's MAC address")
+        if resolved:
+            wait_until(self.members_resolved, 20, "every member's MAC address")
         return self
 
     def bridge(self, wire):
@@ -105,7 +105,7 @@ class Plane:
         self.namespace.ip("link", "set", tap, "master", bridge, "up")
 
     def members_resolved(self):
-        """The first questions were asked before the wire was there."""
+        """The first questions may have been asked before the wire was there, or carried."""
         return all(member["next_hop"] == "reachable" for pool in self.ask("show", "pools")["pools"]
                    for member in pool["members"])
 

@@ -12,7 +12,7 @@ from plane import best_driver
 from servers import Nginx, sample_file, start_echo
 
 DOWNLOADS = 4
-FILE_BYTES = 1_000_000
+FILE_BYTES = 3_000_000
 HELD = 40  # none on one of three members: once in four million runs
 CHANCES = 3
 UPLOAD_BYTES = 400_000

@@ -258,7 +258,7 @@ static void exchange_frames(const struct port *port)
     make_frame(frame);
     int peer = open_peer("peer0");
     struct rte_mbuf *mbuf = NULL;
-    for (int i = 0; i < 1000 && !mbuf; i++) {
+    for (int i = 0; i < 5000 && !mbuf; i++) {
         if (i % 100 == 0)
             assert_int_equal(send(peer, frame, sizeof(frame), 0), sizeof(frame));
         if (rte_eth_rx_burst(port->id, 0, &mbuf, 1) == 0) {
@@ -278,7 +278,7 @@ static void exchange_frames(const struct port *port)
     // Back as it came.
     assert_int_equal(rte_eth_tx_burst(port->id, 0, &mbuf, 1), 1);
     ssize_t size = -1;
-    for (int i = 0; i < 1000 && size < 0; i++) {
+    for (int i = 0; i < 5000 && size < 0; i++) {
         usleep(1000);
         size = recv(peer, received, sizeof(received), 0);
     }

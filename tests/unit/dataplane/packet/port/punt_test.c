@@ -57,7 +57,7 @@ static void the_kernel_has_the_addresses_and_the_mac_of_the_port(void **state)
 
 static struct rte_mbuf *receive_punted(const struct port *port, uint16_t ethertype)
 {
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 5000; i++) {
         for (uint16_t queue = 0; queue < port->punt_queues; queue++) {
             struct rte_mbuf *mbuf;
             if (rte_eth_rx_burst(port->punt_id, queue, &mbuf, 1) == 0)

@@ -176,7 +176,7 @@ static void a_device_that_can_takes_tags_off_and_puts_them_in(void **state)
     memcpy(plain + 12, frame + 16, sizeof(plain) - 12);
     int peer = open_peer();
     struct rte_mbuf *mbuf = NULL;
-    for (int i = 0; i < 1000 && !mbuf; i++) {
+    for (int i = 0; i < 5000 && !mbuf; i++) {
         if (i % 100 == 0)
             assert_int_equal(send(peer, frame, sizeof(frame), 0), sizeof(frame));
         usleep(1000);
@@ -195,7 +195,7 @@ static void a_device_that_can_takes_tags_off_and_puts_them_in(void **state)
     mbuf->vlan_tci = 4094;
     assert_int_equal(rte_eth_tx_burst(port->id, 0, &mbuf, 1), 1);
     uint16_t tag = 0;
-    for (int i = 0; i < 1000 && tag == 0; i++) {
+    for (int i = 0; i < 5000 && tag == 0; i++) {
         usleep(1000);
         tag = receive_tag(peer, received, sizeof(received));
     }
