@@ -585,7 +585,23 @@ enum error view_neighbours(const json_t *result, bool all, FILE *out, FILE *note
                 {"HELD", "held", VIEW_COUNT, NULL},
             },
     };
-    return view_print(&view, result, all, out, notes);
+    enum error error = view_print(&view, result, all, out, notes);
+    const json_t *dynamic = json_object_get(result, "dynamic");
+    const json_t *most = json_object_get(result, "dynamic_max");
+    if (error || !json_is_integer(dynamic) || !json_is_integer(most))
+        return error;
+    json_int_t evicted = json_integer_value(json_object_get(result, "evicted"));
+    json_int_t refused = json_integer_value(json_object_get(result, "refused"));
+    fflush(out);
+    fprintf(notes, "%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " that are not pinned",
+            json_integer_value(dynamic), json_integer_value(most));
+    if (evicted > 0 || refused > 0)
+        fprintf(notes,
+                "; for want of room %" JSON_INTEGER_FORMAT
+                " were forgotten early, %" JSON_INTEGER_FORMAT " refused",
+                evicted, refused);
+    fputc('\n', notes);
+    return ERROR_NONE;
 }
 
 enum error view_changes(const json_t *result, bool all, FILE *out, FILE *notes)

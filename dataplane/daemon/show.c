@@ -481,5 +481,8 @@ void show_neighbours(void *context, const json_t *arguments, struct ipc_reply *r
     const struct daemon *daemon = context;
     struct neighbours_reply to = {.daemon = daemon, .neighbours = json_array()};
     plane_walk_neighbours(daemon->plane, add_neighbour, &to);
-    reply->result = json_pack("{s:o}", "neighbours", to.neighbours);
+    struct plane_neighbour_counts counts = plane_neighbour_counts(daemon->plane);
+    reply->result = json_pack("{s:o, s:o, s:o, s:o, s:o}", "neighbours", to.neighbours, "dynamic",
+                              number(counts.dynamic), "dynamic_max", number(counts.dynamic_max),
+                              "evicted", number(counts.evicted), "refused", number(counts.refused));
 }

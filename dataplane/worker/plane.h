@@ -279,6 +279,13 @@ struct plane_neighbour_view {
     bool pinned;
     uint32_t held;
 };
+// Those that the configuration does not name, of all ports together.
+struct plane_neighbour_counts {
+    uint32_t dynamic, dynamic_max;
+    uint64_t evicted; // forgotten early, for want of room
+    uint64_t refused; // not taken in, for want of room
+};
+struct plane_neighbour_counts plane_neighbour_counts(const struct plane *plane);
 void plane_walk_neighbours(const struct plane *plane,
                            void (*visit)(void *context, const struct plane_neighbour_view *view),
                            void *context);

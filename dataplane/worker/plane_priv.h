@@ -68,6 +68,7 @@ struct plane {
     bool link_up[CONFIG_PORTS_MAX];
     struct plane_bond bonds[CONFIG_PORTS_MAX];
     uint64_t drops_told[DROP_REASONS];
+    uint64_t neighbours_told;                      // forgotten or refused
     uint64_t stateless_told[TABLES_SERVICE_SLOTS]; // workers
 };
 

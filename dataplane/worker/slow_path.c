@@ -272,6 +272,27 @@ static void tell_drops(struct plane *plane)
     }
 }
 
+static void count_neighbours(struct plane *plane)
+{
+    struct neighbour_counts counts = neighbour_table_counts(plane->neighbours);
+    stats_set(plane->counters.neighbours, counts.dynamic);
+    stats_set(plane->counters.neighbours_evicted, counts.evicted);
+    stats_set(plane->counters.neighbours_refused, counts.refused);
+}
+
+static void tell_neighbours(struct plane *plane)
+{
+    static struct log_limit limit = LOG_LIMIT(1, 60ull * NANOSECONDS_PER_SECOND);
+    struct neighbour_counts counts = neighbour_table_counts(plane->neighbours);
+    uint64_t lost = counts.evicted + counts.refused, fresh = lost - plane->neighbours_told;
+    plane->neighbours_told = lost;
+    if (fresh)
+        log_limited(&limit, LOG_WARNING, "more neighbours than there is room for",
+                    LOG_UINT("room", counts.dynamic_max), LOG_UINT("forgotten", fresh),
+                    LOG_STRING("remedy", "weirctl show neighbours tells if a network is "
+                                         "scanned; put many clients behind a router"));
+}
+
 static void tell_stateless(const struct plane *plane, uint32_t slot, uint64_t before, uint64_t now)
 {
     static struct log_limit limit = LOG_LIMIT(10, 60ull * NANOSECONDS_PER_SECOND);
@@ -320,6 +341,7 @@ bool plane_turn(struct plane *plane, uint64_t now_ns)
         plane->neighbours_ticked_ns = now_ns;
         plane->asked_of_tick = 0;
         neighbour_tick(plane->neighbours, now_ns, &plane->actions);
+        count_neighbours(plane);
         plane_watch_bonds(plane);
         if (plane->graces_asked == plane->graces_passed) {
             plane->graces_asked++;
@@ -339,6 +361,7 @@ bool plane_turn(struct plane *plane, uint64_t now_ns)
         look_at_loads(plane);
         plane_watch_turn(plane, now_ns);
         tell_drops(plane);
+        tell_neighbours(plane);
         watch_modes(plane);
         plane_follow_time(plane, now_ns);
     }

@@ -426,6 +426,15 @@ enum error plane_walk_flows(struct plane *plane, struct plane_flow_place *place,
     return ERROR_NONE;
 }
 
+struct plane_neighbour_counts plane_neighbour_counts(const struct plane *plane)
+{
+    struct neighbour_counts counts = neighbour_table_counts(plane->neighbours);
+    return (struct plane_neighbour_counts){.dynamic = counts.dynamic,
+                                           .dynamic_max = counts.dynamic_max,
+                                           .evicted = counts.evicted,
+                                           .refused = counts.refused};
+}
+
 struct neighbour_visit {
     void (*visit)(void *context, const struct plane_neighbour_view *view);
     void *context;

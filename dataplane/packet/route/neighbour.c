@@ -107,7 +107,8 @@ struct neighbour_table {
     uint32_t dynamic; // of them in a queue of `evictable`
     uint32_t held;    // packets, of all
     bool lapsed;      // some pin is PIN_LAPSED
-    uint64_t refused;
+    uint64_t evicted; // as in struct neighbour_counts
+    uint64_t refused; //
     struct random random;
     struct timer_wheel wheel;
     struct neighbour_queue free;
@@ -364,6 +365,7 @@ static struct held evict_one(struct neighbour_table *table)
     CHECK(first);
     struct held held = take_held(table, first);
     forget(table, first);
+    table->evicted += kind != EVICTABLE_FAILED;
     return held;
 }
 
@@ -654,9 +656,12 @@ void neighbour_reclaim(struct neighbour_table *table)
     TAILQ_CONCAT(&table->waiting, &table->retired, link);
 }
 
-uint64_t neighbour_table_refused(const struct neighbour_table *table)
+struct neighbour_counts neighbour_table_counts(const struct neighbour_table *table)
 {
-    return table->refused;
+    return (struct neighbour_counts){.dynamic = table->dynamic,
+                                     .dynamic_max = table->dynamic_max,
+                                     .evicted = table->evicted,
+                                     .refused = table->refused};
 }
 
 void neighbour_walk(const struct neighbour_table *table,

@@ -116,9 +116,13 @@ void neighbour_tick(struct neighbour_table *table, uint64_t now_ns,
 // when all it has asked for have passed: one that began before the last call proves nothing.
 void neighbour_reclaim(struct neighbour_table *table);
 
-// Writer. How many neighbours were refused since creation: no slot was free, or none could be
-// evicted.
-uint64_t neighbour_table_refused(const struct neighbour_table *table);
+// Writer. How near the table is to its limits.
+struct neighbour_counts {
+    uint32_t dynamic, dynamic_max; // that are not pinned
+    uint64_t evicted; // since creation: gave way to others; failed ones, which do first, left out
+    uint64_t refused; // since creation: no slot was free, or none could be evicted
+};
+struct neighbour_counts neighbour_table_counts(const struct neighbour_table *table);
 
 // Writer: visits every slot in use.
 struct neighbour_entry {

@@ -122,6 +122,12 @@
       STATS_COUNTER, 1, "Packets of FullNAT that came to another worker than their flow's.")      \
     X(COUNTER_NEWS_LOST, news_lost, "weir_news_lost_total", STATS_COUNTER, 1,                     \
       "News of neighbours and of paths that the full mailbox of the main thread did not take.")   \
+    X(COUNTER_NEIGHBOURS, neighbours, "weir_neighbours", STATS_GAUGE, 1,                          \
+      "Neighbours that are known or asked for besides the configuration's next hops.")            \
+    X(COUNTER_NEIGHBOURS_EVICTED, neighbours_evicted, "weir_neighbour_evictions_total",           \
+      STATS_COUNTER, 1, "Of those, the ones that were forgotten early, for want of room.")        \
+    X(COUNTER_NEIGHBOURS_REFUSED, neighbours_refused, "weir_neighbours_refused_total",            \
+      STATS_COUNTER, 1, "Neighbours that were not taken in, for want of room.")                   \
     X(COUNTER_TURNS, turns, "weir_worker_turns_total", STATS_COUNTER, 1,                          \
       "Turns of a worker's loop.")                                                                \
     X(COUNTER_EMPTY_TURNS, empty_turns, "weir_worker_empty_turns_total", STATS_COUNTER, 1,        \

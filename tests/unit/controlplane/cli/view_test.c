@@ -425,6 +425,19 @@ static void shows_neighbours(void **state)
                    "lan   fe80::1   -                  incomplete  no         3\n",
             .notes = "",
         },
+        {
+            .json = "{\"neighbours\":[],\"dynamic\":0,\"dynamic_max\":4096,\"evicted\":0,"
+                    "\"refused\":0}",
+            .out = "",
+            .notes = "no neighbours\n0 of 4096 that are not pinned\n",
+        },
+        {
+            .json = "{\"neighbours\":[],\"dynamic\":4096,\"dynamic_max\":4096,\"evicted\":12,"
+                    "\"refused\":3}",
+            .out = "",
+            .notes = "no neighbours\n4096 of 4096 that are not pinned; for want of room 12 were "
+                     "forgotten early, 3 refused\n",
+        },
         {.json = "{\"neighbours\":[]}", .out = "", .notes = "no neighbours\n"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)

@@ -364,6 +364,21 @@ static bool is_pinned(const char *address)
     return search.found && search.pinned;
 }
 
+static void a_neighbour_that_nobody_configured_is_counted(void **state)
+{
+    struct plane_neighbour_counts before = plane_neighbour_counts(plane);
+    send_frame(1, FRONT,
+               &(struct frame_spec){.source_mac = client_mac,
+                                    .source = "10.1.0.99",
+                                    .destination = "10.1.0.1",
+                                    .arp_operation = 1,
+                                    .arp_target_mac = broadcast_mac});
+    AWAIT(plane_neighbour_counts(plane).dynamic == before.dynamic + 1);
+    assert_false(is_pinned("10.1.0.99"));
+    AWAIT(stats_reader_sum(plane->reader, COUNTER_NEIGHBOURS, 0) == before.dynamic + 1);
+    assert_int_equal(plane_neighbour_counts(plane).evicted, 0);
+}
+
 static void a_change_that_cannot_be_compiled_changes_nothing(void **state)
 {
     change(BOTH);
@@ -611,6 +626,7 @@ int main(void)
         cmocka_unit_test(who_has_seen_enough_flows_says_so),
         cmocka_unit_test(who_talks_is_told_over_all_workers),
         cmocka_unit_test(a_member_that_left_keeps_its_flows_and_then_its_slot_is_anothers),
+        cmocka_unit_test(a_neighbour_that_nobody_configured_is_counted),
         cmocka_unit_test(a_change_that_cannot_be_compiled_changes_nothing),
         cmocka_unit_test(what_takes_a_restart_is_named_and_not_changed),
         cmocka_unit_test(a_drained_member_gets_no_new_flows_until_it_is_undone),
