@@ -320,10 +320,14 @@ static void what_waits_too_long_is_dropped(void **state)
     rig_at(&rig, 999);
     stage_expire(&rig.stage);
     assert_int_equal(rig_drops(&rig, DROP_FRAGMENT_TIMEOUT), 0);
+    assert_int_equal(*rig.stage.counters.fragment_datagrams, 1);
+    assert_int_equal(*rig.stage.counters.fragments_waiting, 1);
     assert_int_equal(put(FRONT, &pieces[2]).kind, OUTCOME_WAITS);
     rig_at(&rig, 1000);
     stage_expire(&rig.stage);
     assert_int_equal(rig_drops(&rig, DROP_FRAGMENT_TIMEOUT), 2);
+    assert_int_equal(*rig.stage.counters.fragment_datagrams, 0);
+    assert_int_equal(*rig.stage.counters.fragments_waiting, 0);
     // The first is for itself then, and remembered for a second.
     assert_int_equal(put(FRONT, &pieces[0]).kind, OUTCOME_SENT);
     rig_at(&rig, 1999);

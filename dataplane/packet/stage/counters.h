@@ -105,6 +105,10 @@
     X(COUNTER_FRAGMENTS_EVICTED, fragments_evicted, "weir_fragment_evictions_total",              \
       STATS_COUNTER, 1,                                                                           \
       "Datagrams forgotten before all of their fragments came, for want of room.")                \
+    X(COUNTER_FRAGMENT_DATAGRAMS, fragment_datagrams, "weir_fragment_datagrams", STATS_GAUGE, 1,  \
+      "Datagrams in fragments that a worker has in mind, up to 1024.")                            \
+    X(COUNTER_FRAGMENTS_WAITING, fragments_waiting, "weir_fragments_waiting", STATS_GAUGE, 1,     \
+      "Fragments that wait at a worker for their datagram's first one, up to 256.")               \
     X(COUNTER_SPLIT, split, "weir_split_packets_total", STATS_COUNTER, 1,                         \
       "Packets too large for their way that were sent in fragments.")                             \
     X(COUNTER_MSS_CLAMPED, mss_clamped, "weir_mss_clamped_packets_total", STATS_COUNTER, 1,       \

@@ -82,6 +82,6 @@ void fragments_decide(struct fragments *fragments, const struct wire_fragment *f
 // Drops what has waited too long, and forgets datagrams whose time is over.
 void fragments_expire(struct fragments *fragments, uint32_t now_ms);
 
-uint32_t fragments_datagrams(const struct fragments *fragments);
-uint32_t fragments_waiting(const struct fragments *fragments); // packets
-uint64_t fragments_evicted(const struct fragments *fragments); // datagrams, since the start
+uint32_t fragments_datagrams(const struct fragments *fragments); // up to FRAGMENTS_DATAGRAMS
+uint32_t fragments_waiting(const struct fragments *fragments);   // packets, up to FRAGMENTS_HELD
+uint64_t fragments_evicted(const struct fragments *fragments);   // datagrams, since the start

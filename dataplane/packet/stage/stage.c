@@ -55,6 +55,8 @@ void stage_fini(struct stage *stage)
 void stage_expire(struct stage *stage)
 {
     fragments_expire(stage->fragments, stage->now_ms);
+    stats_set(stage->counters.fragment_datagrams, fragments_datagrams(stage->fragments));
+    stats_set(stage->counters.fragments_waiting, fragments_waiting(stage->fragments));
     pressure_turn(stage);
 }
 
