@@ -109,15 +109,6 @@ void timer_wheel_advance(struct timer_wheel *wheel, uint64_t now_ns, void *conte
     wheel->advancing = false;
 }
 
-uint64_t timer_wheel_next_ns(const struct timer_wheel *wheel, uint64_t now_ns)
-{
-    struct place first;
-    uint64_t due_ns;
-    if (!find_first(wheel, &first) || __builtin_mul_overflow(first.tick, wheel->tick_ns, &due_ns))
-        return UINT64_MAX;
-    return due_ns > now_ns ? due_ns - now_ns : 0;
-}
-
 void timer_init(struct timer *timer,
                 void (*fire)(struct timer *timer, uint64_t now_ns, void *context))
 {

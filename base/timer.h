@@ -43,11 +43,6 @@ void timer_wheel_init(struct timer_wheel *wheel, uint64_t tick_ns, uint64_t now_
 // stands still or goes back fires nothing.
 void timer_wheel_advance(struct timer_wheel *wheel, uint64_t now_ns, void *context);
 
-// How long a loop may sleep from `now_ns` on: no timer is due earlier. It may be less than what is
-// left to the first deadline (a timer far away moves down a level first); advance and ask again.
-// UINT64_MAX when no timer runs.
-uint64_t timer_wheel_next_ns(const struct timer_wheel *wheel, uint64_t now_ns);
-
 // A timer that does not run. `fire` finds what the timer is embedded in by its address.
 void timer_init(struct timer *timer,
                 void (*fire)(struct timer *timer, uint64_t now_ns, void *context));

@@ -9,7 +9,7 @@
 #include "base/random.h"
 #include "base/siphash.h"
 #include "bench/shim/shim.h"
-#include "dataplane/packet/flow/flow.h"
+#include "dataplane/packet/flow/flow_priv.h"
 
 #define BURST           32u
 #define ORDER           (1u << 16) // packets until the order of flows repeats

@@ -173,8 +173,6 @@ struct flow_key flow_client_key(struct flow_table *table, struct flow *flow);
 // Adds a one-way flow, its member, state and time from `value`. ERROR_EXISTS for a key that is
 // there and live: `*flow` is that entry then. ERROR_FULL where `capacity` entries are in use and no
 // expired one is near, or (below capacity all but impossible) no neighbour could move.
-enum error flow_insert(struct flow_table *table, const struct flow_key *key, uint64_t hash,
-                       uint32_t now_ms, struct flow value, struct flow **flow);
 enum error flow_insert_v4(struct flow_table *table, uint64_t word, uint64_t hash, uint32_t now_ms,
                           struct flow value, struct flow **flow);
 enum error flow_insert_v6(struct flow_table *table, const uint64_t *words, uint64_t hash,

@@ -5,25 +5,15 @@
 #include "base/check.h"
 #include "base/stats.h"
 
-static const struct {
-    const char *name;
-    const char *help;
-} texts[METER_STAGES] = {
-#define METER_TEXTS(enumerator, name, help) [enumerator] = {name, help},
-    METER_LIST(METER_TEXTS)
-#undef METER_TEXTS
-};
-
 const char *meter_stage_name(enum meter_stage stage)
 {
+    static const char *const names[METER_STAGES] = {
+#define METER_NAME(enumerator, name, help) [enumerator] = name,
+        METER_LIST(METER_NAME)
+#undef METER_NAME
+    };
     CHECK((unsigned)stage < METER_STAGES);
-    return texts[stage].name;
-}
-
-const char *meter_stage_help(enum meter_stage stage)
-{
-    CHECK((unsigned)stage < METER_STAGES);
-    return texts[stage].help;
+    return names[stage];
 }
 
 void meter_init(struct meter *meter, struct meter_tally *tallies)

@@ -42,7 +42,6 @@ enum meter_stage {
 
 // Static texts.
 const char *meter_stage_name(enum meter_stage stage);
-const char *meter_stage_help(enum meter_stage stage);
 
 // A worker's slots of one stage, half a cache line; the families lie in this order.
 struct meter_tally {

@@ -2,7 +2,7 @@
 // operations from a seed, time included, run on both, and whatever one can see of the table must
 // be what the model says.
 #include "base/random.h"
-#include "dataplane/packet/flow/flow.h"
+#include "dataplane/packet/flow/flow_priv.h"
 #include "tests/test.h"
 #include "tests/unit/dataplane/packet/flow/flow_keys.h"
 

@@ -4,6 +4,7 @@
 
 #include "base/byteorder.h"
 #include "base/random.h"
+#include "dataplane/packet/flow/flow_priv.h"
 #include "tests/test.h"
 #include "tests/unit/dataplane/packet/flow/flow_keys.h"
 

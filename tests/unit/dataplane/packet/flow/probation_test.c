@@ -1,5 +1,6 @@
 #include "dataplane/packet/flow/probation.h"
 
+#include "dataplane/packet/flow/flow_priv.h"
 #include "tests/test.h"
 #include "tests/unit/dataplane/packet/flow/flow_keys.h"
 

