@@ -26,6 +26,14 @@ const struct command commands[] = {
         .run = show_status,
     },
     {
+        .words = {"show", "config"},
+        .usage = "",
+        .help = "the configuration that runs, with all defaults, as a file that could be read",
+        .example = "weirctl show config > running.yaml",
+        .options = SHOW_OPTIONS,
+        .run = show_config,
+    },
+    {
         .words = {"show", "ports"},
         .usage = "",
         .help = "ports: link, counters, device, addresses",

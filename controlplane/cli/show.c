@@ -107,6 +107,11 @@ enum cli_exit show_status(const struct invocation *invocation)
     return show(invocation, "show.status", NULL, view_status);
 }
 
+enum cli_exit show_config(const struct invocation *invocation)
+{
+    return show(invocation, "show.config", NULL, view_config);
+}
+
 enum cli_exit show_ports(const struct invocation *invocation)
 {
     bool offloads = options_given(invocation->options, OPTION_OFFLOADS);

@@ -4,6 +4,7 @@
 #include "controlplane/cli/command.h"
 
 enum cli_exit show_status(const struct invocation *invocation);
+enum cli_exit show_config(const struct invocation *invocation);
 enum cli_exit show_ports(const struct invocation *invocation);
 enum cli_exit show_vips(const struct invocation *invocation);
 enum cli_exit show_pools(const struct invocation *invocation);

@@ -252,8 +252,15 @@ enum error view_status(const json_t *result, bool all, FILE *out, FILE *notes)
     return error;
 }
 
-// Three tables, since one would be too wide to read: what passes, what the port is, and how packets
-// come to their workers.
+enum error view_config(const json_t *result, bool all, FILE *out, FILE *notes)
+{
+    const json_t *text = json_object_get(result, "config");
+    if (!json_is_string(text))
+        return ERROR_INVALID;
+    fputs(json_string_value(text), out);
+    return ERROR_NONE;
+}
+
 enum error view_vips(const json_t *result, bool all, FILE *out, FILE *notes)
 {
     static const struct view view = {

@@ -14,6 +14,7 @@
 typedef enum error view_function(const json_t *result, bool all, FILE *out, FILE *notes);
 
 view_function view_status;
+view_function view_config;
 view_function view_ports;
 view_function view_offloads;
 view_function view_vips;

@@ -67,6 +67,8 @@ enum error view_offloads(const json_t *result, bool all, FILE *out, FILE *notes)
     return view_print(&view, result, all, out, notes);
 }
 
+// Three tables, since one would be too wide to read: what passes, what the port is, and how packets
+// come to their workers.
 enum error view_ports(const json_t *result, bool all, FILE *out, FILE *notes)
 {
     static const struct view traffic = {

@@ -27,6 +27,7 @@ void daemon_reload(struct daemon *daemon, struct ipc_reply *reply);
 extern const struct ipc_method daemon_methods[];
 
 void show_status(void *daemon, const json_t *arguments, struct ipc_reply *reply);
+void show_config(void *daemon, const json_t *arguments, struct ipc_reply *reply);
 void show_ports(void *daemon, const json_t *arguments, struct ipc_reply *reply);
 void show_vips(void *daemon, const json_t *arguments, struct ipc_reply *reply);
 void show_pools(void *daemon, const json_t *arguments, struct ipc_reply *reply);

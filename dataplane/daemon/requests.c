@@ -55,6 +55,7 @@ static void statistics(void *context, const json_t *arguments, struct ipc_reply 
 
 const struct ipc_method daemon_methods[] = {
     {"show.status", show_status},
+    {"show.config", show_config},
     {"show.ports", show_ports},
     {"show.vips", show_vips},
     {"show.pools", show_pools},

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -48,6 +49,22 @@ void show_status(void *context, const json_t *arguments, struct ipc_reply *reply
     json_object_set_new(status, "clients_malformed", number(clients.malformed));
     json_object_set_new(status, "clients_stalled", number(clients.stalled));
     reply->result = status;
+}
+
+void show_config(void *context, const json_t *arguments, struct ipc_reply *reply)
+{
+    const struct daemon *daemon = context;
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    if (out)
+        config_print(daemon->config, out);
+    if (!out || fclose(out) != 0)
+        show_failure(ERROR_NO_MEMORY, reply);
+    else
+        reply->result = json_pack("{s:o, s:s#}", "revision", number(plane_revision(daemon->plane)),
+                                  "config", text, (int)size);
+    free(text);
 }
 
 static json_t *port_addresses(const struct config_port *port)

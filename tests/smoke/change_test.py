@@ -110,6 +110,8 @@ class Changes(harness.SharedLabTest):
         wait_until(lambda: "s1" not in plane.members("echo4"), 10, "the removed member to go")
         self.assertEqual(before, plane.revision())
         self.assert_new_only_on("s2")
+        plane.write(plane.ctl("show", "config").stdout)
+        self.assertEqual({"revision": before, "changes": []}, plane.reload())
 
     def test_a_dead_member_fails_until_it_is_drained(self):
         config = self.config()

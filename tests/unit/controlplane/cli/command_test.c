@@ -55,7 +55,8 @@ static void says_what_was_probably_meant(void **state)
         {{"zebra"}, 1, "there is no command `zebra`; `weirctl help` lists all"},
         {{"show"},
          1,
-         "show what? one of status, ports, vips, pools, flows, drops, balance, access, locals, "
+         "show what? one of status, config, ports, vips, pools, flows, drops, balance, access, "
+         "locals, "
          "workers, counters, stages, talkers, handshakes, neighbours"},
         {{"completion"}, 1, "completion what? one of bash"},
         {{"completion", "bahs"},

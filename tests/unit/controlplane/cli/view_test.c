@@ -412,6 +412,18 @@ static void shows_workers(void **state)
     assert_view(view_workers, &expected);
 }
 
+static void shows_a_configuration_as_it_is(void **state)
+{
+    static const struct view_case cases[] = {
+        {
+            .json = "{\"revision\":3,\"config\":\"node:\\n  name: \\\"n\\\"\\n\"}",
+            .out = "node:\n  name: \"n\"\n",
+            .notes = "",
+        },
+    };
+    assert_view(view_config, &cases[0]);
+}
+
 static void shows_neighbours(void **state)
 {
     static const struct view_case cases[] = {
@@ -502,9 +514,9 @@ static void shows_what_was_counted_and_what_it_means(void **state)
 static void refuses_answers_of_another_shape(void **state)
 {
     static view_function *const views[] = {
-        view_status, view_ports,   view_vips,       view_pools,    view_flows,
-        view_drops,  view_workers, view_neighbours, view_changes,  view_vip_drops,
-        view_stages, view_talkers, view_handshakes, view_counters,
+        view_status, view_ports,   view_vips,       view_pools,      view_flows,
+        view_drops,  view_workers, view_neighbours, view_changes,    view_vip_drops,
+        view_config, view_stages,  view_talkers,    view_handshakes, view_counters,
     };
     static const char *const answers[] = {
         "{}",
@@ -643,6 +655,7 @@ int main(void)
         cmocka_unit_test(shows_who_talks_most),
         cmocka_unit_test(shows_how_long_handshakes_take),
         cmocka_unit_test(shows_workers),
+        cmocka_unit_test(shows_a_configuration_as_it_is),
         cmocka_unit_test(shows_neighbours),
         cmocka_unit_test(shows_a_line_a_change),
         cmocka_unit_test(shows_what_was_counted_and_what_it_means),
