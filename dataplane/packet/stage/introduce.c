@@ -181,6 +181,18 @@ static void introduce_by_option(struct stage *stage, struct packet *packet,
         carry_option(stage, packet, pair);
 }
 
+// A client's segment that begins in front of its stream, as that of one who asks whether the member
+// is there (RFC 9293 section 3.8.4), must not reach into it: of what it has there the member would
+// take the header to be. Of a fragment, others may.
+static bool stay_in_front(struct packet *packet, int32_t offset)
+{
+    uint32_t occupies = wire_stream_occupies(packet->frame, &packet->wire);
+    if (offset + (int64_t)occupies <= 0 && !packet->wire.fragment)
+        return true;
+    packet_drop(packet, DROP_PROXY_HEADER);
+    return false;
+}
+
 bool introduce(struct stage *stage, struct packet *packet, struct flow_pair *pair)
 {
     if (introduction_reached(pair) < INTRODUCTION_AWAITED) {
@@ -196,9 +208,10 @@ bool introduce(struct stage *stage, struct packet *packet, struct flow_pair *pai
     int32_t offset = wire_stream_offset(&addition, wire_stream_sequence(tcp));
     if (!addition.taken && offset == 0)
         return begin_stream(stage, packet, pair);
-    if (addition.taken || offset > 0)
-        wire_stream_shift(tcp, addition.size);
-    return true; // else in front of the stream: who asks whether the member is there
+    if (!addition.taken && offset < 0)
+        return stay_in_front(packet, offset);
+    wire_stream_shift(tcp, addition.size);
+    return true;
 }
 
 // The member's SYN-ACK says where the client's stream begins; of another connection, elsewhere.

@@ -97,6 +97,9 @@
       "FullNAT: no free port, give more local-addresses",                                          \
       "More `local-addresses` on the port that leads to the members, or shorter timeouts in "      \
       "`node.flows`; `weirctl show locals` tells where.")                                          \
+    X(DROP_PROXY_HEADER, "proxy-header",                                                           \
+      "FullNAT with `proxy-v2`: what a client sent in front of its stream, where the header goes", \
+      "Nothing: a client that wants to be taken for another. A capture tells who it is.")          \
     X(DROP_VERSION_FRAGMENT, "version-fragment",                                                   \
       "FullNAT: fragments that cannot become ones of the other IP version",                        \
       "Members: switch their UDP checksums on. Clients: forged, or behind extension headers; a "   \
