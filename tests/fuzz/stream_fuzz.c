@@ -48,6 +48,16 @@ static void check_shift(uint8_t *frame, size_t size, const struct wire_packet *p
     check_same(frame, size, packet, right);
 }
 
+static void check_calm(uint8_t *frame, size_t size, struct wire_packet packet)
+{
+    if (!(packet.tcp_flags & 0x1f))
+        return; // without any flag it would be no segment
+    bool right = frame_checksums_are_right(frame, size);
+    wire_stream_calm(frame, &packet);
+    CHECK(!(packet.tcp_flags & WIRE_TCP_URG));
+    check_same(frame, size, &packet, right);
+}
+
 static void check_plain_syn(uint8_t *frame, size_t size, struct wire_packet *packet)
 {
     bool right = frame_checksums_are_right(frame, size);
@@ -130,6 +140,8 @@ static void check_frame(const uint8_t *data, size_t size)
     check_option(data, size, packet);
     uint8_t *frame = copy_of(data, size, size);
     check_shift(frame, size, &packet);
+    memcpy(frame, data, size);
+    check_calm(frame, size, packet);
     memcpy(frame, data, size);
     check_plain_syn(frame, size, &packet);
     free(frame);

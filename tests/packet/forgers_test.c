@@ -13,6 +13,7 @@
 #define SYN WIRE_TCP_SYN
 #define ACK WIRE_TCP_ACK
 #define FIN WIRE_TCP_FIN
+#define URG WIRE_TCP_URG
 
 static const char configuration[] =
     "node: {name: test, cores: 0, flows: {per-worker: 4096}}\n"
@@ -112,9 +113,10 @@ struct connection {
 
 static struct connection open_connection(const struct way *way)
 {
-    struct outcome outcome = rig_put(&rig, FRONT, from_client(way, SYN, CLIENT_ISN, 0));
+    struct outcome outcome = rig_put(&rig, FRONT, from_client(way, SYN | URG, CLIENT_ISN, 0));
     assert_int_equal(outcome.kind, OUTCOME_SENT);
     const uint8_t *tcp = outcome.frame.bytes + member_l4(way);
+    assert_int_equal(tcp[13], SYN);
     struct connection to = {.way = way, .port = load_be16(tcp)};
     member_says(way, to.port, SYN | ACK, BEGINS);
     return to;
@@ -124,6 +126,8 @@ static struct connection open_connection(const struct way *way)
 struct arrived {
     int64_t at; // from where the stream begins
     uint32_t size;
+    uint8_t flags;
+    uint16_t urgent;
 };
 
 // Puts a client's segment in. Returns how many come to the member.
@@ -142,6 +146,8 @@ static uint32_t put(const struct way *way, struct frame_spec spec, struct arrive
         arrived[i] = (struct arrived){
             .at = (int32_t)(load_be32(tcp + 4) - BEGINS),
             .size = (uint32_t)(at->bytes + at->size - tcp) - (tcp[12] >> 4) * 4u,
+            .flags = tcp[13],
+            .urgent = load_be16(tcp + 18),
         };
     }
     return sent.count;
@@ -199,11 +205,49 @@ static void nothing_of_a_client_is_in_front_of_the_header(void **state)
     }
 }
 
+// Receivers take urgent data out of the stream: with a pointer into the header, a byte of that.
+static void no_urgent_pointer_leads_into_the_header(void **state)
+{
+    for (size_t i = 0; i < WAYS; i++) {
+        const struct way *way = &ways[i];
+        struct connection to = open_connection(way);
+        struct frame_spec probe = from_client(way, ACK | URG, BEGINS - 1, 1),
+                          acknowledgement = from_client(way, ACK | URG, BEGINS, 0),
+                          data = from_client(way, ACK | URG, BEGINS, 10);
+        probe.tcp_urgent = acknowledgement.tcp_urgent = data.tcp_urgent = 17;
+        const struct {
+            const struct frame_spec *spec;
+            uint32_t count;
+        } rows[] = {{&probe, 1}, {&data, 2}, {&data, 2}, {&probe, 1}, {&acknowledgement, 1}};
+        struct arrived arrived[2];
+        for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
+            assert_int_equal(put(way, *rows[r].spec, arrived), rows[r].count);
+            for (uint32_t k = 0; k < rows[r].count; k++) {
+                assert_int_equal(arrived[k].flags & URG, 0);
+                assert_int_equal(arrived[k].urgent, 0);
+            }
+        }
+        close_rig(state);
+        open_rig(state);
+        to = open_connection(way);
+        assert_int_equal(put(way, acknowledgement, arrived), 1);
+        assert_int_equal(arrived[0].size, way->header_size);
+        assert_int_equal(arrived[0].flags & URG, 0);
+        assert_int_equal(arrived[0].urgent, 0);
+        // What comes behind it is the client's own affair.
+        member_says(way, to.port, ACK, BEGINS + way->header_size);
+        assert_int_equal(put(way, data, arrived), 1);
+        assert_int_equal(arrived[0].flags & URG, URG);
+        assert_int_equal(arrived[0].urgent, 17);
+    }
+}
+
 int main(void)
 {
 #define RIG_TEST(name) cmocka_unit_test_setup_teardown(name, open_rig, close_rig)
     const struct CMUnitTest tests[] = {
         RIG_TEST(nothing_of_a_client_is_in_front_of_the_header),
+        RIG_TEST(no_urgent_pointer_leads_into_the_header),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

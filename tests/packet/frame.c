@@ -264,7 +264,8 @@ static size_t build_transport(struct frame *frame, const struct frame_spec *spec
         append_u8(frame, (uint8_t)(0x50 + spec->tcp_options.size / 4 * 16));
         append_u8(frame, spec->tcp_flags ? spec->tcp_flags : 0x10);
         append_be16(frame, spec->tcp_window ? spec->tcp_window : 0xffff);
-        append_be32(frame, 0); // checksum, urgent pointer
+        append_be16(frame, 0); // checksum
+        append_be16(frame, spec->tcp_urgent);
         append(frame, spec->tcp_options.data, spec->tcp_options.size);
         return at + 16;
     case IPPROTO_UDP:

@@ -43,6 +43,7 @@ struct frame_spec {
     uint32_t tcp_sequence;
     uint32_t tcp_acknowledged;
     uint16_t tcp_window; // 0: 0xffff
+    uint16_t tcp_urgent; // the pointer, which counts with URG in tcp_flags
     bool udp_without_checksum;
     uint8_t icmp_type;
     uint8_t icmp_code;

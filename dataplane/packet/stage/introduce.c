@@ -199,6 +199,9 @@ bool introduce(struct stage *stage, struct packet *packet, struct flow_pair *pai
         introduce_by_option(stage, packet, pair);
         return true;
     }
+    // A pointer to urgent data may lead into the header, and takes that byte out of it.
+    if (introduction_reached(pair) != INTRODUCTION_TAKEN && (packet->wire.tcp_flags & WIRE_TCP_URG))
+        wire_stream_calm(packet->frame, &packet->wire);
     if (packet->wire.tcp_flags & WIRE_TCP_SYN)
         return open_plainly(packet);
     if (introduction_reached(pair) == INTRODUCTION_AWAITED)

@@ -23,6 +23,7 @@
 #define WIRE_TCP_SYN 0x02
 #define WIRE_TCP_RST 0x04
 #define WIRE_TCP_ACK 0x10
+#define WIRE_TCP_URG 0x20
 
 enum wire_kind {
     WIRE_OTHER, // an EtherType we do not read: for the kernel

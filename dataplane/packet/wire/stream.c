@@ -83,6 +83,14 @@ void wire_stream_narrow(uint8_t *tcp, uint32_t added)
     wire_tcp_replace(tcp, TCP_WINDOW, narrowed, sizeof(narrowed));
 }
 
+void wire_stream_calm(uint8_t *frame, struct wire_packet *packet)
+{
+    uint8_t *tcp = frame + packet->l4_offset;
+    packet->tcp_flags &= (uint8_t)~WIRE_TCP_URG;
+    wire_tcp_replace(tcp, TCP_FLAGS, &packet->tcp_flags, 1);
+    wire_tcp_replace(tcp, TCP_URGENT, "\0", 2);
+}
+
 static bool every_connection_has(uint8_t kind)
 {
     return kind == WIRE_OPTION_MSS || kind == WIRE_OPTION_WINDOW_SCALE ||

@@ -46,6 +46,10 @@ void wire_stream_narrow(uint8_t *tcp, uint32_t added);
 // shorter by, at its end.
 uint32_t wire_stream_plain_syn(uint8_t *frame, const struct wire_packet *packet);
 
+// Makes a segment one without urgent data. What its pointer leads to, receivers take out of the
+// stream (RFC 6093 section 3.1).
+void wire_stream_calm(uint8_t *frame, struct wire_packet *packet);
+
 // Makes every option of a kind WIRE_OPTION_NOTHING.
 void wire_stream_blank_option(uint8_t *frame, const struct wire_packet *packet, uint8_t kind);
 

@@ -126,6 +126,31 @@ static void a_window_is_no_less_than_none(void **state)
     }
 }
 
+// With a flag and a pointer, and with either alone.
+static void urgent_data_becomes_data(void **state)
+{
+    static const struct {
+        uint8_t flags;
+        uint16_t pointer;
+    } rows[] = {{WIRE_TCP_ACK | WIRE_TCP_URG, 17},
+                {WIRE_TCP_ACK | WIRE_TCP_URG, 0},
+                {WIRE_TCP_ACK, 0xffff}};
+    static struct frame frame, expected;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct frame_spec spec = {
+            .tcp_flags = rows[i].flags, .tcp_urgent = rows[i].pointer, .payload_size = 5};
+        frame_build(&frame, &spec);
+        struct wire_packet packet = parsed(&frame);
+        wire_stream_calm(frame.bytes, &packet);
+        spec.tcp_flags = WIRE_TCP_ACK;
+        spec.tcp_urgent = 0;
+        frame_build(&expected, &spec);
+        assert_memory_equal(frame.bytes, expected.bytes, expected.size);
+        struct wire_packet again = parsed(&expected);
+        assert_memory_equal(&packet, &again, sizeof(again));
+    }
+}
+
 // An option that cannot be read makes all of them nothing: what it hides is not known.
 static void options_that_cannot_be_read_are_none(void **state)
 {
@@ -197,6 +222,7 @@ int main(void)
         cmocka_unit_test(a_segment_without_data_gets_some),
         cmocka_unit_test(a_segment_of_its_own_is_like_the_one_behind),
         cmocka_unit_test(a_window_is_no_less_than_none),
+        cmocka_unit_test(urgent_data_becomes_data),
         cmocka_unit_test(options_that_cannot_be_read_are_none),
         cmocka_unit_test(options_are_found_one_by_one),
         cmocka_unit_test(a_header_says_who_is_connected),
