@@ -61,6 +61,8 @@ static struct config *configs[SETTINGS]; // a plane borrows them
 static struct plane *plane;
 static char why[PLANE_WHY_SIZE];
 static struct mailbox *wires[WIRES][WORKERS]; // of packets, by port and queue
+static _Atomic bool holds[WORKERS];           // its next turn does not end; the test's
+static _Atomic bool is_held[WORKERS];         // so it is; the worker's
 static uint64_t syns;                         // sent so far
 static uint16_t next_port = 1024;             // of clients: each flow is a new one
 
@@ -105,6 +107,11 @@ static void change(enum setting setting)
 static uint16_t arrive(uint16_t device, uint16_t queue, struct rte_mbuf **packets, uint16_t count,
                        uint16_t room, void *wire)
 {
+    while (atomic_load(&holds[queue])) {
+        atomic_store(&is_held[queue], true);
+        pause_ns(100 * NANOSECONDS_PER_MICROSECOND);
+    }
+    atomic_store(&is_held[queue], false);
     while (count < room && mailbox_receive(wire, &packets[count]))
         count++;
     return count;
@@ -461,6 +468,67 @@ static void a_drain_that_cannot_be_published_is_forgotten(void **state)
     assert_true(is_in_state("a", "active"));
 }
 
+static void hold_worker(uint32_t worker)
+{
+    atomic_store(&holds[worker], true);
+    AWAIT(atomic_load(&is_held[worker]));
+}
+
+static uint64_t seconds_since(uint64_t then_ns)
+{
+    return (clock_monotonic_ns() - then_ns) / NANOSECONDS_PER_SECOND;
+}
+
+// It may still look at what would be freed: nothing is replaced until it lets go.
+static void a_change_that_a_stuck_worker_hinders_changes_nothing(void **state)
+{
+    change(BOTH);
+    begin_flows(8);
+    const struct tables *tables = plane->tables;
+    uint64_t revision = plane_revision(plane);
+    hold_worker(1);
+    bool changed;
+    enum error change_error = plane_change(plane, configs[B_AND_C], why);
+    enum error drain_error = plane_drain(plane, "p", "a", true, &changed, why);
+    atomic_store(&holds[1], false);
+    assert_int_equal(change_error, ERROR_TIMEOUT);
+    assert_int_equal(drain_error, ERROR_TIMEOUT);
+    assert_string_equal(why, "a worker is stuck: nothing was changed; see weirctl show workers");
+    assert_ptr_equal(plane->tables, tables);
+    assert_ptr_equal(plane->config, configs[BOTH]);
+    assert_int_equal(plane_revision(plane), revision);
+    assert_true(is_in_state("a", "active"));
+
+    // Graces that ended late count: whoever comes next waits for his own alone.
+    change(BOTH);
+    assert_true(is_in_state("a", "active"));
+    AWAIT(plane->graces_passed == plane->graces_asked);
+    begin_flows(8);
+}
+
+static void what_came_too_late_is_no_part_of_the_next_answer(void **state)
+{
+    change(BOTH);
+    begin_flows(2 * WORKER_FLOW_PAGE); // with replies two pages a worker, and more
+    uint32_t flows = walk_flows().forward;
+    struct flow_count count = {.forward = 0};
+    struct plane_flow_place start = {.worker = 1}, place = start;
+    hold_worker(1);
+    enum error first = plane_walk_flows(plane, &place, count_flow, &count);
+    uint64_t again_ns = clock_monotonic_ns();
+    enum error second = plane_walk_flows(plane, &place, count_flow, &count);
+    uint64_t waited_s = seconds_since(again_ns);
+    atomic_store(&holds[1], false);
+    assert_int_equal(first, ERROR_TIMEOUT);
+    assert_int_equal(second, ERROR_TIMEOUT);
+    assert_true(waited_s < 2); // it is asked already
+    assert_memory_equal(&place, &start, sizeof(start));
+    assert_int_equal(count.forward, 0);
+    // The late page moved the worker's place on; who asks anew begins at the beginning.
+    AWAIT(atomic_load(&plane->workers[1]->page->state) == WORKER_PAGE_READY);
+    assert_int_equal(walk_flows().forward, flows);
+}
+
 static void count_watched(void *context, const struct plane_watch_view *view)
 {
     uint32_t *of_worker = context;
@@ -631,6 +699,8 @@ int main(void)
         cmocka_unit_test(what_takes_a_restart_is_named_and_not_changed),
         cmocka_unit_test(a_drained_member_gets_no_new_flows_until_it_is_undone),
         cmocka_unit_test(a_drain_that_cannot_be_published_is_forgotten),
+        cmocka_unit_test(a_change_that_a_stuck_worker_hinders_changes_nothing),
+        cmocka_unit_test(what_came_too_late_is_no_part_of_the_next_answer),
         cmocka_unit_test(a_watch_sees_what_all_workers_do_until_it_is_stopped),
         cmocka_unit_test(all_of_it_at_once_loses_no_flow),
     };
