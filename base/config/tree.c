@@ -97,43 +97,90 @@ static bool may_begin(bool in_brackets, char before, char last)
     return strchr(" \t\n", last) && strchr("\n:-?", before);
 }
 
-// libfyaml reads on to the end of all open brackets before it gives the first of them out, with
-// some 300 bytes of memory for each: a file of nothing else must not get there.
-static bool is_shallow(struct span text, struct config_problems *problems)
+// The text up to a character.
+struct scan {
+    uint32_t line, column; // of it
+    uint32_t open;         // brackets
+    uint32_t items;        // in brackets, closed ones included
+    char before, last;     // as in may_begin()
+    char quote;            // in which the text is, or 0
+    bool escaped;          // the next character of a quoted text ends nothing
+    bool comment;
+};
+
+static void scan_quoted(struct scan *scan, char c)
 {
-    uint32_t line = 1, column = 0, open = 0;
-    char quote = 0, before = '\n', last = '\n';
-    bool comment = false;
+    if (scan->escaped)
+        scan->escaped = false;
+    else if (c == '\\' && scan->quote == '"')
+        scan->escaped = true;
+    else if (c == scan->quote)
+        scan->quote = 0;
+}
+
+// Whether something begins at `c`, in brackets: an item, a map's value, or what nothing parts from
+// the word in front of it.
+static bool begins_item(char c, char before, char last)
+{
+    if (c == ',')
+        return true;
+    bool begins = strchr(" \t\n", last) || strchr("\"'", c);
+    return begins && !strchr(" \t\n]}", c) && !strchr("[{,", before);
+}
+
+static void scan_plain(struct scan *scan, char c)
+{
+    bool may = may_begin(scan->open > 0, scan->before, scan->last);
+    bool bracket = (c == '[' || c == '{') && (scan->open > 0 || may);
+    scan->items += bracket || (scan->open > 0 && begins_item(c, scan->before, scan->last));
+    if (bracket)
+        scan->open++;
+    else if ((c == '"' || c == '\'') && may)
+        scan->quote = c;
+    else if ((c == ']' || c == '}') && scan->open > 0)
+        scan->open--;
+}
+
+static void scan_character(struct scan *scan, char c)
+{
+    scan->column += (c & 0xc0) != 0x80; // one for a whole character
+    if (c == '\n') {
+        scan->line++;
+        scan->column = 0;
+        scan->comment = scan->escaped = false;
+        scan->before = scan->open || scan->quote ? scan->before : c;
+    } else if (scan->comment) {
+        return;
+    } else if (scan->quote) {
+        scan_quoted(scan, c);
+    } else if (c == '#' && strchr(" \t\n", scan->last)) {
+        scan->comment = true;
+    } else {
+        scan_plain(scan, c);
+    }
+    scan->before = c == ' ' || c == '\t' || c == '\n' ? scan->before : c;
+    scan->last = c;
+}
+
+// libfyaml reads on to the end of all open brackets before it gives the first of them out, with
+// some 300 bytes of memory for each thing in them: a file of nothing else must not get there.
+static bool is_bearable(struct span text, struct config_problems *problems)
+{
+    struct scan scan = {.line = 1, .before = '\n', .last = '\n'};
     bool marked = text.size >= 3 && memcmp(text.data, "\xef\xbb\xbf", 3) == 0; // as UTF-8
     for (size_t i = marked ? 3 : 0; i < text.size; i++) {
-        char c = (char)text.data[i];
-        column += (c & 0xc0) != 0x80; // one for a whole character
-        if (c == '\n') {
-            line++;
-            column = 0;
-            comment = false;
-            before = open || quote ? before : c;
-        } else if (comment) {
-            continue;
-        } else if (quote) {
-            if (c == '\\' && quote == '"' && i + 1 < text.size && strchr("\\\"", text.data[i + 1]))
-                i++, column++; // ends nothing
-            else if (c == quote)
-                quote = 0;
-        } else if (c == '#' && strchr(" \t\n", last)) {
-            comment = true;
-        } else if ((c == '"' || c == '\'') && may_begin(open, before, last)) {
-            quote = c;
-        } else if ((c == '[' || c == '{') && (open || may_begin(false, before, last))) {
-            if (++open > TREE_BRACKETS_MAX) {
-                problems_add(problems, line, column, NULL, "nested too deeply\n%s", depth_remedy);
-                return false;
-            }
-        } else if ((c == ']' || c == '}') && open) {
-            open--;
-        }
-        before = c == ' ' || c == '\t' || c == '\n' ? before : c;
-        last = c;
+        scan_character(&scan, (char)text.data[i]);
+        bool deep = scan.open > TREE_BRACKETS_MAX;
+        if (deep)
+            problems_add(problems, scan.line, scan.column, NULL, "nested too deeply\n%s",
+                         depth_remedy);
+        else if (scan.items > TREE_ITEMS_MAX)
+            problems_add(problems, scan.line, scan.column, NULL,
+                         "more than %u items in brackets\na full configuration has fewer: is it "
+                         "the right file?",
+                         TREE_ITEMS_MAX);
+        if (deep || scan.items > TREE_ITEMS_MAX)
+            return false;
     }
     return true;
 }
@@ -339,7 +386,7 @@ static void take_event(struct builder *builder, struct fy_event *event)
 const struct tree_node *tree_read(struct span text, struct arena *arena,
                                   struct config_problems *problems)
 {
-    if (!is_text(text, problems) || !is_shallow(text, problems))
+    if (!is_text(text, problems) || !is_bearable(text, problems))
         return NULL;
 
     struct fy_diag_cfg diag_config = {

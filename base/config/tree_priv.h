@@ -15,6 +15,9 @@
 // Open at once, before the depth of anything is known: above TREE_DEPTH_MAX, so that what is only
 // somewhat too deep is judged by what it is.
 #define TREE_BRACKETS_MAX 64
+// Of lists and maps in brackets, of the whole file: the model at its limits, written as JSON, has
+// fewer within TREE_BYTES_MAX.
+#define TREE_ITEMS_MAX (1u << 19)
 
 enum tree_kind {
     TREE_TEXT,

@@ -330,9 +330,32 @@ static void says_where_what_and_the_remedy(void **state)
     assert_int_equal(failures, 0);
 }
 
-// Each is a beginning and what comes again and again until the largest file is full. That the 65th
-// bracket is complained about, not the 17th, shows that no parser was asked, which would take
-// seconds and a GiB.
+// The largest file there may be: a beginning, and what comes again and again.
+static struct span fill(const char *beginning, const char *again)
+{
+    static char text[4 << 20];
+    size_t begun = strlen(beginning), length = strlen(again);
+    memcpy(text, beginning, begun);
+    for (size_t at = begun; at < sizeof(text); at++)
+        text[at] = again[(at - begun) % length];
+    return span_of(text, sizeof(text));
+}
+
+static void assert_refused_at_once(const char *beginning, const char *again, const char *message,
+                                   uint32_t line, uint32_t column)
+{
+    struct config *config;
+    struct config_problems problems;
+    assert_int_equal(config_read_text(fill(beginning, again), &config, &problems), ERROR_INVALID);
+    assert_int_equal(problems.count, 1);
+    assert_string_equal(problems.items[0].message, message);
+    assert_int_equal(problems.items[0].line, line);
+    assert_int_equal(problems.items[0].column, column);
+    config_problems_fini(&problems);
+}
+
+// That the 65th bracket is complained about, not the 17th, shows that no parser was asked, which
+// would take seconds and a GiB.
 static void refuses_brackets_without_end_before_they_cost_anything(void **state)
 {
     static const struct {
@@ -347,20 +370,52 @@ static void refuses_brackets_without_end_before_they_cost_anything(void **state)
         {"# [[[\na: 'it''s [[' # [[[\nb: \"\\\"\xc3\xa4[[\": ", "[\n", 3 + 64, 1},
         {"", "['a', \"[\",", 1, 1 + 10 * 64},
     };
-    static char text[4 << 20];
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+        assert_refused_at_once(files[i].beginning, files[i].again, "nested too deeply",
+                               files[i].line, files[i].column);
+}
+
+static void refuses_more_in_brackets_than_any_configuration_has(void **state)
+{
+    enum {
+        MANY = 524288
+    };
+    static const struct {
+        const char *beginning, *again;
+        uint32_t line, column;
+    } files[] = {
+        {"", "[]\n", MANY + 1, 1},
+        {"[", "[],", 1, 1 + 3 * MANY / 2},
+        {"pools: [", "{}, ", 1, 8 + 2 * MANY - 1},
+        {"ports:\n- [", "[]", 2, 3 + 2 * MANY - 1},
+        {"[", "a,", 1, 1 + 2 * MANY},
+        {"{", "a: b, ", 1, 1 + 3 * MANY - 1},
+        {"{", ": ", 1, 1 + 2 * MANY + 1},
+        {"{", "\"a\":", 1, 1 + 4 * MANY + 1},
+        {"[", "\"a\"", 1, 1 + 3 * MANY / 2 + 3},
+        {"[", "&a ", 1, 1 + 3 * MANY + 1},
+    };
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+        assert_refused_at_once(files[i].beginning, files[i].again,
+                               "more than 524288 items in brackets", files[i].line,
+                               files[i].column);
+}
+
+static void counts_no_items_in_quotes_words_and_comments(void **state)
+{
+    static const char *const files[][2] = {
+        {"# ", "[],"},
+        {"a: \"", "[],"},
+        {"a: b", "[],"},
+        {"a: |\n  ", ", "},
+    };
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-        size_t beginning = strlen(files[i].beginning), again = strlen(files[i].again);
-        memcpy(text, files[i].beginning, beginning);
-        for (size_t at = beginning; at < sizeof(text); at++)
-            text[at] = files[i].again[(at - beginning) % again];
         struct config *config;
         struct config_problems problems;
-        assert_int_equal(config_read_text(span_of(text, sizeof(text)), &config, &problems),
+        assert_int_equal(config_read_text(fill(files[i][0], files[i][1]), &config, &problems),
                          ERROR_INVALID);
-        assert_int_equal(problems.count, 1);
-        assert_string_equal(problems.items[0].message, "nested too deeply");
-        assert_int_equal(problems.items[0].line, files[i].line);
-        assert_int_equal(problems.items[0].column, files[i].column);
+        assert_true(problems.count > 0);
+        assert_null(strstr(problems.items[0].message, "items"));
         config_problems_fini(&problems);
     }
 }
@@ -505,6 +560,8 @@ int main(void)
         cmocka_unit_test(reads_every_key),
         cmocka_unit_test(says_where_what_and_the_remedy),
         cmocka_unit_test(refuses_brackets_without_end_before_they_cost_anything),
+        cmocka_unit_test(refuses_more_in_brackets_than_any_configuration_has),
+        cmocka_unit_test(counts_no_items_in_quotes_words_and_comments),
         cmocka_unit_test(takes_brackets_in_quotes_words_and_comments_for_text),
         cmocka_unit_test(reports_all_problems_in_the_order_of_the_file),
         cmocka_unit_test(keeps_a_hundred_problems_and_counts_the_rest),
