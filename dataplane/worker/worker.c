@@ -7,10 +7,10 @@
 #include <time.h>
 
 #include "dataplane/worker/idle.h"
+#include "dataplane/worker/sweep.h"
 
 #define PUNT_BURST     STAGE_BURST
-#define SWEEP_BUCKETS  8
-#define SWEEP_TURNS    64 // a busy worker sweeps once in so many turns
+#define SWEEP_BUCKETS  8 // besides what is due: an idle turn costs nobody anything
 #define TIMER_SLACK_NS 1000
 
 static uint32_t receive_port(struct worker *worker, uint16_t index)
@@ -88,6 +88,18 @@ static void serve_talkers(struct worker *worker)
     atomic_store_explicit(&told->state, WORKER_PAGE_READY, memory_order_release);
 }
 
+static void sweep(struct worker *worker, uint32_t packets)
+{
+    struct stage *stage = &worker->stage;
+    uint32_t elapsed_ms = stage->now_ms - worker->swept_ms;
+    if (packets > 0 && elapsed_ms == 0)
+        return;
+    worker->swept_ms = stage->now_ms;
+    uint32_t buckets = SWEEP_BUCKETS + sweep_due(flow_table_buckets(stage->flows), elapsed_ms);
+    flow_sweep(stage->flows, buckets, stage->now_ms);
+    affinity_sweep(stage->affinities, buckets, stage->now_ms);
+}
+
 uint32_t worker_turn(struct worker *worker)
 {
     struct worker_shared *shared = worker->shared;
@@ -113,11 +125,7 @@ uint32_t worker_turn(struct worker *worker)
     stage_expire(stage);
     stage_flush(stage);
 
-    worker->turns++;
-    if (packets == 0 || worker->turns % SWEEP_TURNS == 0) {
-        flow_sweep(stage->flows, SWEEP_BUCKETS, stage->now_ms);
-        affinity_sweep(stage->affinities, SWEEP_BUCKETS, stage->now_ms);
-    }
+    sweep(worker, packets);
     rules_recheck(stage);
     meter_lap(&stage->meter, METER_UPKEEP, 1, 0);
     serve_page(worker);

@@ -56,8 +56,8 @@ struct worker {
     _Atomic(struct observe_tap *) tap; // writer: the main thread; NULL: nobody watches
     uint64_t started_tsc;
     uint64_t cycles_per_ms;
-    uint32_t idle_turns; // since something came
-    uint64_t turns;
+    uint32_t idle_turns;   // since something came
+    uint32_t swept_ms;     // when it last looked for what has expired
     uint32_t turn_packets; // of the last one
 };
 
