@@ -115,12 +115,13 @@ struct config_port {
 enum config_protocol {
     CONFIG_PROTOCOL_TCP,
     CONFIG_PROTOCOL_UDP,
+    CONFIG_PROTOCOL_ICMP, // echo
 };
 
 struct config_vip {
     char name[CONFIG_NAME_SIZE];
     struct ip_address address;
-    uint16_t port;
+    uint16_t port; // 0: of CONFIG_PROTOCOL_ICMP
     enum config_protocol protocol;
     uint32_t pool; // index into config.pools
 };

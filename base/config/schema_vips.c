@@ -1,7 +1,7 @@
 // `vips`: services as clients see them.
 #include "base/config/schema_table_priv.h"
 
-const char *const schema_words_protocol[] = {"tcp", "udp", NULL};
+const char *const schema_words_protocol[] = {"tcp", "udp", "icmp", NULL};
 
 static const struct schema_field vip_fields[] = {
     {.key = "name",
@@ -17,16 +17,18 @@ static const struct schema_field vip_fields[] = {
     {.key = "port",
      .type = SCHEMA_COUNT,
      AT(config_vip, port),
-     .required = true,
      .least = 1,
      .most = 65535,
-     .help = "The port clients connect to."},
+     .absent = "none",
+     .help = "The port clients connect to. Required with `tcp` and `udp`; `icmp` has none."},
     {.key = "protocol",
      .type = SCHEMA_WORD,
      AT(config_vip, protocol),
      .required = true,
      .words = schema_words_protocol,
-     .help = "The transport."},
+     .help = "The transport. `icmp`: echo requests (ping) go to members and their answers come "
+             "back, with `forward: fullnat`; members' ports do not count. Without such a vip the "
+             "appliance itself answers them."},
     {.key = "pool",
      .type = SCHEMA_POOL,
      AT(config_vip, pool),

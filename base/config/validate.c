@@ -186,6 +186,34 @@ static void check_vip_identities(struct reader *reader)
                           "a service is one vip: change one of the three or remove it");
 }
 
+// Echo has an identifier that is rewritten like a port, but no port that may be chosen.
+static void check_vip_echo(struct reader *reader, const struct config_vip *vip)
+{
+    const struct tree_node *node = validate_node_of(reader, &vip->protocol, vip);
+    if (vip->port != 0)
+        complain(reader, validate_node_of(reader, &vip->port, vip),
+                 "a port with `protocol: icmp`\necho has none: leave it out");
+    if (vip->pool == UINT32_MAX)
+        return;
+    const struct config_pool *pool = &reader->config->pools[vip->pool];
+    if (pool->forward != CONFIG_FORWARD_FULLNAT && !validate_is_bad(reader, &pool->forward))
+        complain(reader, node,
+                 "echo to a pool with `forward: %s`\nonly `forward: fullnat` takes it to members: "
+                 "choose such a pool, or leave the vip out, and the appliance answers it itself",
+                 config_forward_text(pool->forward));
+}
+
+static void check_vip_protocol(struct reader *reader, const struct config_vip *vip)
+{
+    if (validate_is_bad(reader, &vip->protocol) || validate_is_bad(reader, &vip->port))
+        return;
+    if (vip->protocol == CONFIG_PROTOCOL_ICMP)
+        check_vip_echo(reader, vip);
+    else if (vip->port == 0)
+        complain(reader, validate_node_of(reader, &vip->protocol, vip),
+                 "a vip without a port\nadd `port:`, the one clients connect to");
+}
+
 // Whether a vip's clients reach a member: tunnels carry both IP versions, the rest keep the
 // version, but FullNAT, which takes IPv6 clients to IPv4 members, too.
 static bool reaches(const struct config_vip *vip, const struct config_pool *pool,
@@ -266,7 +294,7 @@ static void check_member_port(struct reader *reader, uint32_t pool_index,
         return;
     for (uint32_t i = 0; i < config->vip_count; i++) {
         const struct config_vip *vip = &config->vips[i];
-        if (vip->pool != pool_index || vip->port == member->port ||
+        if (vip->pool != pool_index || vip->port == 0 || vip->port == member->port ||
             validate_is_bad(reader, &vip->port))
             continue;
         complain(reader, validate_node_of(reader, &member->port, member),
@@ -532,8 +560,10 @@ void validate(struct reader *reader)
     validate_locals(reader);
     validate_ways(reader);
     check_vip_identities(reader);
-    for (uint32_t i = 0; i < config->vip_count; i++)
+    for (uint32_t i = 0; i < config->vip_count; i++) {
+        check_vip_protocol(reader, &config->vips[i]);
         check_vip_members(reader, &config->vips[i]);
+    }
     check_access(reader);
     validate_sums(reader);
 }

@@ -46,14 +46,14 @@ static void check_combinations(struct reader *reader, bool v4)
 // Where a member of a NAT or FullNAT pool is asked and answers.
 struct endpoint_key {
     struct ip_address address;
-    uint16_t port;
-    uint16_t protocol;
+    uint16_t port;     // 0: of echo
+    uint16_t protocol; // from 1 on, 0: the key is free
 };
 
 #define SET_ROOM (4 * 65536u) // a power of two, well above CONFIG_ENDPOINTS_MAX
 
 struct endpoint_key_set {
-    struct endpoint_key *keys; // port 0: free
+    struct endpoint_key *keys;
     uint32_t count;
 };
 
@@ -61,7 +61,7 @@ static void add_key(struct endpoint_key_set *set, const struct endpoint_key *key
 {
     static const struct siphash_key any = {0};
     uint32_t at = (uint32_t)siphash24(any, key, sizeof(*key)) % SET_ROOM;
-    while (set->keys[at].port != 0) {
+    while (set->keys[at].protocol != 0) {
         if (memcmp(&set->keys[at], key, sizeof(*key)) == 0)
             return;
         at = (at + 1) % SET_ROOM;
@@ -100,9 +100,10 @@ static void add_members(struct reader *reader, const struct config_vip *vip,
         const struct config_member *member = &pool->members[i];
         if (validate_is_bad(reader, &member->address) || validate_is_bad(reader, &member->port))
             continue;
+        uint16_t port = member->port && vip->port ? member->port : vip->port;
         add_key(set, &(struct endpoint_key){.address = member->address,
-                                            .port = member->port ? member->port : vip->port,
-                                            .protocol = (uint16_t)vip->protocol});
+                                            .port = port,
+                                            .protocol = (uint16_t)(vip->protocol + 1)});
     }
 }
 

@@ -251,6 +251,13 @@ static bool wanted(const char *filter, const char *value)
     return !filter || strcmp(filter, value) == 0;
 }
 
+static const char *protocol_text(uint8_t protocol)
+{
+    return config_protocol_text(protocol == IPPROTO_TCP   ? CONFIG_PROTOCOL_TCP
+                                : protocol == IPPROTO_UDP ? CONFIG_PROTOCOL_UDP
+                                                          : CONFIG_PROTOCOL_ICMP);
+}
+
 static bool add_flow(void *context, const struct plane_flow_view *view)
 {
     struct flows_reply *to = context;
@@ -266,12 +273,12 @@ static bool add_flow(void *context, const struct plane_flow_view *view)
     json_array_append_new(
         to->flows,
         json_pack("{s:i, s:s, s:s, s:i, s:s, s:o, s:i, s:s, s:s, s:o, s:s, s:s, s:i}", "worker",
-                  (int)view->worker, "protocol", view->protocol == IPPROTO_TCP ? "tcp" : "udp",
-                  "client", client, "client_port", (int)view->client_port, "vip_name",
-                  view->vip_name, "vip", address_text(&view->vip), "vip_port", (int)view->vip_port,
-                  "pool", view->pool, "member", view->member_name, "member_address",
-                  address_text(&view->member), "state", view->state, "direction",
-                  view->reply ? "reply" : "forward", "expires_ms", (int)view->expires_ms));
+                  (int)view->worker, "protocol", protocol_text(view->protocol), "client", client,
+                  "client_port", (int)view->client_port, "vip_name", view->vip_name, "vip",
+                  address_text(&view->vip), "vip_port", (int)view->vip_port, "pool", view->pool,
+                  "member", view->member_name, "member_address", address_text(&view->member),
+                  "state", view->state, "direction", view->reply ? "reply" : "forward",
+                  "expires_ms", (int)view->expires_ms));
     return true;
 }
 

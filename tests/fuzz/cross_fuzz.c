@@ -1,7 +1,7 @@
-// Any bytes as a frame that crosses from one IP version to the other: a TCP or UDP packet, a
-// fragment, an ICMP error. What comes out must read back as what went in, at the addresses and
-// ports that it got, with checksums as right as they were. Each input runs as it is, and with its
-// checksums made right, in memory of exactly its size, and of what it may grow by.
+// Any bytes as a frame that crosses from one IP version to the other: a TCP or UDP packet, an echo
+// message, a fragment, an ICMP error. What comes out must read back as what went in, at the
+// addresses and ports that it got, with checksums as right as they were. Each input runs as it is,
+// and with its checksums made right, in memory of exactly its size, and of what it may grow by.
 #include <netinet/in.h>
 #include <stdlib.h>
 
@@ -24,16 +24,27 @@ static bool parse(const uint8_t *frame, size_t size, struct wire_packet *packet)
            (packet->kind == WIRE_IPV4 || packet->kind == WIRE_IPV6);
 }
 
+static bool is_echo(const struct wire_packet *packet)
+{
+    return echo_asks(packet) || echo_answers(packet);
+}
+
+// Of echo who answers has no port.
+static uint16_t port_of(bool has, uint16_t port)
+{
+    return has ? port : 0;
+}
+
 static void check_sides(const uint8_t *frame, const struct wire_packet *packet,
                         const struct wire_sides *sides)
 {
     struct ip_address source = wire_source(frame, packet);
     struct ip_address destination = wire_destination(frame, packet);
     CHECK(ip_equal(&source, sides->source) && ip_equal(&destination, sides->destination));
-    if (!wire_has_ports(packet))
+    if (!wire_has_ports(packet) && !is_echo(packet))
         return;
-    CHECK(packet->source_port == sides->source_port);
-    CHECK(packet->destination_port == sides->destination_port);
+    CHECK(packet->source_port == port_of(!echo_answers(packet), sides->source_port));
+    CHECK(packet->destination_port == port_of(!echo_asks(packet), sides->destination_port));
 }
 
 static void check_packet(const uint8_t *data, size_t size, struct wire_packet packet)
@@ -61,6 +72,8 @@ static void check_packet(const uint8_t *data, size_t size, struct wire_packet pa
         CHECK(again.end - again.l4_offset == before.end - before.l4_offset);
         CHECK(again.fragment == before.fragment && again.tcp_flags == before.tcp_flags);
         CHECK(again.first_fragment == before.first_fragment && again.ttl == before.ttl);
+        CHECK(echo_asks(&again) == echo_asks(&before));
+        CHECK(echo_answers(&again) == echo_answers(&before));
         check_sides(frame, &again, &sides);
         // A fragment's are over all of them; extension headers hide them from who looks here.
         bool plain = !before.fragment && before.l4_offset - before.l3_offset ==
@@ -98,8 +111,9 @@ static void check_error(const uint8_t *data, size_t size, const struct wire_pack
         check_sides(out, &again, &crossing.message);
         CHECK(icmp_error_read(span_of(out, out_size), &again, &told) == DROP_NONE);
         CHECK(ip_equal(&told.source, &receiver) && ip_equal(&told.destination, &other));
-        CHECK(told.source_port == htons(7) && told.destination_port == htons(8));
-        CHECK(told.protocol == error->protocol);
+        CHECK(told.source_port == port_of(error->echo != ECHO_ANSWERS, htons(7)));
+        CHECK(told.destination_port == port_of(error->echo != ECHO_ASKS, htons(8)));
+        CHECK(told.echo == error->echo && (told.echo || told.protocol == error->protocol));
     }
     free(out);
 }
@@ -113,7 +127,7 @@ static void check_frame(const uint8_t *data, size_t size)
     if (icmp_error_is(&packet) &&
         icmp_error_read(span_of(data, size), &packet, &error) == DROP_NONE)
         check_error(data, size, &packet, &error);
-    if (packet.protocol == IPPROTO_TCP || packet.protocol == IPPROTO_UDP)
+    if (packet.protocol == IPPROTO_TCP || packet.protocol == IPPROTO_UDP || is_echo(&packet))
         check_packet(data, size, packet);
 }
 

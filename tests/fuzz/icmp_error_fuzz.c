@@ -72,7 +72,9 @@ static void check_translation(uint8_t *frame, size_t size, const struct wire_pac
         source ? wire_destination(frame, &again) : wire_source(frame, &again);
     CHECK(ip_equal(&written, &outer));
     CHECK(ip_equal(source ? &told.source : &told.destination, &quoted));
-    CHECK((source ? told.source_port : told.destination_port) == htons(7));
+    bool has_port = error->echo == (source ? ECHO_ASKS : ECHO_ANSWERS) || error->echo == ECHO_NONE;
+    CHECK((source ? told.source_port : told.destination_port) == (has_port ? htons(7) : 0));
+    CHECK(told.echo == error->echo);
     CHECK(ip_equal(source ? &told.destination : &told.source,
                    source ? &error->destination : &error->source));
     CHECK(frame_checksums_are_right(frame, size) == right);

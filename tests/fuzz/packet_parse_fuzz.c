@@ -19,6 +19,7 @@
 #define IPV4_CHECKSUM 10u
 #define TCP_CHECKSUM  16u
 #define UDP_CHECKSUM  6u
+#define ICMP_CHECKSUM 2u
 
 static const uint8_t mac[WIRE_MAC_SIZE] = {0x02, 0, 0, 0, 0, 0x07};
 
@@ -92,7 +93,8 @@ static void check_rewrite(const uint8_t *original, size_t size, const struct wir
 
     struct wire_packet again;
     CHECK(parse(frame, size, &again) == DROP_NONE);
-    CHECK(again.source_port == htons(1) && again.destination_port == htons(65535));
+    CHECK(again.source_port == (echo_answers(packet) ? 0 : htons(1)));
+    CHECK(again.destination_port == (echo_asks(packet) ? 0 : htons(65535)));
     struct ip_address address = wire_source(frame, &again);
     CHECK(ip_equal(&address, &new_source));
     address = wire_destination(frame, &again);
@@ -105,8 +107,9 @@ static void check_rewrite(const uint8_t *original, size_t size, const struct wir
     wire_rewrite_destination(frame, packet, &destination, packet->destination_port);
     wire_rewrite_source(frame, packet, &source, packet->source_port);
     uint8_t *before = copy_of(original, size, size);
-    size_t field =
-        packet->l4_offset + (packet->protocol == IPPROTO_TCP ? TCP_CHECKSUM : UDP_CHECKSUM);
+    size_t field = packet->l4_offset + (packet->protocol == IPPROTO_TCP   ? TCP_CHECKSUM
+                                        : packet->protocol == IPPROTO_UDP ? UDP_CHECKSUM
+                                                                          : ICMP_CHECKSUM);
     settle_zero(frame + field);
     settle_zero(before + field);
     if (v4) {
@@ -345,7 +348,7 @@ static void check_frame(const uint8_t *frame, size_t size)
         check_fragment(frame, size, &packet);
     if (packet.kind == WIRE_IPV4 && wire_may_split(frame, &packet))
         check_split(frame, size, &packet);
-    if (has_ports(&packet))
+    if (has_ports(&packet) || echo_asks(&packet) || echo_answers(&packet))
         check_rewrite(frame, size, &packet);
     bool v4 = packet.kind == WIRE_IPV4;
     bool v6 = packet.kind == WIRE_IPV6;

@@ -1,9 +1,10 @@
 """FullNAT: members behind a router of their own, which knows no way to the clients, are reached and
-answer, those of IPv4 clients of IPv6, too; whatever worker a reply lands on, through changes."""
+answer, those of IPv4 clients of IPv6, too, and pings; whatever worker a reply lands on, through
+changes."""
 
 import harness
 from harness import Downloads, url
-from networks import Far
+from networks import Far, address
 from plane import TAP, best_driver
 from servers import Nginx, sample_file, start_echo
 
@@ -11,6 +12,8 @@ DOWNLOADS = 6
 FILE_BYTES = 2_000_000
 RELOADS = 4
 LARGE = 4000  # bytes of a datagram: three fragments
+WHOLE = 1452  # bytes of a ping that fills a packet of IPv6
+PINGS = (1, 2)  # identifiers
 
 
 class FullNat(harness.SharedLabTest):
@@ -29,16 +32,29 @@ class FullNat(harness.SharedLabTest):
         self.network.serve(config, "echo", 7, protocol="udp", forward="fullnat")
         self.network.serve_crossing(config, "web", 80)
         self.network.serve_crossing(config, "echo", 7, protocol="udp")
+        self.network.serve(config, "ping", None, protocol="icmp", forward="fullnat",
+                           balancer="round-robin")
+        self.network.serve_crossing(config, "ping", None, protocol="icmp")
         return config
 
+    def hosts(self):
+        return (*self.network.vip.values(), self.network.crossing)
+
+    def ping(self, host, *arguments):
+        said = self.network.client.run("ping", "-c", "3", "-i", "0.05", "-W", "2", *arguments,
+                                       host).stdout
+        self.assertIn(" 0% packet loss", said)
+
     def assert_served(self):
-        for host in (*self.network.vip.values(), self.network.crossing):
+        for host in self.hosts():
             self.assertIn(self.curl(self.network.client, url(host)).strip(), self.network.members)
             report = self.client(self.network.client, "downloads", DOWNLOADS, host, 80,
                                  "/files/sample")
             self.assert_downloads(report, DOWNLOADS, self.digest)
             report = self.client(self.network.client, "udp", 40, host, 7)
             self.assertEqual(0, report["lost"], report)
+            for identifier in PINGS:
+                self.ping(host, "-e", str(identifier))
 
     def test_members_that_cannot_reach_clients_serve_them(self):
         plane = self.plane(self.network, self.configuration(self.driver), self.driver)
@@ -54,7 +70,27 @@ class FullNat(harness.SharedLabTest):
                               if reason.startswith(("no-", "local", "flow"))})
         self.assertEqual({"single"}, {port["steering"]
                                       for port in plane.ask("show", "ports")["ports"]})
+        self.assert_pings_reach_members(plane)
         self.assert_sizes_fit_the_other_version(plane)
+
+    def assert_pings_reach_members(self, plane):
+        """Each member has some, in fragments, too; and whose hops run out is told by whom: us, or
+        the router behind us, which speaks of our own request."""
+        for name in ("ping4", "ping6", "ping64"):
+            flows = plane.ask("show", "flows", "--vip", name)["flows"]
+            self.assertEqual({("icmp", identifier, 0) for identifier in PINGS},
+                             {(flow["protocol"], flow["client_port"], flow["vip_port"])
+                              for flow in flows}, flows)
+            self.assertEqual(set(self.network.members), {flow["member"] for flow in flows}, flows)
+        for host in self.network.vip.values():
+            self.ping(host, "-s", str(LARGE))
+        self.ping(self.network.crossing, "-M", "do", "-s", str(WHOLE))
+        for host in self.hosts():
+            own = address(1, 1, 6 if ":" in host else 4)
+            for hops, teller in ((1, own), (2, host)):
+                said = self.network.client.run("ping", "-c", "1", "-t", str(hops), host,
+                                               check=False).stdout
+                self.assertRegex(said, f"From {teller} .*(Time to live|Time) exceeded")
 
     def assert_sizes_fit_the_other_version(self, plane):
         """Datagrams in fragments both ways, and such as fit the member's header but not the

@@ -40,6 +40,12 @@ def prefixes(network, host):
     return f"10.{network}.0.{host}/24", f"fd00:{network}::{host}/64"
 
 
+def vip(name, host, port, protocol, pool):
+    """An entry of `vips`; echo has no port, which is None."""
+    at = {} if port is None else {"port": port}
+    return {"name": name, "address": host, **at, "protocol": protocol, "pool": pool}
+
+
 class Network:
     """The namespaces: `client`, `plane`, `members` by name, and the interfaces of the ports."""
 
@@ -75,8 +81,7 @@ class Network:
             full = f"{name}{version}"
             config["pools"].append({"name": full, **pool,
                                     "members": self.pool_members(version, names)})
-            config["vips"].append({"name": full, "address": self.vip[version], "port": port,
-                                   "protocol": protocol, "pool": full})
+            config["vips"].append(vip(full, self.vip[version], port, protocol, full))
         return config
 
     def pool_members(self, version=4, names=None, **common):
@@ -210,8 +215,7 @@ class Far(Network):
 
     def serve_crossing(self, config, name, port, protocol="tcp"):
         """Serves what is served already from the members of its IPv4 pool to IPv6 clients."""
-        config["vips"].append({"name": f"{name}64", "address": self.crossing, "port": port,
-                               "protocol": protocol, "pool": f"{name}4"})
+        config["vips"].append(vip(f"{name}64", self.crossing, port, protocol, f"{name}4"))
 
     def ports(self, driver, **more):
         return [{"name": "front", "device": device(driver, 0, FRONT),

@@ -86,7 +86,8 @@ static uint16_t member_endpoint(const struct tables *tables, uint16_t member_slo
     const struct tables_member *member = &tables->members[member_slot];
     const struct tables_service *service = &tables->services[service_slot];
     return endpoint_number(tables->endpoints, ENDPOINT_MEMBER, &member->address,
-                           tables_member_port(member, service), service->protocol);
+                           tables_answering_port(member, service->port),
+                           tables_protocol_at(service->protocol, &member->address));
 }
 
 // Both directions of a two-way flow to a member; state and time are still to be filled, and of

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "dataplane/packet/stage/stage_priv.h"
+#include "dataplane/packet/wire/echo.h"
 
 #define PREFETCH_AHEAD 4
 
@@ -37,17 +38,26 @@ static bool key_of(const struct stage *stage, const struct packet *packet, struc
     const struct endpoint_set *endpoints = stage->tables->endpoints;
     struct ip_address source = wire_source(packet->frame, wire);
     struct ip_address destination = wire_destination(packet->frame, wire);
-    uint16_t number = endpoint_number(endpoints, ENDPOINT_SERVICE, &destination,
-                                      wire->destination_port, wire->protocol);
+    uint16_t number = 0;
+    if (!echo_answers(wire))
+        number = endpoint_number(endpoints, ENDPOINT_SERVICE, &destination, wire->destination_port,
+                                 wire->protocol);
     if (number != 0) {
         *key = (struct flow_key){.peer = source, .port = wire->source_port, .endpoint = number};
         return true;
     }
+    if (echo_asks(wire))
+        return false;
     number =
         endpoint_number(endpoints, ENDPOINT_MEMBER, &source, wire->source_port, wire->protocol);
     *key =
         (struct flow_key){.peer = destination, .port = wire->destination_port, .endpoint = number};
     return number != 0;
+}
+
+static bool may_have_flow(const struct wire_packet *wire)
+{
+    return wire_has_ports(wire) || echo_asks(wire) || echo_answers(wire);
 }
 
 static void add_key(const struct stage *stage, struct burst *burst, uint32_t index)
@@ -107,7 +117,7 @@ void stage_classify(struct stage *stage, struct burst *burst)
         if (packet->verdict == VERDICT_NONE && packet->wire.fragment)
             fragment_arrives(stage, packet);
         // A unicast packet to a group's MAC is nobody's (RFC 1122 section 3.3.6): no key for it.
-        if (packet->verdict == VERDICT_NONE && wire_has_ports(&packet->wire) &&
+        if (packet->verdict == VERDICT_NONE && may_have_flow(&packet->wire) &&
             !is_group_mac(packet->frame))
             add_key(stage, burst, i);
     }

@@ -25,13 +25,17 @@ static bool key_of(const struct stage *stage, const struct packet *packet,
     struct ip_address destination = wire_destination(packet->frame, &packet->wire);
     if (!ip_equal(&destination, &error->source))
         return false;
-    uint16_t number = endpoint_number(endpoints, ENDPOINT_SERVICE, &error->source,
-                                      error->source_port, error->protocol);
+    uint16_t number = 0;
+    if (error->echo != ECHO_ASKS)
+        number = endpoint_number(endpoints, ENDPOINT_SERVICE, &error->source, error->source_port,
+                                 error->protocol);
     if (number != 0) { // a member's packet to a client
         *key = (struct flow_key){
             .peer = error->destination, .port = error->destination_port, .endpoint = number};
         return ip_is_unicast(&error->destination);
     }
+    if (error->echo == ECHO_ANSWERS)
+        return false;
     number = endpoint_number(endpoints, ENDPOINT_MEMBER, &error->destination,
                              error->destination_port, error->protocol);
     *key = (struct flow_key){.peer = error->source, .port = error->source_port, .endpoint = number};

@@ -139,7 +139,7 @@ static bool is_stray(const struct stage *stage, const struct packet *packet)
 {
     const struct wire_packet *wire = &packet->wire;
     struct ip_address source = wire_source(packet->frame, wire);
-    return !wire_has_ports(wire) ||
+    return (!wire_has_ports(wire) && !echo_answers(wire)) ||
            endpoint_number(stage->tables->endpoints, ENDPOINT_MEMBER, &source, wire->source_port,
                            wire->protocol) == 0;
 }
@@ -199,7 +199,7 @@ static void local_packet(struct stage *stage, struct packet *packet)
         return;
     }
     const struct endpoint_set *endpoints = stage->tables->endpoints;
-    if (wire_has_ports(wire) &&
+    if ((wire_has_ports(wire) || echo_asks(wire)) &&
         endpoint_find(endpoints, &destination, wire->destination_port, wire->protocol))
         return; // a service's: admit decides
     const struct endpoint *endpoint = endpoint_find(endpoints, &destination, 0, 0);

@@ -3,6 +3,7 @@
 // one snapshot to the next, so flows and counters outlive a change.
 #pragma once
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -84,6 +85,19 @@ static inline uint16_t tables_member_port(const struct tables_member *member,
                                           const struct tables_service *service)
 {
     return member->port ? member->port : service->port;
+}
+
+// The port from which a member answers a service at a port: echo (port 0) has none.
+static inline uint16_t tables_answering_port(const struct tables_member *member, uint16_t port)
+{
+    return member->port && port ? member->port : port;
+}
+
+// A service's protocol towards a member, which may be of the other IP version: ICMP is two.
+static inline uint8_t tables_protocol_at(uint8_t protocol, const struct ip_address *member)
+{
+    bool icmp = protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
+    return !icmp ? protocol : ip_is_v4(member) ? IPPROTO_ICMP : IPPROTO_ICMPV6;
 }
 
 // A neighbour that the configuration needs.

@@ -24,9 +24,17 @@ struct endpoint_identity {
     uint16_t protocol;
 };
 
-static uint8_t protocol_number(enum config_protocol protocol)
+static uint8_t protocol_number(enum config_protocol protocol, const struct ip_address *address)
 {
-    return protocol == CONFIG_PROTOCOL_TCP ? IPPROTO_TCP : IPPROTO_UDP;
+    switch (protocol) {
+    case CONFIG_PROTOCOL_TCP:
+        return IPPROTO_TCP;
+    case CONFIG_PROTOCOL_UDP:
+        return IPPROTO_UDP;
+    case CONFIG_PROTOCOL_ICMP:
+        break;
+    }
+    return tables_protocol_at(IPPROTO_ICMP, address);
 }
 
 // The same for a vip that left: its flows end by themselves, new ones find no pool.
@@ -219,8 +227,8 @@ static enum error add_member_endpoints(struct compiler *compiler, const struct c
         const struct tables_member *member = &compiler->tables->members[pool->members[i]];
         struct endpoint endpoint = {
             .address = member->address,
-            .port = member->port ? member->port : network_port(vip->port),
-            .protocol = protocol_number(vip->protocol),
+            .port = tables_answering_port(member, network_port(vip->port)),
+            .protocol = protocol_number(vip->protocol, &member->address),
             .kind = ENDPOINT_MEMBER,
             .value = pool->members[i],
         };
@@ -258,7 +266,7 @@ static enum error add_tunnel_endpoints(struct compiler *compiler, const struct t
 static enum error add_service_endpoints(struct compiler *compiler, const struct config_vip *vip,
                                         uint32_t slot)
 {
-    uint8_t protocol = protocol_number(vip->protocol);
+    uint8_t protocol = protocol_number(vip->protocol, &vip->address);
     enum error error =
         tables_add_endpoint(compiler, (struct endpoint){.address = vip->address,
                                                         .port = network_port(vip->port),
@@ -313,8 +321,10 @@ enum error tables_compile_services(struct compiler *compiler)
     struct tables *tables = compiler->tables;
     for (uint32_t i = 0; i < config->vip_count; i++) {
         const struct config_vip *vip = &config->vips[i];
-        struct service_identity identity = {
-            .address = vip->address, .port = vip->port, .protocol = protocol_number(vip->protocol)};
+        struct service_identity identity = {.address = vip->address,
+                                            .port = vip->port,
+                                            .protocol =
+                                                protocol_number(vip->protocol, &vip->address)};
         uint32_t slot;
         enum error error =
             registry_acquire(compiler->context->services, &identity, sizeof(identity), &slot);
@@ -332,7 +342,7 @@ enum error tables_compile_services(struct compiler *compiler)
             .used = true,
             .address = vip->address,
             .port = network_port(vip->port),
-            .protocol = protocol_number(vip->protocol),
+            .protocol = protocol_number(vip->protocol, &vip->address),
             .since = service_since(compiler->context->previous, slot, tables->revision),
             .pool = pool,
             .owned = config_forward_two_way(pool->forward) || before,

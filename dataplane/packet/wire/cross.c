@@ -3,6 +3,7 @@
 #include "base/byteorder.h"
 #include "base/check.h"
 #include "dataplane/packet/wire/cross_priv.h"
+#include "dataplane/packet/wire/echo.h"
 #include "dataplane/packet/wire/fragment.h"
 #include "dataplane/packet/wire/rewrite.h"
 #include "dataplane/packet/wire/wire_priv.h"
@@ -111,6 +112,8 @@ static bool may_cross(const uint8_t *frame, const struct wire_packet *packet)
     if (!packet->fragment)
         return true;
     bool first = packet->first_fragment;
+    if (packet->protocol == IPPROTO_ICMP || packet->protocol == IPPROTO_ICMPV6)
+        return false;
     if (packet->kind == WIRE_IPV6)
         return !is_too_long(frame, packet) &&
                (!first || packet->l4_offset == packet->fragment_offset + WIRE_CROSS_FRAGMENT_SIZE);
@@ -118,18 +121,33 @@ static bool may_cross(const uint8_t *frame, const struct wire_packet *packet)
            checksum_load(frame + packet->l4_offset + UDP_CHECKSUM) != 0;
 }
 
-bool wire_cross_transport(uint8_t *frame, const struct wire_packet *packet,
-                          const struct wire_sides *sides)
+// RFC 7915 sections 4.2 and 5.2. ICMPv6 has a pseudo header (RFC 4443 section 2.3), ICMP has none:
+// less a sum is more by its complement.
+void cross_echo(uint8_t *icmp, bool to_v4, enum echo echo, uint32_t size,
+                const struct wire_sides *before, const struct wire_sides *sides)
 {
-    DCHECK(ip_is_v4(sides->source) != (packet->kind == WIRE_IPV4));
-    if (!may_cross(frame, packet))
-        return false;
-    if (!wire_has_ports(packet))
-        return true;
+    bool asks = echo == ECHO_ASKS;
+    uint8_t type = asks ? (to_v4 ? ICMP_ECHO_REQUEST : ICMPV6_ECHO_REQUEST)
+                        : (to_v4 ? ICMP_ECHO_ANSWER : ICMPV6_ECHO_ANSWER);
+    const uint8_t type_and_code[2] = {type, icmp[ICMP_CODE]};
+    uint16_t identifier = asks ? sides->source_port : sides->destination_port;
+    uint64_t difference = checksum_difference(0, icmp, type_and_code, sizeof(type_and_code));
+    difference =
+        checksum_difference(difference, icmp + ICMP_IDENTIFIER, &identifier, sizeof(identifier));
+    const struct wire_sides *v6 = to_v4 ? before : sides;
+    uint64_t pseudo = checksum_pseudo(v6->source, v6->destination, IPPROTO_ICMPV6, size);
+    difference += to_v4 ? checksum_finish(pseudo) : pseudo;
+    icmp[0] = type;
+    memcpy(icmp + ICMP_IDENTIFIER, &identifier, sizeof(identifier));
+    checksum_change(icmp + ICMP_CHECKSUM, difference);
+}
+
+static void cross_ports_and_checksum(uint8_t *frame, const struct wire_packet *packet,
+                                     const struct wire_sides *before,
+                                     const struct wire_sides *sides)
+{
     uint8_t *l4 = frame + packet->l4_offset;
-    struct ip_address source = wire_source(frame, packet);
-    struct ip_address destination = wire_destination(frame, packet);
-    uint64_t difference = cross_difference(&source, &destination, l4, sides);
+    uint64_t difference = cross_difference(before->source, before->destination, l4, sides);
     bool udp = packet->protocol == IPPROTO_UDP;
     uint8_t *field = l4 + (udp ? UDP_CHECKSUM : TCP_CHECKSUM);
     bool none = udp && checksum_load(field) == 0;
@@ -140,6 +158,23 @@ bool wire_cross_transport(uint8_t *frame, const struct wire_packet *packet,
         make_udp_checksum(l4, sides);
     if (udp && !none && checksum_load(field) == 0)
         checksum_store(field, 0xffff); // RFC 768: zero would say that there is none
+}
+
+bool wire_cross_transport(uint8_t *frame, const struct wire_packet *packet,
+                          const struct wire_sides *sides)
+{
+    DCHECK(ip_is_v4(sides->source) != (packet->kind == WIRE_IPV4));
+    if (!may_cross(frame, packet))
+        return false;
+    struct ip_address source = wire_source(frame, packet);
+    struct ip_address destination = wire_destination(frame, packet);
+    const struct wire_sides before = {.source = &source, .destination = &destination};
+    if (wire_has_ports(packet))
+        cross_ports_and_checksum(frame, packet, &before, sides);
+    else if (echo_asks(packet) || echo_answers(packet))
+        cross_echo(frame + packet->l4_offset, packet->kind == WIRE_IPV6,
+                   echo_asks(packet) ? ECHO_ASKS : ECHO_ANSWERS,
+                   (uint32_t)packet->end - packet->l4_offset, &before, sides);
     return true;
 }
 
@@ -150,6 +185,11 @@ uint8_t *wire_cross_header(uint8_t *frame, struct wire_packet *packet,
     bool to_v4 = packet->kind == WIRE_IPV6;
     DCHECK(ip_is_v4(source) == to_v4 && ip_is_v4(destination) == to_v4);
     uint8_t *l4 = frame + packet->l4_offset;
+    if (packet->protocol == IPPROTO_ICMP || packet->protocol == IPPROTO_ICMPV6) {
+        packet->protocol = to_v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+        if (!packet->fragment)
+            packet->icmp_type = l4[0];
+    }
     struct cross_header header =
         cross_header_of(frame + packet->l3_offset, !to_v4, packet->protocol,
                         (uint32_t)packet->end - packet->l4_offset);

@@ -1,8 +1,8 @@
 // From IPv6 to IPv4 and back, as RFC 7915 says for translators: the IP header of a TCP or UDP
-// packet is replaced by one of the other version, and both addresses and ports with it. Fragments
-// stay fragments. IP options and extension headers are left behind (RFC 7915 sections 4.1, 5.1).
-// The transport's checksum changes by the difference of both pseudo headers, so that one that was
-// wrong stays wrong.
+// packet is replaced by one of the other version, and both addresses and ports with it; an echo
+// message becomes one of the other version. Fragments stay fragments. IP options and extension
+// headers are left behind (RFC 7915 sections 4.1, 5.1). The transport's checksum changes by the
+// difference of both pseudo headers, so that one that was wrong stays wrong.
 #pragma once
 
 #include "dataplane/packet/wire/icmp_error.h"
@@ -30,7 +30,8 @@ static inline int32_t wire_cross_growth(const struct wire_packet *packet)
 // is still the old one. `sides` are what it becomes. False, and nothing has changed: its fragments
 // cannot cross. A fragment's UDP checksum that is none cannot be made from it alone (RFC 7915
 // section 4.5); what stands between fragment header and ports would have to move all others; and
-// IPv4 datagrams are shorter by their header.
+// IPv4 datagrams are shorter by their header; and of ICMPv6 the checksum is over the whole's
+// length.
 bool wire_cross_transport(uint8_t *frame, const struct wire_packet *packet,
                           const struct wire_sides *sides);
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "dataplane/packet/wire/cross.h"
+#include "dataplane/packet/wire/echo.h"
 
 // What both versions' headers say.
 struct cross_header {
@@ -29,3 +30,8 @@ void cross_header_write(uint8_t *ip, bool v4, const struct cross_header *header,
 uint64_t cross_difference(const struct ip_address *source, const struct ip_address *destination,
                           const uint8_t *l4, const struct wire_sides *sides);
 void cross_ports(uint8_t *l4, const struct wire_sides *sides);
+
+// Makes an echo message one of the other version. `before` are its addresses until now, and `size`
+// is that of the whole message.
+void cross_echo(uint8_t *icmp, bool to_v4, enum echo echo, uint32_t size,
+                const struct wire_sides *before, const struct wire_sides *sides);

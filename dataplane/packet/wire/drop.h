@@ -102,8 +102,8 @@
       "Nothing: a client that wants to be taken for another. A capture tells who it is.")          \
     X(DROP_VERSION_FRAGMENT, "version-fragment",                                                   \
       "FullNAT: fragments that cannot become ones of the other IP version",                        \
-      "Members: switch their UDP checksums on. Clients: forged, or behind extension headers; a "   \
-      "capture tells who sends them.")                                                             \
+      "Members: switch their UDP checksums on. Clients: forged, or behind extension headers. "     \
+      "Pings: no longer than one packet. A capture tells who sends them.")                         \
     X(DROP_VERSION_ICMP, "version-icmp",                                                           \
       "ICMP error that the receiver's IP version does not have",                                   \
       "Few are normal. A capture tells which, and who sends them.")                                \

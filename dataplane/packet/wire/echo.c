@@ -15,16 +15,49 @@ static void swap(uint8_t *a, uint8_t *b, size_t size)
     memcpy(b, kept, size);
 }
 
+static enum echo echo_of(uint8_t icmp_type, bool v4)
+{
+    if (icmp_type == (v4 ? ICMP_ECHO_REQUEST : ICMPV6_ECHO_REQUEST))
+        return ECHO_ASKS;
+    return icmp_type == (v4 ? ICMP_ECHO_ANSWER : ICMPV6_ECHO_ANSWER) ? ECHO_ANSWERS : ECHO_NONE;
+}
+
+enum echo echo_read(const uint8_t *icmp, bool v4, uint16_t *source_port, uint16_t *destination_port)
+{
+    enum echo echo = echo_of(icmp[0], v4);
+    *source_port = *destination_port = 0;
+    if (echo != ECHO_NONE)
+        memcpy(echo == ECHO_ASKS ? source_port : destination_port, icmp + ICMP_IDENTIFIER,
+               sizeof(uint16_t));
+    return echo;
+}
+
+static enum echo echo_of_packet(const struct wire_packet *packet)
+{
+    bool v4 = packet->kind == WIRE_IPV4;
+    if ((!v4 && packet->kind != WIRE_IPV6) || (packet->fragment && !packet->first_fragment) ||
+        packet->protocol != (v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
+        return ECHO_NONE;
+    return echo_of(packet->icmp_type, v4);
+}
+
+bool echo_asks(const struct wire_packet *packet)
+{
+    return echo_of_packet(packet) == ECHO_ASKS;
+}
+
+bool echo_answers(const struct wire_packet *packet)
+{
+    return echo_of_packet(packet) == ECHO_ANSWERS;
+}
+
 bool echo_is_request(const struct wire_packet *packet)
 {
     if (packet->fragment)
         return false;
     uint32_t l3_size = packet->l4_offset - (uint32_t)packet->l3_offset;
-    if (packet->kind == WIRE_IPV4)
-        return packet->protocol == IPPROTO_ICMP && packet->icmp_type == ICMP_ECHO_REQUEST &&
-               l3_size == WIRE_IPV4_SIZE;
-    return packet->kind == WIRE_IPV6 && packet->protocol == IPPROTO_ICMPV6 &&
-           packet->icmp_type == ICMPV6_ECHO_REQUEST && l3_size == WIRE_IPV6_SIZE;
+    return echo_asks(packet) &&
+           l3_size == (packet->kind == WIRE_IPV4 ? WIRE_IPV4_SIZE : WIRE_IPV6_SIZE);
 }
 
 enum drop_reason echo_answer(uint8_t *frame, const struct wire_packet *packet)

@@ -137,7 +137,8 @@ static bool message_checksum_is_right(const uint8_t *frame, const struct wire_pa
     return checksum_finish(checksum_add(sum, span_of(frame + packet->l4_offset, size))) == 0;
 }
 
-// The quoted packet's header as it was sent, however little of it is quoted.
+// The quoted packet's header as it was sent, however little of it is quoted. An echo message has
+// the other version's protocol.
 static struct cross_header quoted_header(const uint8_t *frame, bool v4,
                                          const struct icmp_error *error)
 {
@@ -147,14 +148,23 @@ static struct cross_header quoted_header(const uint8_t *frame, bool v4,
     uint32_t headers_size = (uint32_t)error->l4_offset - error->ip_offset;
     size = size > headers_size ? size - headers_size : 0;
     uint32_t size_max = UINT16_MAX - WIRE_IPV4_SIZE; // what both versions' lengths can say
-    return cross_header_of(ip, v4, error->protocol, size < size_max ? size : size_max);
+    uint8_t icmp_protocol = v4 ? IPPROTO_ICMPV6 : IPPROTO_ICMP; // in the other version
+    return cross_header_of(ip, v4, error->echo == ECHO_NONE ? error->protocol : icmp_protocol,
+                           size < size_max ? size : size_max);
 }
 
-// The TCP or UDP header that is quoted, in place behind its new IP header. A checksum counts only
-// where it is quoted.
-static void cross_quoted(uint8_t *l4, uint32_t size, const struct icmp_error *error,
-                         const struct icmp_error_crossing *crossing)
+// The header that is quoted, in place behind its new IP header; of an echo message all of which,
+// as it was sent, `sent_size` are the bytes. A checksum counts only where it is quoted.
+static void cross_quoted(uint8_t *l4, uint32_t size, uint32_t sent_size,
+                         const struct icmp_error *error, const struct icmp_error_crossing *crossing)
 {
+    if (error->echo != ECHO_NONE) {
+        const struct wire_sides before = {.source = &error->source,
+                                          .destination = &error->destination};
+        cross_echo(l4, !ip_is_v4(&error->source), (enum echo)error->echo, sent_size, &before,
+                   &crossing->quoted);
+        return;
+    }
     uint64_t sum = cross_difference(&error->source, &error->destination, l4, &crossing->quoted);
     cross_ports(l4, &crossing->quoted);
     bool udp = error->protocol == IPPROTO_UDP;
@@ -214,7 +224,7 @@ uint32_t icmp_error_cross(uint8_t *out, const uint8_t *frame, const struct wire_
                        crossing->quoted.destination);
     cross_header_write(ip, to_v4, &outer, crossing->message.source, crossing->message.destination);
     memcpy(l4, frame + error->l4_offset, l4_size);
-    cross_quoted(l4, l4_size, error, crossing);
+    cross_quoted(l4, l4_size, quoted.size, error, crossing);
     write_message(icmp, message_size, to_v4, &message, &crossing->message);
     *written = (struct wire_packet){
         .kind = to_v4 ? WIRE_IPV4 : WIRE_IPV6,

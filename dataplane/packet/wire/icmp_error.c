@@ -94,6 +94,21 @@ static enum drop_reason read_ipv6(struct cursor *cursor, struct icmp_error *erro
     return read_ipv6_extensions(cursor, quoted);
 }
 
+// The ports of whom the packet is from and to, in its first eight bytes. False: it has none.
+static bool read_ports(const uint8_t *l4, bool v4, struct icmp_error *error)
+{
+    error->echo = ECHO_NONE;
+    if (error->protocol == IPPROTO_TCP || error->protocol == IPPROTO_UDP) {
+        memcpy(&error->source_port, l4, sizeof(uint16_t));
+        memcpy(&error->destination_port, l4 + 2, sizeof(uint16_t));
+        return true;
+    }
+    if (error->protocol != (v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
+        return false;
+    error->echo = (uint8_t)echo_read(l4, v4, &error->source_port, &error->destination_port);
+    return error->echo != ECHO_NONE;
+}
+
 enum drop_reason icmp_error_read_quoted(struct span bytes, bool v4, struct icmp_error *error,
                                         uint32_t *size)
 {
@@ -103,7 +118,7 @@ enum drop_reason icmp_error_read_quoted(struct span bytes, bool v4, struct icmp_
         v4 ? read_ipv4(&cursor, error, &quoted) : read_ipv6(&cursor, error, &quoted);
     if (reason)
         return reason;
-    if (quoted.later_fragment || (quoted.protocol != IPPROTO_TCP && quoted.protocol != IPPROTO_UDP))
+    if (quoted.later_fragment)
         return DROP_ICMP_NO_FLOW;
     const uint8_t *l4 = cursor_take(&cursor, QUOTED_L4_SIZE);
     if (!l4 || quoted.size < quoted.headers_size + QUOTED_L4_SIZE)
@@ -114,9 +129,7 @@ enum drop_reason icmp_error_read_quoted(struct span bytes, bool v4, struct icmp_
     // Behind the packet: padding, or RFC 4884's objects.
     error->end = (uint16_t)(quoted.size < bytes.size ? quoted.size : bytes.size);
     error->protocol = quoted.protocol;
-    memcpy(&error->source_port, l4, sizeof(uint16_t));
-    memcpy(&error->destination_port, l4 + 2, sizeof(uint16_t));
-    return DROP_NONE;
+    return read_ports(l4, v4, error) ? DROP_NONE : DROP_ICMP_NO_FLOW;
 }
 
 enum drop_reason icmp_error_read(struct span frame, const struct wire_packet *packet,
@@ -237,6 +250,28 @@ static void change_field(uint8_t *field, uint64_t difference, bool udp, uint64_t
     checksum_store(field, after);
 }
 
+// The port of one side, where it has one.
+static void replace_port(uint8_t *l4, const struct icmp_error *error, bool source,
+                         const uint16_t *port, uint64_t *one, uint64_t *other)
+{
+    if (error->echo == ECHO_NONE)
+        replace(l4 + (source ? 0 : 2), port, sizeof(*port), one, other);
+    else if (source == (error->echo == ECHO_ASKS))
+        replace(l4 + ICMP_IDENTIFIER, port, sizeof(*port), one, other);
+}
+
+// Changes the checksum of the quoted header behind the IP header, if it is there.
+static void change_quoted_field(uint8_t *l4, bool v4, const struct icmp_error *error,
+                                uint64_t addresses, uint64_t ports, uint64_t *message)
+{
+    bool udp = error->protocol == IPPROTO_UDP, echo = error->echo != ECHO_NONE;
+    uint32_t field = echo ? ICMP_CHECKSUM : udp ? UDP_CHECKSUM : TCP_CHECKSUM;
+    if (echo && v4)
+        addresses = 0; // RFC 792: it is over the message alone
+    if (error->l4_offset + field + 2u <= error->end)
+        change_field(l4 + field, addresses + ports, udp, message);
+}
+
 // The quoted packet. Returns what its changes make of the message's sum.
 static uint64_t translate_quoted(uint8_t *frame, bool v4, const struct icmp_error *error,
                                  const struct icmp_error_change *change)
@@ -246,11 +281,11 @@ static uint64_t translate_quoted(uint8_t *frame, bool v4, const struct icmp_erro
     uint64_t message = 0, addresses = 0, ports = 0;
     if (change->quoted_source) {
         replace_address(ip, v4, true, change->quoted_source, &addresses, &message);
-        replace(l4, &change->quoted_source_port, 2, &ports, &message);
+        replace_port(l4, error, true, &change->quoted_source_port, &ports, &message);
     }
     if (change->quoted_destination) {
         replace_address(ip, v4, false, change->quoted_destination, &addresses, &message);
-        replace(l4 + 2, &change->quoted_destination_port, 2, &ports, &message);
+        replace_port(l4, error, false, &change->quoted_destination_port, &ports, &message);
     }
     if (change->quoted_addition && error->protocol == IPPROTO_TCP) {
         uint8_t sequence[4];
@@ -260,10 +295,7 @@ static uint64_t translate_quoted(uint8_t *frame, bool v4, const struct icmp_erro
     }
     if (v4)
         change_field(ip + IPV4_CHECKSUM, addresses, false, &message);
-    bool udp = error->protocol == IPPROTO_UDP;
-    uint32_t field = udp ? UDP_CHECKSUM : TCP_CHECKSUM;
-    if (error->l4_offset + field + 2u <= error->end)
-        change_field(l4 + field, addresses + ports, udp, &message);
+    change_quoted_field(l4, v4, error, addresses, ports, &message);
     return message;
 }
 

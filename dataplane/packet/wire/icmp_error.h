@@ -4,15 +4,17 @@
 // is read through the cursor, and its checksums are changed by difference where they are quoted.
 #pragma once
 
+#include "dataplane/packet/wire/echo.h"
 #include "dataplane/packet/wire/stream.h"
 
-// The packet that an error is about, of TCP or UDP.
+// The packet that an error is about, of TCP or UDP, or an echo message.
 struct icmp_error {
     uint16_t ip_offset; // of its IP header, bytes from the frame's start
-    uint16_t l4_offset; // of its TCP or UDP header
+    uint16_t l4_offset; // of its TCP, UDP or ICMP header
     uint16_t end;       // one past the last byte of it that is quoted
     uint8_t protocol;
-    uint16_t source_port;      // network byte order
+    uint8_t echo;              // enum echo
+    uint16_t source_port;      // network byte order; of echo as in echo_read()
     uint16_t destination_port; //
     struct ip_address source;
     struct ip_address destination;
@@ -25,7 +27,8 @@ bool icmp_error_is(const struct wire_packet *packet);
 
 // Reads what an error is about. `frame` is what lies in one piece of memory. DROP_ICMP_MALFORMED:
 // it does not quote the IP header and the first eight bytes behind it (RFC 792; RFC 4443 section
-// 3). DROP_ICMP_NO_FLOW: what it quotes has no ports: another protocol, or a later fragment.
+// 3). DROP_ICMP_NO_FLOW: what it quotes has no ports: another protocol, another message than echo,
+// or a later fragment.
 enum drop_reason icmp_error_read(struct span frame, const struct wire_packet *packet,
                                  struct icmp_error *error);
 
@@ -75,7 +78,7 @@ uint32_t icmp_error_quoted_max(bool v4);
 uint8_t *icmp_error_wrap(uint8_t *quoted, uint32_t size, enum icmp_error_kind kind, uint32_t mtu,
                          const struct ip_address *source, const struct ip_address *destination);
 
-// Translates an error in place: the checksums of both IP headers, of the quoted TCP or UDP header
-// as far as it is there, and of the message, by difference.
+// Translates an error in place: the checksums of both IP headers, of the quoted header behind its
+// own as far as it is there, and of the message, by difference.
 void icmp_error_translate(uint8_t *frame, const struct wire_packet *packet,
                           const struct icmp_error *error, const struct icmp_error_change *change);

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/cursor.h"
 #include "dataplane/packet/wire/checksum.h"
+#include "dataplane/packet/wire/echo.h"
 #include "dataplane/packet/wire/wire_priv.h"
 
 #define LIKELY(condition)   __builtin_expect(!!(condition), 1)
@@ -86,12 +87,15 @@ HOT enum drop_reason read_udp(struct cursor cursor, uint32_t size, bool fragment
 }
 
 // All messages that are defined for ICMP and ICMPv6 have eight bytes or more.
-static COLD enum drop_reason read_icmp(struct cursor cursor, struct transport *transport)
+static COLD enum drop_reason read_icmp(struct cursor cursor, uint8_t protocol,
+                                       struct transport *transport)
 {
     const uint8_t *icmp = cursor_take(&cursor, ICMP_SIZE);
     if (!icmp)
         return DROP_ICMP_MALFORMED;
     transport->icmp_type = icmp[0];
+    echo_read(icmp, protocol == IPPROTO_ICMP, &transport->source_port,
+              &transport->destination_port);
     return DROP_NONE;
 }
 
@@ -107,7 +111,7 @@ HOT enum drop_reason read_transport(struct span headers, const struct network *n
     if (LIKELY(network->protocol == IPPROTO_UDP))
         return read_udp(cursor, size, network->fragment, transport);
     if (network->protocol == icmp_protocol)
-        return read_icmp(cursor, transport);
+        return read_icmp(cursor, icmp_protocol, transport);
     return DROP_NONE;
 }
 

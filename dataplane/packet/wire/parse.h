@@ -51,7 +51,7 @@ struct wire_packet {
     uint16_t l4_offset;        // of the TCP, UDP, ICMP header
     uint16_t fragment_offset;  // of the IPv6 fragment header of a fragment
     uint16_t end;              // one past the IP packet: what follows is Ethernet padding
-    uint16_t source_port;      // network byte order, TCP and UDP
+    uint16_t source_port;      // network byte order, TCP and UDP; of echo as in echo_read()
     uint16_t destination_port; //
 };
 

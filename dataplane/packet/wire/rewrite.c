@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/cursor.h"
 #include "dataplane/packet/wire/checksum.h"
+#include "dataplane/packet/wire/echo.h"
 #include "dataplane/packet/wire/wire_priv.h"
 
 // Which address and port: how far into the headers those of one side lie.
@@ -14,12 +15,26 @@ struct side {
     uint8_t port;
 };
 
+// RFC 792, and RFC 4443 section 2.3: the checksum is over the addresses with IPv6 alone.
+static void rewrite_echo(uint8_t *icmp, const struct wire_packet *packet, bool source,
+                         uint64_t difference, uint16_t identifier)
+{
+    if (packet->kind == WIRE_IPV4)
+        difference = 0;
+    if (source == echo_asks(packet)) {
+        difference = checksum_difference(difference, icmp + ICMP_IDENTIFIER, &identifier,
+                                         sizeof(identifier));
+        memcpy(icmp + ICMP_IDENTIFIER, &identifier, sizeof(identifier));
+    }
+    checksum_change(icmp + ICMP_CHECKSUM, difference);
+}
+
 static inline __attribute__((always_inline)) void
 rewrite(uint8_t *frame, const struct wire_packet *packet, struct side side,
         const struct ip_address *address, uint16_t port)
 {
     bool has_port = !packet->fragment || packet->first_fragment;
-    DCHECK(!has_port || packet->protocol == IPPROTO_TCP || packet->protocol == IPPROTO_UDP);
+    DCHECK(!has_port || wire_has_ports(packet) || echo_asks(packet) || echo_answers(packet));
     DCHECK(ip_is_v4(address) == (packet->kind == WIRE_IPV4));
     uint8_t *ip = frame + packet->l3_offset;
     uint8_t *transport = frame + packet->l4_offset;
@@ -36,6 +51,10 @@ rewrite(uint8_t *frame, const struct wire_packet *packet, struct side side,
     }
     if (!has_port)
         return;
+    if (!wire_has_ports(packet)) {
+        rewrite_echo(transport, packet, side.port == 0, difference, port);
+        return;
+    }
     difference = checksum_difference(difference, transport + side.port, &port, sizeof(port));
     memcpy(transport + side.port, &port, sizeof(port));
 

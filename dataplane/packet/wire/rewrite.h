@@ -22,7 +22,8 @@ static inline void wire_set_type(uint8_t *frame, bool v4)
     store_be16(frame + 2 * WIRE_MAC_SIZE, v4 ? ETHERTYPE_IP : ETHERTYPE_IPV6);
 }
 
-// Replaces the address and the port (network byte order) of one side of a TCP or UDP packet; of a
+// Replaces the address and the port (network byte order) of one side of a TCP or UDP packet, or of
+// an echo message, of which who asks has the identifier as its port, and who answers none; of a
 // later fragment the address alone, as port and checksum are in the first, whose checksum is over
 // the whole and changes by the same difference. The new address has the packet's version. A UDP
 // checksum of zero (none) stays zero: RFC 768; over IPv6 only tunnels may send one (RFC 6935).

@@ -39,6 +39,7 @@ enum {
     ICMP_SIZE = 8,
     ICMP_CODE = 1,
     ICMP_CHECKSUM = 2,
+    ICMP_IDENTIFIER = 4, // of echo
 };
 
 #define IPV4_VERSION_AND_IHL 0x45 // without options

@@ -159,6 +159,30 @@ static const struct relation relations[] = {
      "6:45 told to members that see it themselves: `forward: nat` keeps the client's address: "
      "`proxy-v2`\n"
      "11:65 a pool whose members are told the client's address in TCP connections (line 5): `w`"},
+    // Echo.
+    {"node: {name: n, cores: 0}\n"
+     "ports:\n"
+     "  - {name: a, device: x, addresses: 10.0.0.1/24, local-addresses: 10.0.0.3}\n"
+     "pools:\n"
+     "  - {name: w, forward: fullnat, members: [{address: 10.0.0.2, port: 8080}]}\n"
+     "  - {name: x, forward: nat, members: [{address: 10.0.0.2}]}\n"
+     "  - {name: y, forward: direct, members: [{address: 10.0.0.2, port: 80}]}\n"
+     "  - {name: z, forward: fullnat, client-address: toa, members: [{address: 10.0.0.2}]}\n"
+     "vips:\n"
+     "  - {name: a, address: 10.0.0.9, protocol: icmp, pool: w}\n"
+     "  - {name: b, address: 10.0.0.9, port: 80, protocol: tcp, pool: w}\n"
+     "  - {name: c, address: 10.0.0.9, protocol: icmp, pool: w}\n"
+     "  - {name: d, address: 10.0.0.10, port: 7, protocol: icmp, pool: w}\n"
+     "  - {name: e, address: 10.0.0.10, protocol: udp, pool: w}\n"
+     "  - {name: f, address: 10.0.0.11, protocol: icmp, pool: x}\n"
+     "  - {name: g, address: 10.0.0.12, protocol: icmp, pool: y}\n"
+     "  - {name: h, address: 10.0.0.13, protocol: icmp, pool: z}\n",
+     "12:24 address, port and protocol of another vip, as at line 10: `10.0.0.9`\n"
+     "13:41 a port with `protocol: icmp`: `7`\n"
+     "14:45 a vip without a port: `udp`\n"
+     "15:45 echo to a pool with `forward: nat`: `icmp`\n"
+     "16:45 echo to a pool with `forward: direct`: `icmp`\n"
+     "17:57 a pool whose members are told the client's address in TCP connections (line 8): `z`"},
     // A second chance.
     {BEGINNING "pools: [{name: w, forward: gue, balancer: ring, second-chance: 29,\n"
                "         members: [{address: 10.1.0.2}]}]\n",
@@ -458,8 +482,8 @@ static void bounds_what_access_rules_stand_for(void **state)
                        "65537 up to here: `more0`");
 }
 
-// Pools of NAT members without ports, each behind `vips` vips; those of `same` more pools once
-// more, behind vips of the same ports.
+// Pools of FullNAT members without ports, each behind `vips` vips, of which one is for echo; those
+// of `same` more pools once more, behind vips of the same ports. Then NAT members with one.
 static void judge_endpoints(uint32_t members, uint32_t vips, uint32_t same, uint32_t last,
                             const char *said)
 {
@@ -467,11 +491,11 @@ static void judge_endpoints(uint32_t members, uint32_t vips, uint32_t same, uint
     size_t size;
     FILE *out = open_memstream(&text, &size);
     fputs("node: {name: n, cores: 0}\n"
-          "ports: [{name: a, device: x, addresses: 10.0.0.1/8}]\n"
+          "ports: [{name: a, device: x, addresses: 10.0.0.1/8, local-addresses: 10.3.0.1}]\n"
           "pools:\n",
           out);
     for (uint32_t pool = 0; pool < 1 + same; pool++) {
-        fprintf(out, "- {name: p%u, members: [", pool);
+        fprintf(out, "- {name: p%u, forward: fullnat, members: [", pool);
         for (uint32_t i = 0; i < members; i++)
             fprintf(out, "{address: 10.1.%u.%u}, ", i / 256, i % 256);
         fputs("]}\n", out);
@@ -481,10 +505,12 @@ static void judge_endpoints(uint32_t members, uint32_t vips, uint32_t same, uint
         fprintf(out, "{address: 10.2.0.%u, port: 8080}, ", 1 + i);
     fputs("]}\nvips:\n", out);
     for (uint32_t pool = 0; pool < 1 + same; pool++) {
-        for (uint32_t i = 0; i < vips; i++)
+        for (uint32_t i = 1; i < vips; i++)
             fprintf(out,
                     "- {name: v%u-%u, address: 192.0.2.%u, port: %u, protocol: tcp, pool: p%u}\n",
-                    pool, i, 1 + pool, 1 + i, pool);
+                    pool, i, 1 + pool, i, pool);
+        fprintf(out, "- {name: e%u, address: 192.0.2.%u, protocol: icmp, pool: p%u}\n", pool,
+                1 + pool, pool);
     }
     for (uint32_t i = 0; i < 2; i++)
         fprintf(out, "- {name: l%u, address: 192.0.2.99, port: %u, protocol: tcp, pool: last}\n", i,

@@ -59,6 +59,7 @@ static void it_is_about_the_packet_it_quotes(void **state)
             .protocol = rows[i].protocol,
             .source_port = 80,
             .destination_port = 40000,
+            .icmp_type = 13, // of timestamps
             .payload_size = 20,
             .extensions = {rows[i].extension},
             .extension_count = rows[i].extension != 0,
@@ -79,6 +80,42 @@ static void it_is_about_the_packet_it_quotes(void **state)
         assert_true(ip_equal(&error.source, &address));
         assert_int_equal(ip_parse(rows[i].destination, &address), ERROR_NONE);
         assert_true(ip_equal(&error.destination, &address));
+    }
+}
+
+static void echo_has_the_port_of_who_asks(void **state)
+{
+    static const struct {
+        const char *source;
+        uint8_t protocol, icmp_type;
+        enum echo echo;
+    } rows[] = {
+        {"10.1.0.1", IPPROTO_ICMP, 8, ECHO_ASKS},
+        {"10.1.0.1", IPPROTO_ICMP, 0, ECHO_ANSWERS},
+        {"fd00::1", IPPROTO_ICMPV6, 128, ECHO_ASKS},
+        {"fd00::1", IPPROTO_ICMPV6, 129, ECHO_ANSWERS},
+        // What is echo in the other version is not.
+        {"10.1.0.1", IPPROTO_ICMP, 128, ECHO_NONE},
+        {"10.1.0.1", IPPROTO_ICMP, 129, ECHO_NONE},
+        {"fd00::1", IPPROTO_ICMPV6, 8, ECHO_NONE},
+        {"fd00::1", IPPROTO_ICMPV6, 0, ECHO_NONE},
+        {"10.1.0.1", IPPROTO_ICMPV6, 128, ECHO_NONE},
+        {"fd00::1", IPPROTO_ICMP, 0, ECHO_NONE},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct icmp_error error;
+        struct frame_spec about = {.source = rows[i].source,
+                                   .protocol = rows[i].protocol,
+                                   .icmp_type = rows[i].icmp_type,
+                                   .icmp_rest = 0x12340007,
+                                   .payload_size = 20};
+        enum drop_reason reason = read_error(about, 48, &error);
+        assert_int_equal(reason, rows[i].echo == ECHO_NONE ? DROP_ICMP_NO_FLOW : DROP_NONE);
+        if (reason != DROP_NONE)
+            continue;
+        assert_int_equal(error.echo, rows[i].echo);
+        assert_int_equal(error.source_port, rows[i].echo == ECHO_ASKS ? htons(0x1234) : 0);
+        assert_int_equal(error.destination_port, rows[i].echo == ECHO_ASKS ? 0 : htons(0x1234));
     }
 }
 
@@ -131,6 +168,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_about_the_packet_it_quotes),
+        cmocka_unit_test(echo_has_the_port_of_who_asks),
         cmocka_unit_test(a_later_fragment_has_no_ports),
         cmocka_unit_test(some_messages_are_no_errors),
     };
