@@ -97,13 +97,6 @@ static void turn(void)
         }                                                           \
     } while (0)
 
-static void change(enum setting setting)
-{
-    enum error error = plane_change(plane, configs[setting], why);
-    if (error)
-        fail_msg("%s", why);
-}
-
 static uint16_t arrive(uint16_t device, uint16_t queue, struct rte_mbuf **packets, uint16_t count,
                        uint16_t room, void *wire)
 {
@@ -252,12 +245,27 @@ static void answer_for(const char *name, const char *address)
     AWAIT(strcmp(member(name).next_hop, "reachable") == 0);
 }
 
+// Nobody answers but here: a neighbour that is not heard of for long loses its packets.
+static void answer_for_members(void)
+{
+    const struct config_pool *pool = &plane->config->pools[0];
+    char address[IP_TEXT_SIZE];
+    for (uint32_t m = 0; m < pool->member_count; m++)
+        answer_for(pool->members[m].name, ip_format(&pool->members[m].address, address));
+}
+
+static void change(enum setting setting)
+{
+    enum error error = plane_change(plane, configs[setting], why);
+    if (error)
+        fail_msg("%s", why);
+    answer_for_members();
+}
+
 static void flows_are_walked_and_counted_wherever_they_are(void **state)
 {
     change(BOTH);
     assert_int_equal(plane_workers(plane), WORKERS);
-    answer_for("a", "10.2.0.11");
-    answer_for("b", "10.2.0.12");
     struct plane_port_view before, after;
     plane_port_view(plane, BACK, &before);
     begin_flows(300); // with replies more than a page
@@ -364,25 +372,31 @@ static void compare_neighbour(void *context, const struct plane_neighbour_view *
     search->pinned = view->pinned;
 }
 
-static bool is_pinned(const char *address)
+static struct neighbour_search find_neighbour(const char *address)
 {
     struct neighbour_search search = {.address = address};
     plane_walk_neighbours(plane, compare_neighbour, &search);
-    return search.found && search.pinned;
+    return search;
+}
+
+static bool is_pinned(const char *address)
+{
+    return find_neighbour(address).pinned;
 }
 
 static void a_neighbour_that_nobody_configured_is_counted(void **state)
 {
-    struct plane_neighbour_counts before = plane_neighbour_counts(plane);
     send_frame(1, FRONT,
                &(struct frame_spec){.source_mac = client_mac,
                                     .source = "10.1.0.99",
                                     .destination = "10.1.0.1",
                                     .arp_operation = 1,
                                     .arp_target_mac = broadcast_mac});
-    AWAIT(plane_neighbour_counts(plane).dynamic == before.dynamic + 1);
-    assert_false(is_pinned("10.1.0.99"));
-    AWAIT(stats_reader_sum(plane->reader, COUNTER_NEIGHBOURS, 0) == before.dynamic + 1);
+    AWAIT(find_neighbour("10.1.0.99").found);
+    assert_false(find_neighbour("10.1.0.99").pinned);
+    AWAIT(stats_reader_sum(plane->reader, COUNTER_NEIGHBOURS, 0) ==
+          plane_neighbour_counts(plane).dynamic);
+    assert_true(plane_neighbour_counts(plane).dynamic > 0);
     assert_int_equal(plane_neighbour_counts(plane).evicted, 0);
 }
 
@@ -543,8 +557,6 @@ static void count_watched(void *context, const struct plane_watch_view *view)
 static void a_watch_sees_what_all_workers_do_until_it_is_stopped(void **state)
 {
     change(BOTH);
-    answer_for("a", "10.2.0.11");
-    answer_for("b", "10.2.0.12");
     const struct plane_watch_request request = {.filter = "vip v", .snap = 64, .rate = 1000};
     const struct plane_watch_request wrong = {.filter = "vip w", .snap = 64, .rate = 1000};
     struct plane_watch_fault fault;
@@ -617,6 +629,7 @@ static void all_of_it_at_once_loses_no_flow(void **state)
         enum setting setting = settings[round % RTE_DIM(settings)];
         assert_int_equal(plane_change(plane, configs[setting], why),
                          setting == TOO_MUCH ? ERROR_TOO_LARGE : ERROR_NONE);
+        answer_for_members();
         assert_int_equal(plane_drain(plane, "p", "b", round % 3 == 0, &changed, why), ERROR_NONE);
         turn();
         look_at_everything();
