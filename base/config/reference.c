@@ -34,7 +34,8 @@ static const char introduction[] =
     "- A running data plane takes a changed file over by `weirctl reload` or SIGHUP. Keys that are "
     "marked `restart` it cannot change: it refuses the whole file, names them and goes on as "
     "before.\n"
-    "- Anchors, aliases and tags are refused. A file has at most 4 MiB.\n";
+    "- Anchors, aliases and tags are refused. A file has at most 4 MiB, and in brackets 524288 "
+    "items.\n";
 
 static const char relations[] =
     "\n## What must fit together\n"

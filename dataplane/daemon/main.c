@@ -170,7 +170,8 @@ static int loop(struct daemon *daemon, int signal_fd)
     int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (epoll_fd < 0 || !add_to_epoll(epoll_fd, signal_fd) ||
         !add_to_epoll(epoll_fd, ipc_server_fd(daemon->server))) {
-        log_error("cannot wait for events", LOG_STRING("why", strerror(errno)));
+        log_error("cannot wait for events", LOG_STRING("why", strerror(errno)),
+                  LOG_STRING("remedy", "raise the limit of open files (ulimit -n)"));
         if (epoll_fd >= 0)
             close(epoll_fd);
         return EXIT_FAILURE;

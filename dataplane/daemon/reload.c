@@ -46,7 +46,7 @@ static void report_problems(const struct daemon *daemon, const struct config_pro
     uint32_t count = problems->count + problems->left_out;
     if (count == 0) {
         log_error("configuration refused", LOG_STRING("file", file),
-                  LOG_STRING("problem", "out of memory"));
+                  LOG_STRING("problem", "out of memory"), LOG_STRING("remedy", REFUSED_REMEDY));
         ipc_reply_error(reply, "invalid-configuration", REFUSED_REMEDY, "no memory to read %s",
                         file);
     } else {

@@ -26,7 +26,8 @@ _Static_assert(NEIGHBOUR_SLOTS(NEIGHBOURS) < 1u << STAGE_NEIGHBOUR_BITS,
 
 static enum error fail(char *why, enum error error, const char *what)
 {
-    snprintf(why, PLANE_WHY_SIZE, "cannot make %s: %s", what, error_text(error));
+    snprintf(why, PLANE_WHY_SIZE, "cannot make %s: %s%s", what, error_text(error),
+             error == ERROR_NO_MEMORY ? ": lower node.flows, or end what else holds memory" : "");
     return error;
 }
 
@@ -188,7 +189,7 @@ static enum error create_workers(struct plane *plane, char *why)
         enum error error = create_worker(plane, i, owner_key);
         numa_prefer(NUMA_NONE);
         if (error)
-            return fail(why, error, "a worker (see node.flows.per-worker and node.memory)");
+            return fail(why, error, "a worker");
     }
     for (uint32_t from = 0; from < plane->worker_count; from++) {
         for (uint32_t to = 0; to < plane->worker_count; to++)

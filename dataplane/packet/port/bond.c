@@ -69,15 +69,19 @@ static enum error add_members(const struct config_port *want, const struct port 
 {
     int result = set_up(port);
     if (result < 0)
-        return fail(want->device, "its mode is refused", result, why);
+        return fail(want->device, "its bond.mode is refused", result, why);
     for (uint32_t i = 0; i < port->member_count; i++) {
         result = rte_eth_bond_member_add(port->id, port->members[i]);
         if (result < 0)
-            return fail(want->bond.members[i], "it cannot be a bond's member", result, why);
+            return fail(want->bond.members[i],
+                        "it cannot be a bond's member (take it out of bond.members)", result, why);
     }
     // It carries again as soon as it has its link back.
     result = rte_eth_bond_primary_set(port->id, port->members[0]);
-    return result < 0 ? fail(want->device, "its first member is refused", result, why) : ERROR_NONE;
+    return result < 0
+               ? fail(want->device, "the first of its bond.members is refused as the one to carry",
+                      result, why)
+               : ERROR_NONE;
 }
 
 static enum error create(const struct config_port *want, struct port *port, char *why)

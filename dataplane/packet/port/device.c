@@ -177,7 +177,8 @@ enum error port_device_attach(const char *device, uint16_t *id, char *why)
     }
     if (!any)
         return explain(device, -ENODEV, why);
-    snprintf(why, PORT_WHY_SIZE, "device %s: another port has it already", device);
+    snprintf(why, PORT_WHY_SIZE,
+             "device %s: another port has it already: give each port one of its own", device);
     return ERROR_EXISTS;
 }
 

@@ -49,11 +49,18 @@ static enum error fail(const struct opening *opening, const char *what, int resu
 
 static enum error fail_queues(const struct opening *opening, uint32_t descriptors, int result)
 {
-    char what[160];
+    const struct rte_eth_dev_info *info = &opening->info;
+    const struct rte_eth_desc_lim *rx = &info->rx_desc_lim, *tx = &info->tx_desc_lim;
+    // It does not say that the kernel's rings want that.
+    bool xdp = strcmp(opening->port->driver, "net_af_xdp") == 0;
+    char what[320];
     snprintf(what, sizeof(what),
              "its queues, %u to receive and %u to send of %u descriptors, are refused (change the "
-             "port's queues or descriptors)",
-             opening->port->rx_queues, opening->port->tx_queues, descriptors);
+             "port's queues or descriptors: the device takes up to %u and %u queues of %u to %u "
+             "descriptors%s)",
+             opening->port->rx_queues, opening->port->tx_queues, descriptors, info->max_rx_queues,
+             info->max_tx_queues, RTE_MAX(rx->nb_min, tx->nb_min), RTE_MIN(rx->nb_max, tx->nb_max),
+             xdp ? ", a power of two" : "");
     return fail(opening, what, result);
 }
 
@@ -169,7 +176,8 @@ static enum error describe(struct opening *opening)
     port->kernel_interface = opening->info.if_index;
     choose_queues(opening);
     if (port->rx_queues == 0 || port->tx_queues == 0) {
-        snprintf(opening->why, PORT_WHY_SIZE, "port %s (%s): the device has no queues to %s",
+        snprintf(opening->why, PORT_WHY_SIZE,
+                 "port %s (%s): the device has no queues to %s: take another device",
                  opening->want->name, opening->want->device,
                  port->rx_queues == 0 ? "receive" : "send");
         return ERROR_DEVICE;
@@ -296,7 +304,9 @@ static enum error configure(const struct opening *opening)
     port->tx_offloads = (struct port_offloads){opening->info.tx_offload_capa, conf.txmode.offloads};
     int result = rte_eth_dev_configure(port->id, port->rx_queues, port->tx_queues, &conf);
     if (result < 0)
-        return fail(opening, "its configuration is refused", result);
+        return fail(opening,
+                    "its configuration is refused (change the port's queues, descriptors or mtu)",
+                    result);
     uint16_t rx_descriptors = (uint16_t)opening->want->descriptors;
     uint16_t tx_descriptors = (uint16_t)opening->want->descriptors;
     result = rte_eth_dev_adjust_nb_rx_tx_desc(port->id, &rx_descriptors, &tx_descriptors);
@@ -318,7 +328,7 @@ static enum error configure(const struct opening *opening)
     if (port->member_count == 0)
         result = rte_eth_dev_set_mtu(port->id, (uint16_t)opening->device_mtu);
     if (result < 0 && result != -ENOTSUP)
-        return fail(opening, "its MTU is refused", result);
+        return fail(opening, "its MTU is refused (lower the port's mtu)", result);
     result = rte_eth_macaddr_get(port->id, &port->mac);
     if (result < 0)
         return fail(opening, "it does not tell its MAC address", result);

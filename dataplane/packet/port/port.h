@@ -15,7 +15,7 @@
 #include "base/config/model.h"
 #include "base/error.h"
 
-#define PORT_WHY_SIZE 256
+#define PORT_WHY_SIZE 512
 
 // How sentences name settings: as the configuration file does, unless a program that has none says
 // otherwise before it starts DPDK.

@@ -13,8 +13,11 @@
 static enum error fail(const struct config_port *config, const char *what, int result, char *why)
 {
     const char *said = port_eal_log_first_error();
-    snprintf(why, PORT_WHY_SIZE, "port %s: punt interface %s: %s: %s", config->name,
-             config->punt.interface, what, said[0] ? said : rte_strerror(-result));
+    snprintf(
+        why, PORT_WHY_SIZE,
+        "port %s: punt interface %s: %s: %s; without punt the port works, but gives the kernel "
+        "nothing",
+        config->name, config->punt.interface, what, said[0] ? said : rte_strerror(-result));
     return ERROR_DEVICE;
 }
 
@@ -35,10 +38,10 @@ static enum error configure(const struct config_port *config, const struct rte_e
                 rte_eth_tx_queue_setup(port->punt_id, i, PORT_PUNT_DESCRIPTORS, any_socket, NULL);
     }
     if (result < 0)
-        return fail(config, "its queues are refused", result, why);
+        return fail(config, "its queues, one for each of node.cores, are refused", result, why);
     result = rte_eth_dev_set_mtu(port->punt_id, port->mtu);
     if (result < 0)
-        return fail(config, "its MTU is refused", result, why);
+        return fail(config, "the port's mtu is refused", result, why);
     result = rte_eth_dev_start(port->punt_id);
     if (result < 0)
         return fail(config, "it does not start", result, why);
@@ -58,7 +61,8 @@ static enum error add_address(const struct config_port *config, uint32_t interfa
                     LOG_STRING("address", text));
         return ERROR_NONE;
     }
-    snprintf(why, PORT_WHY_SIZE, "port %s: punt interface %s: address %s is refused: %s",
+    snprintf(why, PORT_WHY_SIZE,
+             "port %s: punt interface %s: the kernel refuses address %s of the port: %s",
              config->name, config->punt.interface, text, strerror(errno));
     return ERROR_SYSTEM;
 }

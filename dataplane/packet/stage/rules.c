@@ -47,8 +47,8 @@ static enum error compile_items(const struct config *config, struct registry *sl
         memcpy(rule->name, from->name, sizeof(rule->name));
         enum error error = registry_acquire(slots, from->name, strlen(from->name) + 1, &rule->slot);
         if (error) {
-            snprintf(why, ACCESS_WHY_SIZE, "access: no slot for rule %s: %s", from->name,
-                     error_text(error));
+            snprintf(why, ACCESS_WHY_SIZE, "access: no slot for rule %s: %s: write fewer rules",
+                     from->name, error_text(error));
             return error;
         }
         rules->count++;

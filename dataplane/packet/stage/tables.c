@@ -16,6 +16,16 @@ enum error tables_out_of_memory(struct compiler *compiler)
     return ERROR_NO_MEMORY;
 }
 
+enum error tables_no_slot(struct compiler *compiler, enum error error, const char *of,
+                          const char *name)
+{
+    snprintf(compiler->why, TABLES_WHY_SIZE,
+             "no slot for %s %s: %s: what was removed has its own until its flows have ended; try "
+             "again then, or restart",
+             of, name, error_text(error));
+    return error;
+}
+
 enum error tables_add_endpoint(struct compiler *compiler, struct endpoint endpoint)
 {
     if (compiler->endpoint_count == compiler->endpoint_room) {

@@ -51,9 +51,7 @@ static enum error compile_local(struct compiler *compiler, uint32_t port,
         registry_acquire(compiler->context->locals, address, sizeof(*address), &slot);
     if (error) {
         char text[IP_TEXT_SIZE];
-        snprintf(compiler->why, TABLES_WHY_SIZE, "no slot for the local address %s: %s",
-                 ip_format(address, text), error_text(error));
-        return error;
+        return tables_no_slot(compiler, error, "the local address", ip_format(address, text));
     }
     if (slot >= tables->local_limit)
         tables->local_limit = slot + 1;

@@ -77,7 +77,8 @@ static enum error reach_member(struct compiler *compiler, const struct config_po
 {
     const struct route *route = route_lookup(compiler->tables->routes, &from->address);
     if (!route) {
-        snprintf(compiler->why, TABLES_WHY_SIZE, "pool %s: no route to member %s", pool->name,
+        snprintf(compiler->why, TABLES_WHY_SIZE,
+                 "pool %s: no route to member %s: give a port a route to it", pool->name,
                  from->name);
         return ERROR_NOT_FOUND;
     }
@@ -142,11 +143,8 @@ static enum error compile_member(struct compiler *compiler, const struct config_
     memcpy(identity.pool, pool->name, sizeof(identity.pool));
     uint32_t slot;
     enum error error = registry_acquire(context->members, &identity, sizeof(identity), &slot);
-    if (error) {
-        snprintf(compiler->why, TABLES_WHY_SIZE, "pool %s: no slot for member %s: %s", pool->name,
-                 from->name, error_text(error));
-        return error;
-    }
+    if (error)
+        return tables_no_slot(compiler, error, "member", from->name);
     struct tables_member *member = member_at(compiler, slot);
     *member = (struct tables_member){
         .used = true,
@@ -285,11 +283,8 @@ static enum error compile_pool(struct compiler *compiler, const struct config_po
         return tables_out_of_memory(compiler);
     enum error error =
         registry_acquire(compiler->context->pools, from->name, strlen(from->name) + 1, &pool->slot);
-    if (error) {
-        snprintf(compiler->why, TABLES_WHY_SIZE, "no slot for pool %s: %s", from->name,
-                 error_text(error));
-        return error;
-    }
+    if (error)
+        return tables_no_slot(compiler, error, "pool", from->name);
     for (uint32_t i = 0; i < from->member_count; i++) {
         error = compile_member(compiler, from, &from->members[i], pool);
         if (error)

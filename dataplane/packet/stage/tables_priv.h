@@ -24,6 +24,9 @@ static inline uint16_t network_port(uint16_t port)
 
 // tables.c: what went wrong is told in compiler->why.
 enum error tables_out_of_memory(struct compiler *compiler);
+// `of` says what `name` is.
+enum error tables_no_slot(struct compiler *compiler, enum error error, const char *of,
+                          const char *name);
 enum error tables_add_endpoint(struct compiler *compiler, struct endpoint endpoint);
 // Resolves a neighbour that the configuration needs, and keeps it in the list of those.
 enum error tables_need_hop(struct compiler *compiler, uint32_t port,

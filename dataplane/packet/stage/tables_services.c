@@ -328,11 +328,8 @@ enum error tables_compile_services(struct compiler *compiler)
         uint32_t slot;
         enum error error =
             registry_acquire(compiler->context->services, &identity, sizeof(identity), &slot);
-        if (error) {
-            snprintf(compiler->why, TABLES_WHY_SIZE, "no slot for vip %s: %s", vip->name,
-                     error_text(error));
-            return error;
-        }
+        if (error)
+            return tables_no_slot(compiler, error, "vip", vip->name);
         if (slot >= tables->service_limit)
             tables->service_limit = slot + 1;
         struct tables_service *service = &tables->services[slot];

@@ -80,7 +80,8 @@ static void a_device_serves_one_port_and_can_be_had_again(void **state)
     char why[PORT_WHY_SIZE] = "";
     assert_int_equal(port_device_attach("net_null5", &first, why), ERROR_NONE);
     assert_int_equal(port_device_attach("net_null5", &second, why), ERROR_EXISTS);
-    assert_string_equal(why, "device net_null5: another port has it already");
+    assert_string_equal(
+        why, "device net_null5: another port has it already: give each port one of its own");
     port_device_detach(first);
     assert_int_equal(port_device_attach("net_null5", &second, why), ERROR_NONE);
     port_device_detach(second);

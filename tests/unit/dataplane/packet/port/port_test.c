@@ -362,7 +362,9 @@ static void queues_that_are_refused_are_told_with_the_keys_for_them(void **state
                      ERROR_DEVICE);
     assert_non_null(strstr(fixture->why, "port xdp (net_af_xdp0,iface=xdp0): its queues, 1 to "
                                          "receive and 1 to send of 100 descriptors, are refused "
-                                         "(change the port's queues or descriptors): "));
+                                         "(change the port's queues or descriptors: the device "
+                                         "takes up to "));
+    assert_non_null(strstr(fixture->why, " queues of 0 to 65535 descriptors, a power of two): "));
 }
 
 // DPDK 22.11's net_tap says that it takes any MTU, and has frames of 1522 bytes at most.
