@@ -394,6 +394,7 @@ static void with_several_workers_the_flow_is_found(void **state)
         searched += put_error(FRONT, "198.51.100.7", kinds_v4[3], answer_to(request), 0).kind ==
                     OUTCOME_HANDED;
     assert_in_range(searched, 200, 300);
+    assert_int_equal(*rig.stage.counters.icmp_unsearched, 600 - searched);
 }
 
 // The last worker that is asked knows that it is the last.

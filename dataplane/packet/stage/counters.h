@@ -94,6 +94,9 @@
       STATS_COUNTER, 1, "Flows forgotten before they had earned their place, for want of room.")  \
     X(COUNTER_ICMP_RELAYED, icmp_relayed, "weir_icmp_errors_relayed_total", STATS_COUNTER, 1,     \
       "ICMP errors about flows that were passed on to members and clients.")                      \
+    X(COUNTER_ICMP_UNSEARCHED, icmp_unsearched, "weir_icmp_errors_unsearched_total",              \
+      STATS_COUNTER, 1,                                                                           \
+      "ICMP errors whose flow was not sought at other workers: over the rate of those.")          \
     X(COUNTER_TUNNEL_ERRORS, tunnel_errors, "weir_tunnel_errors_total", STATS_COUNTER, 1,         \
       "ICMP errors of routers about packets on their way to a member in a tunnel.")               \
     X(COUNTER_ICMP_SENT, icmp_sent, "weir_icmp_errors_sent_total", STATS_COUNTER, 1,              \

@@ -63,8 +63,10 @@ static bool search_on(struct stage *stage, struct packet *packet)
     if (workers == 1 || (packet->searched && next == packet->origin))
         return false;
     if (!packet->searched &&
-        !budget_take(&stage->searches, SEARCHES_RATE, SEARCHES_BURST, stage->now_ms))
+        !budget_take(&stage->searches, SEARCHES_RATE, SEARCHES_BURST, stage->now_ms)) {
+        stats_add(stage->counters.icmp_unsearched, 1);
         return false;
+    }
     packet->origin = packet->searched ? packet->origin : (uint16_t)stage->worker;
     packet->searched = true;
     packet->owner = (uint16_t)next;

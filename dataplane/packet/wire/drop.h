@@ -69,8 +69,8 @@
     X(DROP_ICMP, "icmp", "ICMP to a virtual address: neither echo nor an error about a flow",      \
       "Nothing: there is nobody whom they could concern.")                                         \
     X(DROP_ICMP_NO_FLOW, "icmp-no-flow", "ICMP error about a packet of no flow that is known",     \
-      "Some are normal: errors about flows that ended. Many: forged ones, or another appliance "   \
-      "has the flows.")                                                                            \
+      "Some are normal: errors about flows that ended. Many: forged ones, another appliance has "  \
+      "the flows, or weir_icmp_errors_unsearched_total rises.")                                    \
     X(DROP_ICMP_RATE, "icmp-rate", "ICMP error about no known flow, and over the rate of those",   \
       "More than 1000 a second and worker: forged, or an outage that ends many flows at once. "    \
       "Nothing is to be done here.")                                                               \
