@@ -260,7 +260,7 @@ static size_t build_transport(struct frame *frame, const struct frame_spec *spec
         append_be16(frame, spec->source_port);
         append_be16(frame, spec->destination_port);
         append_be32(frame, spec->tcp_numbers ? spec->tcp_sequence : 0x01020304);
-        append_be32(frame, spec->tcp_numbers ? spec->tcp_acknowledged : 0x05060708);
+        append_be32(frame, spec->tcp_numbers ? spec->tcp_acknowledged : 0x01020305);
         append_u8(frame, (uint8_t)(0x50 + spec->tcp_options.size / 4 * 16));
         append_u8(frame, spec->tcp_flags ? spec->tcp_flags : 0x10);
         append_be16(frame, spec->tcp_window ? spec->tcp_window : 0xffff);

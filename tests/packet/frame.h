@@ -39,7 +39,7 @@ struct frame_spec {
     uint16_t source_port;
     uint16_t destination_port;
     uint8_t tcp_flags; // 0: ACK
-    bool tcp_numbers;  // the next two count; else they are what they may be
+    bool tcp_numbers;  // the next two count; else it acknowledges a SYN without them
     uint32_t tcp_sequence;
     uint32_t tcp_acknowledged;
     uint16_t tcp_window; // 0: 0xffff

@@ -52,6 +52,12 @@ struct wire_addition introduction_addition(const struct flow_pair *pair)
     };
 }
 
+bool introduction_takes(const struct flow_pair *pair, uint32_t acknowledged)
+{
+    struct wire_addition addition = introduction_addition(pair);
+    return addition.taken || wire_stream_offset(&addition, acknowledged) >= (int32_t)addition.size;
+}
+
 static uint32_t write_header(const struct stage *stage, const struct flow_pair *pair, uint8_t *out)
 {
     const struct tables_service *service = &stage->tables->services[pair->service];
@@ -238,6 +244,7 @@ static void option_answered(const struct packet *packet, struct flow_pair *pair)
         reach(pair, INTRODUCTION_OPTION);
     } else if (introduction_reached(pair) == INTRODUCTION_OPTION && !(flags & WIRE_TCP_RST)) {
         reach(pair, INTRODUCTION_NONE);
+        pair->stream_begins = 0; // nothing is judged by it any more
     }
 }
 
@@ -258,7 +265,7 @@ void introduction_answered(const struct packet *packet, struct flow_pair *pair)
     if (introduction_reached(pair) == INTRODUCTION_AWAITED)
         return;
     struct wire_addition addition = introduction_addition(pair);
-    if (wire_stream_offset(&addition, wire_stream_acknowledged(tcp)) >= (int32_t)addition.size)
+    if (introduction_takes(pair, wire_stream_acknowledged(tcp)))
         reach(pair, INTRODUCTION_TAKEN);
     wire_stream_unshift(tcp, (size_t)packet->wire.end - packet->wire.l4_offset, &addition);
 }

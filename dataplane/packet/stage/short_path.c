@@ -223,15 +223,10 @@ static inline struct flow *flow_now(struct stage *stage, const struct plain *pla
     return flow && flow_is_live(stage->flows, flow, stage->now_ms) ? flow : NULL;
 }
 
-static inline void follow(struct stage *stage, struct flow *flow, const struct plain *plain)
+// A packet that changes nothing of its flow but the time.
+static inline void follow(const struct stage *stage, struct flow *flow, struct flow_pair *pair,
+                          uint8_t state)
 {
-    uint8_t tcp_flags = plain->wire.tcp_flags;
-    struct flow_pair *pair = flow_pair_of(stage->flows, flow);
-    uint8_t state = pair ? pair->state : flow->state;
-    if (UNLIKELY(!flow_is_quiet(state, tcp_flags))) {
-        flow_follow(stage, flow, tcp_flags, plain->endpoint, plain->hash);
-        return;
-    }
     uint32_t expires_ms = stage->now_ms + stage->tables->timeouts_ms[state];
     if (pair)
         pair->expires_ms = expires_ms;
@@ -411,13 +406,21 @@ static void clamp_syn(struct stage *stage, struct rte_mbuf *mbuf, const struct p
     member_clamp_mss(stage, mbuf, tcp, plain->wire.v4, &stage->tables->members[member]);
 }
 
-// A SYN of a known flow. False: it begins a connection anew, and the stages forget the old one
-// first.
-static __attribute__((noinline)) bool go_on_with_syn(struct stage *stage, struct rte_mbuf *mbuf,
-                                                     const struct plain *plain,
-                                                     const struct flow *flow)
+// A packet that may change its flow's state: what it says, before it is rewritten. False: it begins
+// a connection anew, and the stages forget the old one first.
+static __attribute__((noinline)) bool hear(struct stage *stage, struct rte_mbuf *mbuf,
+                                           const struct plain *plain, const struct flow *flow,
+                                           struct wire_segment *says)
 {
-    if (flow_reopens(stage, flow, plain->wire.tcp_flags))
+    const uint8_t *ip = rte_pktmbuf_mtod(mbuf, const uint8_t *) + WIRE_SHORT_IP;
+    uint32_t header_size = plain->wire.v4 ? WIRE_IPV4_SIZE : WIRE_IPV6_SIZE;
+    *says = (struct wire_segment){.flags = 0};
+    if (plain->wire.protocol != IPPROTO_TCP)
+        return true;
+    *says = wire_segment_read(ip + header_size, plain->wire.ip_size - header_size);
+    if (!(says->flags & WIRE_TCP_SYN))
+        return true;
+    if (flow_reopens(stage, flow, says->flags))
         return false;
     if (!(flow->flags & FLOW_IS_REPLY))
         clamp_syn(stage, mbuf, plain, flow->member);
@@ -466,13 +469,19 @@ static inline bool go(struct short_burst *burst, struct rte_mbuf *mbuf, const st
     struct flow *flow = flow_now(stage, plain);
     if (UNLIKELY(!flow))
         return begin(stage, burst->port, burst->handed, mbuf, plain);
-    if (UNLIKELY(plain->wire.tcp_flags & WIRE_TCP_SYN) && !go_on_with_syn(stage, mbuf, plain, flow))
+    struct wire_segment says;
+    struct flow_pair *pair = flow_pair_of(stage->flows, flow);
+    uint8_t state = pair ? pair->state : flow->state;
+    bool quiet = flow_is_quiet(state, plain->wire.tcp_flags);
+    if (UNLIKELY(!quiet) && !hear(stage, mbuf, plain, flow, &says))
         return false;
     bool sent = flow->flags & FLOW_IS_REPLY
-                    ? send_to_client(stage, mbuf, plain, flow_pair_of(stage->flows, flow))
+                    ? send_to_client(stage, mbuf, plain, pair)
                     : send_to_member(stage, mbuf, plain, flow->member, flow);
-    if (LIKELY(sent))
-        follow(stage, flow, plain);
+    if (LIKELY(sent && quiet))
+        follow(stage, flow, pair, state);
+    else if (sent)
+        flow_follow(stage, flow, &says, plain->endpoint, plain->hash);
     return sent;
 }
 

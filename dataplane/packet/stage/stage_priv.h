@@ -136,10 +136,10 @@ void stage_established(struct stage *stage, struct burst *burst);
 // The same for one packet and its flow. `service` is that of a client's packet.
 void forward_established(struct stage *stage, struct packet *packet, struct flow *flow,
                          uint16_t service, uint64_t hash);
-// A packet with those flags (0: UDP) of a flow: its state after it, and its time. `hash`: of the
-// packet's key, as `endpoint` is.
-void flow_follow(struct stage *stage, struct flow *flow, uint8_t tcp_flags, uint16_t endpoint,
-                 uint64_t hash);
+// A packet of a flow, and what it says (UDP: nothing): its state after it, and its time. `hash`: of
+// the packet's key, as `endpoint` is.
+void flow_follow(struct stage *stage, struct flow *flow, const struct wire_segment *says,
+                 uint16_t endpoint, uint64_t hash);
 // Whether it begins a new connection in a flow whose own is over.
 bool flow_reopens(const struct stage *stage, const struct flow *flow, uint8_t tcp_flags);
 
@@ -281,6 +281,8 @@ static inline enum introduction introduction_reached(const struct flow_pair *pai
 enum introduction introduction_of(const struct tables_member *member, uint8_t protocol);
 // What was put in front of the client's stream, once the member's SYN-ACK was seen.
 struct wire_addition introduction_addition(const struct flow_pair *pair);
+// Whether a member that acknowledges so much has the header, once its SYN-ACK was seen.
+bool introduction_takes(const struct flow_pair *pair, uint32_t acknowledged);
 // A client's packet of a flow with an introduction, its addresses already rewritten. False: it has
 // been dropped.
 bool introduce(struct stage *stage, struct packet *packet, struct flow_pair *pair);

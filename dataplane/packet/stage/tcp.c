@@ -39,6 +39,16 @@ static enum flow_state after_answer(enum flow_state state, enum flow_direction d
     return flags & WIRE_TCP_FIN ? FLOW_TCP_MEMBER_CLOSED : FLOW_TCP_ANSWERED;
 }
 
+// Of a flow whose member has answered: the client's word makes more of it if he cannot have made it
+// up, and the member's if it gives away that he has.
+static enum flow_state after_completion(enum flow_state state, enum flow_direction direction,
+                                        uint8_t flags, bool completes)
+{
+    if ((flags & WIRE_TCP_FIN) && (completes || direction == FLOW_REPLY))
+        return after_fin(state, direction, true);
+    return completes && acknowledges(flags) ? FLOW_TCP_ESTABLISHED : state;
+}
+
 // The same where the member's word is not heard: time must do.
 static enum flow_state after_trial(enum flow_state state, uint8_t flags, int32_t age_ms)
 {
@@ -52,19 +62,21 @@ static enum flow_state after_trial(enum flow_state state, uint8_t flags, int32_t
 }
 
 enum flow_state tcp_next_state(enum flow_state state, enum flow_direction direction, uint8_t flags,
-                               bool both, int32_t age_ms)
+                               bool both, bool completes, int32_t age_ms)
 {
+    // Who has earned nothing has nothing to lose.
     if (flags & WIRE_TCP_RST)
-        return state == FLOW_TCP_CLOSING ? FLOW_TCP_CLOSING : FLOW_TCP_RESET;
+        return state == FLOW_TCP_CLOSING || (both && !flow_is_earned(state)) ? state
+                                                                             : FLOW_TCP_RESET;
     if (tcp_on_trial(state))
         return both ? after_answer(state, direction, flags) : after_trial(state, flags, age_ms);
     if (state == FLOW_TCP_OPENING && both)
         return after_answer(state, direction, flags);
+    if (state == FLOW_TCP_ANSWERED)
+        return after_completion(state, direction, flags, completes);
     if (flags & WIRE_TCP_FIN)
         return after_fin(state, direction, both);
-    if (state == FLOW_TCP_OPENING || (state == FLOW_TCP_ANSWERED && direction == FLOW_FORWARD))
-        return acknowledges(flags) ? FLOW_TCP_ESTABLISHED : state;
-    return state;
+    return state == FLOW_TCP_OPENING && acknowledges(flags) ? FLOW_TCP_ESTABLISHED : state;
 }
 
 bool tcp_on_trial(enum flow_state state)

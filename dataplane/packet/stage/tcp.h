@@ -11,10 +11,11 @@
 // The state in which the segment with `flags` begins a flow.
 enum flow_state tcp_first_state(uint8_t flags);
 
-// The state after a segment. `both`: replies pass here too (NAT). `age_ms`: of a state on trial,
-// since it began.
+// The state after a segment. `both`: replies pass here too (NAT). `completes`: with both, of a flow
+// that the member has answered, whether the segment shows that the client heard that. `age_ms`: of
+// a state on trial, since it began.
 enum flow_state tcp_next_state(enum flow_state state, enum flow_direction direction, uint8_t flags,
-                               bool both, int32_t age_ms);
+                               bool both, bool completes, int32_t age_ms);
 
 // A flow that began in the middle, or of which a RST was seen: either may be made up. It stays for
 // its timeout from then on, whatever it speaks, unless it comes to another state.

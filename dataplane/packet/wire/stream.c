@@ -19,6 +19,16 @@ uint32_t wire_stream_acknowledged(const uint8_t *tcp)
     return load_be32(tcp + TCP_ACKNOWLEDGED);
 }
 
+struct wire_segment wire_segment_read(const uint8_t *tcp, size_t size)
+{
+    return (struct wire_segment){
+        .sequence = wire_stream_sequence(tcp),
+        .acknowledged = wire_stream_acknowledged(tcp),
+        .flags = tcp[TCP_FLAGS],
+        .has_data = size > wire_tcp_header_size(tcp, size),
+    };
+}
+
 // wire_parse() has seen that it is all there.
 static uint32_t header_size_of(const uint8_t *frame, const struct wire_packet *packet)
 {

@@ -13,6 +13,16 @@ struct wire_addition {
     bool taken;      // the receiver has acknowledged all of them: they are long past
 };
 
+// What a segment says of its connection.
+struct wire_segment {
+    uint32_t sequence, acknowledged;
+    uint8_t flags;
+    bool has_data;
+};
+
+// Of a header of WIRE_TCP_SIZE bytes at least, with `size` to the end of the packet.
+struct wire_segment wire_segment_read(const uint8_t *tcp, size_t size);
+
 uint32_t wire_stream_sequence(const uint8_t *tcp);
 uint32_t wire_stream_acknowledged(const uint8_t *tcp);
 

@@ -103,7 +103,7 @@ static void a_segment_of_its_own_is_like_the_one_behind(void **state)
         spec.tcp_flags = 0x18; // PSH, ACK
         spec.tcp_numbers = true;
         spec.tcp_sequence = 99;
-        spec.tcp_acknowledged = 0x05060708;
+        spec.tcp_acknowledged = 0x01020305;
         spec.payload = "abcdefgh";
         spec.payload_size = 8;
         frame_build(&expected, &spec);
