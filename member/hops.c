@@ -34,16 +34,14 @@ bool hops_use(struct hops *hops, const struct ip_address *address, uint32_t now_
     *ask = now_ms - hop->asked_ms >= HOPS_ASK_MS;
     if (*ask) {
         hop->asked_ms = now_ms;
-        if (!hop->waiting)
-            hop->waiting_since_ms = now_ms;
-        hop->waiting = true;
+        hop->unanswered += hop->unanswered <= HOPS_QUESTIONS;
     }
-    return !hop->waiting || now_ms - hop->waiting_since_ms < HOPS_PATIENCE_MS;
+    return hop->unanswered <= HOPS_QUESTIONS;
 }
 
 void hops_answered(struct hops *hops, const struct ip_address *address)
 {
     struct hop *hop = find(hops, address);
     if (hop)
-        hop->waiting = false;
+        hop->unanswered = 0;
 }

@@ -1,6 +1,8 @@
 // Which other members are there to be sent something. One that has died must not swallow what was
-// sent on to it, so each that is used is asked twice a second, and one that does not answer for two
-// seconds is passed over until it does. Bounded; pure, the caller sends. One thread.
+// sent on to it, so each that is used is asked, at most twice a second, and one that has not
+// answered several questions in a row is passed over until it does. They are counted, not timed: a
+// question or its answer may be lost like all that is sent, and who is used seldom is asked seldom.
+// Bounded; pure, the caller sends. One thread.
 #pragma once
 
 #include <stdbool.h>
@@ -8,17 +10,16 @@
 
 #include "base/ip.h"
 
-#define HOPS_KNOWN       64    // of more, the one that was used longest ago is judged anew
-#define HOPS_ASK_MS      500   // between questions
-#define HOPS_PATIENCE_MS 2000  // without an answer
-#define HOPS_STALE_MS    10000 // unused for so long, a hop is judged anew
+#define HOPS_KNOWN     64    // of more, the one that was used longest ago is judged anew
+#define HOPS_ASK_MS    500   // between questions
+#define HOPS_QUESTIONS 4     // without an answer: as the next one is due, it is not there
+#define HOPS_STALE_MS  10000 // unused for so long, a hop is judged anew
 
 struct hop {
     struct ip_address address;
     uint32_t asked_ms;
-    uint32_t waiting_since_ms;
+    uint32_t unanswered; // questions since its last answer, at most one more than HOPS_QUESTIONS
     bool used;
-    bool waiting;
 };
 
 struct hops {
