@@ -119,29 +119,55 @@ static uint64_t hash_at(const struct flow_table *table, struct place place)
                                                  : flow_hash_v6(table, words);
 }
 
-// The entry of a bucket that has the hash and is unearned, or NULL.
-static struct flow *unearned_in(const struct flow_table *table, struct place bucket, uint64_t hash)
+static uint32_t free_slots(const uint64_t *bucket, uint32_t words)
 {
-    for (struct place at = bucket; at.slot < FLOW_BUCKET_SLOTS; at.slot++) {
-        if (hash_at(table, at) != hash || *word_at(at, at.buckets->words - 1) == 0)
-            continue;
-        if (!flow_is_earned(flow_state_of(table, value_at(at))))
-            return value_at(at);
+    return flow_match_words(bucket + FLOW_BUCKET_SLOTS * (words - 1), 0);
+}
+
+// Which entries of a bucket have the hash, as a bit set.
+static inline __attribute__((always_inline)) uint32_t
+slots_of_hash(const struct flow_table *table, const uint64_t *bucket, uint32_t words, uint64_t hash)
+{
+    uint32_t slots = 0;
+    for (uint32_t slot = 0; slot < FLOW_BUCKET_SLOTS; slot++) {
+        uint64_t key[FLOW_WORDS_V6];
+        for (uint32_t w = 0; w < words; w++)
+            key[w] = bucket[FLOW_BUCKET_SLOTS * w + slot];
+        uint64_t its =
+            words == FLOW_WORDS_V4 ? flow_hash_v4(table, key[0]) : flow_hash_v6(table, key);
+        slots |= (uint32_t)(its == hash) << slot;
+    }
+    return slots & ~free_slots(bucket, words);
+}
+
+// The entry of a bucket that has the hash and is unearned, or NULL.
+static inline __attribute__((always_inline)) struct flow *
+unearned_in(const struct flow_table *table, uint64_t *bucket, uint32_t words, uint64_t hash)
+{
+    for (uint32_t slots = slots_of_hash(table, bucket, words, hash); slots; slots &= slots - 1) {
+        struct flow *flow = flow_values(bucket, words) + __builtin_ctz(slots);
+        if (!flow_is_earned(flow_state_of(table, flow)))
+            return flow;
     }
     return NULL;
 }
 
+static inline __attribute__((always_inline)) struct flow *
+find_unearned(const struct flow_table *table, const struct flow_buckets *buckets, uint32_t words,
+              uint64_t hash)
+{
+    uint64_t *bucket = flow_bucket(buckets, words, flow_first(buckets, hash));
+    struct flow *found = unearned_in(table, bucket, words, hash);
+    if (found || !(flow_values(bucket, words)->flags & FLOW_FLAGS_OVER))
+        return found;
+    bucket = flow_bucket(buckets, words, flow_second(buckets, hash));
+    return unearned_in(table, bucket, words, hash);
+}
+
 struct flow *flow_find_unearned(struct flow_table *table, uint64_t hash, bool v4)
 {
-    struct flow_buckets *buckets = v4 ? &table->v4 : &table->v6;
-    uint32_t words = buckets->words;
-    struct place at = {.buckets = buckets,
-                       .bucket = flow_bucket(buckets, words, flow_first(buckets, hash))};
-    struct flow *found = unearned_in(table, at, hash);
-    if (found || !(flow_values(at.bucket, words)->flags & FLOW_FLAGS_OVER))
-        return found;
-    at.bucket = flow_bucket(buckets, words, flow_second(buckets, hash));
-    return unearned_in(table, at, hash);
+    return v4 ? find_unearned(table, &table->v4, FLOW_WORDS_V4, hash)
+              : find_unearned(table, &table->v6, FLOW_WORDS_V6, hash);
 }
 
 // The endpoint's number is the same part of the last word as it is of the key.
@@ -162,11 +188,6 @@ static struct place place_of(struct flow_table *table, struct flow *flow)
     return (struct place){.buckets = buckets,
                           .bucket = at - (offset & (size - 1)),
                           .slot = (uint32_t)(offset % FLOW_BUCKET_SLOTS)};
-}
-
-static uint32_t free_slots(const uint64_t *bucket, uint32_t words)
-{
-    return flow_match_words(bucket + FLOW_BUCKET_SLOTS * (words - 1), 0);
 }
 
 // Counts entries that went on from their first bucket. What the count cannot hold it forgets to
