@@ -356,6 +356,52 @@ static void ports_are_one_flows_alone_until_it_ends(void **state)
     assert_int_equal(rig.stage.counters.local_ports[1], 0);
 }
 
+// A burst begins each of its flows once, however many packets of it ask: each other port that was
+// borrowed for one of them is free again.
+static void a_burst_keeps_a_port_for_each_flow(void **state)
+{
+    static struct frame frames[STAGE_BURST];
+    static struct sent sent;
+    for (uint32_t i = 0; i < STAGE_BURST; i++) {
+        struct frame_spec spec = request_of(&ways[0], (uint16_t)(5000 + i % 5), SYN);
+        spec = i == 1 ? generally(spec) : spec;
+        frame_build(&frames[i], &spec);
+    }
+    rig_burst(&rig, FRONT, frames, STAGE_BURST, &sent);
+    assert_int_equal(sent.count, STAGE_BURST);
+    assert_int_equal(rig.stage.counters.vips[1].flows_created, 5);
+    assert_int_equal(rig.stage.counters.local_ports[1], 5);
+    struct local_ports *ports = rig.tables->locals[1].ports;
+    uint32_t left = 0, number;
+    for (uint16_t bank = 0; bank < LOCAL_BANKS; bank++) {
+        while (local_ports_take(ports, 0, bank, &number))
+            left++;
+    }
+    assert_int_equal(left, LOCAL_BANKS * local_ports_of_worker(ports, 0) - 5);
+}
+
+// What a burst finds no port for is refused as one packet is, and counted once.
+static void a_burst_gets_the_last_ports(void **state)
+{
+    static struct frame frames[STAGE_BURST];
+    static struct sent sent;
+    struct local_ports *ports = rig.tables->locals[1].ports;
+    uint32_t all = local_ports_of_worker(ports, 0), number;
+    for (uint16_t bank = 0; bank < LOCAL_BANKS; bank++) {
+        for (uint32_t i = 3; i < all; i++)
+            assert_true(local_ports_take(ports, 0, bank, &number));
+    }
+    for (uint32_t i = 0; i < STAGE_BURST; i++) {
+        struct frame_spec spec = request_of(&ways[1], (uint16_t)(5000 + i), SYN);
+        frame_build(&frames[i], &spec);
+    }
+    rig_burst(&rig, FRONT, frames, STAGE_BURST, &sent);
+    assert_int_equal(sent.count, 3);
+    assert_int_equal(rig_drops(&rig, DROP_LOCAL_PORTS_FULL), STAGE_BURST - 3);
+    assert_int_equal(rig.stage.counters.local_ports[1], 3);
+    assert_int_equal(rig.stage.counters.local_refusals[1], STAGE_BURST - 3);
+}
+
 static void nat_and_fullnat_share_a_member(void **state)
 {
     uint16_t port = begin(&ways[0], 40000);
@@ -626,6 +672,8 @@ int main(void)
         RIG_TEST(a_local_address_is_answered_for),
         RIG_TEST(strays_are_dropped_by_name),
         RIG_TEST(ports_are_one_flows_alone_until_it_ends),
+        RIG_TEST(a_burst_keeps_a_port_for_each_flow),
+        RIG_TEST(a_burst_gets_the_last_ports),
         RIG_TEST(nat_and_fullnat_share_a_member),
         RIG_TEST(replies_are_handed_to_whom_their_port_belongs),
         RIG_TEST(running_out_of_ports_is_told_and_ends),

@@ -51,19 +51,6 @@ uint32_t probation_slots(const struct probation *probation)
     return probation->of.count * PROBATION_WAYS;
 }
 
-// A free slot has 0.
-static uint64_t name_of(uint64_t hash)
-{
-    return hash ? hash : 1;
-}
-
-// Which slots have the hash, as a bit set.
-static uint32_t ways_of(const struct probation_bucket *bucket, uint64_t hash)
-{
-    return flow_match_words(bucket->hashes, hash) |
-           flow_match_words(bucket->hashes + FLOW_BUCKET_SLOTS, hash) << FLOW_BUCKET_SLOTS;
-}
-
 static uint32_t ways_passed(const struct probation_bucket *bucket, uint32_t now_ms)
 {
     uint32_t passed = 0;
@@ -76,7 +63,7 @@ static uint32_t ways_passed(const struct probation_bucket *bucket, uint32_t now_
 static uint32_t way_for_new(struct probation *probation, const struct probation_bucket *bucket,
                             uint32_t now_ms)
 {
-    uint32_t ways = ways_of(bucket, 0);
+    uint32_t ways = probation_ways(bucket, 0);
     if (!ways)
         ways = ways_passed(bucket, now_ms);
     return ways ? (uint32_t)__builtin_ctz(ways)
@@ -87,8 +74,8 @@ bool probation_enter(struct probation *probation, uint64_t hash, bool v4, uint32
                      uint32_t expires_ms, struct probation_leaver *leaver)
 {
     struct probation_bucket *bucket = probation_bucket(probation, hash);
-    hash = name_of(hash);
-    uint32_t there = ways_of(bucket, hash);
+    hash = probation_name(hash);
+    uint32_t there = probation_ways(bucket, hash);
     uint32_t way = there ? (uint32_t)__builtin_ctz(there) : way_for_new(probation, bucket, now_ms);
     *leaver = (struct probation_leaver){.hash = bucket->hashes[way], .v4 = bucket->v4[way]};
     bucket->hashes[way] = hash;
@@ -146,7 +133,7 @@ uint32_t probation_evict(struct probation *probation, struct flow_table *flows,
 void probation_leave(struct probation *probation, uint64_t hash)
 {
     struct probation_bucket *bucket = probation_bucket(probation, hash);
-    uint32_t there = ways_of(bucket, name_of(hash));
+    uint32_t there = probation_ways(bucket, probation_name(hash));
     if (there)
         bucket->hashes[__builtin_ctz(there)] = 0;
 }

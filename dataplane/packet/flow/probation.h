@@ -45,6 +45,9 @@ uint32_t probation_slots(const struct probation *probation);
 // Fetches what a flow with that flow_hash() needs of the set.
 static inline void probation_prefetch(const struct probation *probation, uint64_t hash);
 
+// Whether a flow of that hash is in the set.
+static inline bool probation_has(const struct probation *probation, uint64_t hash);
+
 // Who was in the slot that another took.
 struct probation_leaver {
     uint64_t hash;
@@ -99,4 +102,22 @@ static inline void probation_prefetch(const struct probation *probation, uint64_
     const struct probation_bucket *bucket = probation_bucket(probation, hash);
     __builtin_prefetch(bucket->hashes, 1);
     __builtin_prefetch(bucket->expires_ms, 1);
+}
+
+// Which slots of a bucket have the hash, as a bit set.
+static inline uint32_t probation_ways(const struct probation_bucket *bucket, uint64_t hash)
+{
+    return flow_match_words(bucket->hashes, hash) |
+           flow_match_words(bucket->hashes + FLOW_BUCKET_SLOTS, hash) << FLOW_BUCKET_SLOTS;
+}
+
+// The name of a flow in the set: a free slot has 0.
+static inline uint64_t probation_name(uint64_t hash)
+{
+    return hash ? hash : 1;
+}
+
+static inline bool probation_has(const struct probation *probation, uint64_t hash)
+{
+    return probation_ways(probation_bucket(probation, hash), probation_name(hash)) != 0;
 }

@@ -123,21 +123,42 @@ static enum drop_reason begin_nat(struct stage *stage, const struct newcomer *ne
     return error ? refusal(error) : DROP_NONE;
 }
 
+static void answer_at(const struct stage *stage, const struct borrowed *borrowed,
+                      struct flow_pair *pair)
+{
+    pair->answered = stage->tables->locals[borrowed->local].address;
+    pair->answered_port = borrowed->port;
+    pair->local = borrowed->local;
+    pair->local_number = borrowed->number;
+}
+
 static enum drop_reason begin_fullnat(struct stage *stage, const struct newcomer *newcomer,
-                                      struct flow_pair *pair, struct flow **flow)
+                                      struct flow_pair *pair, struct admission *admission)
 {
     const struct tables_member *member = &stage->tables->members[pair->member];
     bool crossing = !ip_same_version(&member->address, &pair->client);
     pair->beyond =
         (uint8_t)(introduction_of(member, newcomer->protocol) | (crossing ? BEYOND_CROSSES : 0));
-    enum drop_reason reason = fullnat_borrow(stage, member, newcomer->hash, pair);
-    if (reason != DROP_NONE)
-        return reason;
-    enum error error = flow_insert_pair(stage->flows, pair, newcomer->hash, stage->now_ms, flow);
+    struct borrowed borrowed = admission->borrowed;
+    admission->borrowed.local = 0;
+    if (!borrowed.local) {
+        enum drop_reason reason =
+            fullnat_borrow(stage, member, newcomer->hash, pair->member_endpoint, &borrowed);
+        if (reason != DROP_NONE)
+            return reason;
+    }
+    answer_at(stage, &borrowed, pair);
+    enum error error =
+        flow_insert_pair(stage->flows, pair, newcomer->hash, stage->now_ms, &admission->flow);
     if (!error)
         return DROP_NONE;
-    fullnat_give_back(stage, pair);
+    fullnat_give_back(stage, pair->member_endpoint, borrowed.local, borrowed.number);
     return refusal(error);
+}
+
+static bool is_fullnat_member(const struct stage *stage, uint16_t member)
+{
+    return stage->tables->members[member].forward == CONFIG_FORWARD_FULLNAT;
 }
 
 static enum drop_reason begin_two_way(struct stage *stage, const struct newcomer *newcomer,
@@ -148,8 +169,8 @@ static enum drop_reason begin_two_way(struct stage *stage, const struct newcomer
     DCHECK(pair.member_endpoint != 0);
     pair.expires_ms = expires_ms;
     pair.state = (uint8_t)state;
-    return stage->tables->members[admission->member].forward == CONFIG_FORWARD_FULLNAT
-               ? begin_fullnat(stage, newcomer, &pair, &admission->flow)
+    return is_fullnat_member(stage, admission->member)
+               ? begin_fullnat(stage, newcomer, &pair, admission)
                : begin_nat(stage, newcomer, &pair, &admission->flow);
 }
 
@@ -187,6 +208,14 @@ static void evict(struct stage *stage, enum probation_set set,
     stats_add(stage->counters.probation_evictions, live);
 }
 
+// Whether it was given a place ahead, which no other of its burst has taken since.
+static bool has_its_place(const struct stage *stage, const struct newcomer *newcomer,
+                          const struct admission *admission)
+{
+    return admission->placed &&
+           probation_has(stage->probations[probation_set_of(newcomer->protocol)], newcomer->hash);
+}
+
 // Begins a flow. Its end is counted by the stage's flow_ended().
 static enum drop_reason begin_flow(struct stage *stage, const struct newcomer *newcomer,
                                    struct admission *admission)
@@ -194,7 +223,8 @@ static enum drop_reason begin_flow(struct stage *stage, const struct newcomer *n
     uint16_t member = admission->member;
     struct flow value = first_value(stage, newcomer, member);
     struct probation_leaver leaver;
-    if (enter_probation(stage, newcomer, value, &leaver))
+    if (!has_its_place(stage, newcomer, admission) &&
+        enter_probation(stage, newcomer, value, &leaver))
         evict(stage, probation_set_of(newcomer->protocol), &leaver, 1);
     enum drop_reason reason = DROP_NONE;
     enum error error = ERROR_NONE;
@@ -244,14 +274,22 @@ const struct rule *admit_rule(const struct stage *stage, const struct newcomer *
     return rules_decide(stage->tables->rules, &key);
 }
 
+static bool has_fit_sender(const struct stage *stage, const struct newcomer *newcomer)
+{
+    if (newcomer->v4)
+        return endpoint_number_v4(stage->tables->endpoints, ENDPOINT_NO_SENDER,
+                                  (uint32_t)newcomer->words[0], 0, IPPROTO_RAW) == 0;
+    struct flow_key client = newcomer_key(newcomer);
+    return can_be_sender(stage, &client.peer);
+}
+
 static struct admission choose_of_service(struct stage *stage, const struct newcomer *newcomer)
 {
     const struct tables_service *service = &stage->tables->services[newcomer->endpoint];
     struct admission elsewhere = {0};
     if (service->owned && admit_belongs_elsewhere(stage, newcomer, &elsewhere))
         return elsewhere;
-    struct flow_key client = newcomer_key(newcomer);
-    if (!can_be_sender(stage, &client.peer))
+    if (!has_fit_sender(stage, newcomer))
         return admission_drop(DROP_IP_ADDRESS);
     const struct tables_pool *pool = service->pool;
     if (!pool)
@@ -268,10 +306,6 @@ static struct admission choose_of_service(struct stage *stage, const struct newc
         return admission;
     }
     admission.member_endpoint = member_endpoint(stage->tables, member, newcomer->endpoint);
-    if (stage->tables->members[member].forward == CONFIG_FORWARD_NAT) {
-        struct flow_pair pair = pair_of(newcomer, &admission);
-        flow_prefetch_member(stage->flows, &pair);
-    }
     return admission;
 }
 
@@ -296,22 +330,95 @@ struct admission admit_choose(struct stage *stage, const struct newcomer *newcom
     return admission_drop(DROP_NO_FLOW); // a reply nobody asked for, or one too late
 }
 
-void admit_make_room(struct stage *stage, const struct newcomer *newcomer,
-                     const struct admission *admission, struct leavers *leavers)
+static bool begins_flow(const struct newcomer *newcomer, const struct admission *admission)
 {
-    if (admission->verdict != VERDICT_SEND || admission->uncertain || admission->untracked ||
-        ends_connection(newcomer))
-        return;
-    struct flow value = first_value(stage, newcomer, admission->member);
-    struct leavers *of_set = &leavers[probation_set_of(newcomer->protocol)];
-    of_set->count += enter_probation(stage, newcomer, value, &of_set->of[of_set->count]);
+    return admission->verdict == VERDICT_SEND && !admission->uncertain && !admission->untracked &&
+           !ends_connection(newcomer);
 }
 
-void admit_room_made(struct stage *stage, const struct leavers *leavers)
+static void prefetch_probations(const struct stage *stage, const struct arrival *arrivals,
+                                uint32_t count)
 {
+    for (uint32_t i = 0; i < count; i++) {
+        const struct newcomer *newcomer = &arrivals[i].newcomer;
+        probation_prefetch(stage->probations[probation_set_of(newcomer->protocol)], newcomer->hash);
+    }
+}
+
+static bool will_begin(const struct arrival *arrival)
+{
+    return arrival->decided && begins_flow(&arrival->newcomer, &arrival->admission);
+}
+
+// Fetches where the member's direction of a flow will be, which with FullNAT the port tells.
+static void reach_for_member(struct stage *stage, struct arrival *arrival)
+{
+    struct admission *admission = &arrival->admission;
+    struct flow_pair pair = pair_of(&arrival->newcomer, admission);
+    if (is_fullnat_member(stage, admission->member)) {
+        fullnat_borrow_ahead(stage, &stage->tables->members[admission->member],
+                             arrival->newcomer.hash, pair.member_endpoint, &admission->borrowed);
+        if (!admission->borrowed.local)
+            return;
+        answer_at(stage, &admission->borrowed, &pair);
+    }
+    flow_prefetch_member(stage->flows, &pair);
+}
+
+static void choose_all(struct stage *stage, struct arrival *arrivals, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct arrival *arrival = &arrivals[i];
+        arrival->decided = choose_ahead(stage, &arrival->newcomer);
+        if (!arrival->decided)
+            continue;
+        arrival->admission = admit_choose(stage, &arrival->newcomer);
+        if (will_begin(arrival) && is_two_way(stage, arrival->admission.member))
+            reach_for_member(stage, arrival);
+    }
+}
+
+// Those whose places others take.
+struct leavers {
+    uint32_t count;
+    struct probation_leaver of[PROBATION_LEAVERS_MAX];
+};
+_Static_assert(PROBATION_LEAVERS_MAX >= STAGE_BURST, "each packet of a burst may evict one");
+
+static void make_room(struct stage *stage, struct arrival *arrivals, uint32_t count)
+{
+    struct leavers leavers[PROBATION_SETS];
+    leavers[PROBATION_TCP].count = 0;
+    leavers[PROBATION_UDP].count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct newcomer *newcomer = &arrivals[i].newcomer;
+        if (!will_begin(&arrivals[i]))
+            continue;
+        struct leavers *of_set = &leavers[probation_set_of(newcomer->protocol)];
+        struct flow value = first_value(stage, newcomer, arrivals[i].admission.member);
+        arrivals[i].admission.placed = true;
+        of_set->count += enter_probation(stage, newcomer, value, &of_set->of[of_set->count]);
+    }
     for (enum probation_set set = 0; set < PROBATION_SETS; set++) {
         if (leavers[set].count)
             evict(stage, set, leavers[set].of, leavers[set].count);
+    }
+}
+
+void admit_ahead(struct stage *stage, struct arrival *arrivals, uint32_t count)
+{
+    prefetch_probations(stage, arrivals, count);
+    choose_all(stage, arrivals, count);
+    make_room(stage, arrivals, count);
+}
+
+void admit_done(struct stage *stage, const struct arrival *arrivals, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const struct admission *admission = &arrivals[i].admission;
+        if (arrivals[i].decided && admission->borrowed.local)
+            fullnat_give_back(stage, admission->member_endpoint, admission->borrowed.local,
+                              admission->borrowed.number);
     }
 }
 

@@ -26,20 +26,19 @@ static uint16_t port_of_number(const struct stage *stage, const struct tables_lo
                       hash_of_member(tables, endpoint) ^ local->hash, stage->worker, number);
 }
 
-static bool borrow_from(struct stage *stage, uint16_t slot, struct flow_pair *pair)
+static bool take_at(struct stage *stage, uint16_t slot, uint16_t endpoint,
+                    struct borrowed *borrowed)
 {
     const struct tables_local *local = &stage->tables->locals[slot];
     uint32_t number;
-    if (!local_ports_take(local->ports, stage->worker, pair->member_endpoint, &number)) {
-        stats_add(&stage->counters.local_refusals[slot], 1);
+    if (!local_ports_take(local->ports, stage->worker, endpoint, &number))
         return false;
-    }
     stats_add(&stage->counters.local_ports[slot], 1);
-    pair->answered = local->address;
-    pair->answered_port =
-        __builtin_bswap16(port_of_number(stage, local, pair->member_endpoint, number));
-    pair->local_number = number;
-    pair->local = slot;
+    *borrowed = (struct borrowed){
+        .local = slot,
+        .port = __builtin_bswap16(port_of_number(stage, local, endpoint, number)),
+        .number = number,
+    };
     return true;
 }
 
@@ -50,13 +49,14 @@ static uint32_t first_of(const struct tables_locals *locals, uint64_t hash)
 }
 
 static bool borrow(struct stage *stage, const struct tables_locals *locals, uint64_t hash,
-                   struct flow_pair *pair)
+                   uint16_t endpoint, struct borrowed *borrowed)
 {
     uint32_t first = first_of(locals, hash);
     for (uint32_t i = 0; i < locals->count; i++) {
         uint32_t at = first + i < locals->count ? first + i : first + i - locals->count;
-        if (borrow_from(stage, locals->slots[at], pair))
+        if (take_at(stage, locals->slots[at], endpoint, borrowed))
             return true;
+        stats_add(&stage->counters.local_refusals[locals->slots[at]], 1);
     }
     return false;
 }
@@ -96,28 +96,40 @@ static bool take_from_another(struct stage *stage, const struct tables_locals *l
     return false;
 }
 
-enum drop_reason fullnat_borrow(struct stage *stage, const struct tables_member *member,
-                                uint64_t hash, struct flow_pair *pair)
+static const struct tables_locals *locals_towards(const struct stage *stage,
+                                                  const struct tables_member *member)
 {
-    const struct tables_locals *locals =
-        &stage->tables->ports[member->out_port].locals[ip_is_v4(&member->address)];
-    if (borrow(stage, locals, hash, pair))
+    return &stage->tables->ports[member->out_port].locals[ip_is_v4(&member->address)];
+}
+
+void fullnat_borrow_ahead(struct stage *stage, const struct tables_member *member, uint64_t hash,
+                          uint16_t endpoint, struct borrowed *borrowed)
+{
+    const struct tables_locals *locals = locals_towards(stage, member);
+    if (locals->count > 0)
+        take_at(stage, locals->slots[first_of(locals, hash)], endpoint, borrowed);
+}
+
+enum drop_reason fullnat_borrow(struct stage *stage, const struct tables_member *member,
+                                uint64_t hash, uint16_t endpoint, struct borrowed *borrowed)
+{
+    const struct tables_locals *locals = locals_towards(stage, member);
+    if (borrow(stage, locals, hash, endpoint, borrowed))
         return DROP_NONE;
-    if (take_from_another(stage, locals, hash, pair->member_endpoint) &&
-        borrow(stage, locals, hash, pair))
+    if (take_from_another(stage, locals, hash, endpoint) &&
+        borrow(stage, locals, hash, endpoint, borrowed))
         return DROP_NONE;
     if (flow_sweep_two_way(stage->flows, RECLAIM_FLOWS, stage->now_ms) > 0 &&
-        borrow(stage, locals, hash, pair))
+        borrow(stage, locals, hash, endpoint, borrowed))
         return DROP_NONE;
     return DROP_LOCAL_PORTS_FULL;
 }
 
-void fullnat_give_back(struct stage *stage, const struct flow_pair *pair)
+void fullnat_give_back(struct stage *stage, uint16_t endpoint, uint16_t local, uint32_t number)
 {
-    DCHECK(pair->local < stage->tables->local_limit && stage->tables->locals[pair->local].used);
-    local_ports_give_back(stage->tables->locals[pair->local].ports, stage->worker,
-                          pair->member_endpoint, pair->local_number);
-    stats_add(&stage->counters.local_ports[pair->local], UINT64_MAX);
+    DCHECK(local < stage->tables->local_limit && stage->tables->locals[local].used);
+    local_ports_give_back(stage->tables->locals[local].ports, stage->worker, endpoint, number);
+    stats_add(&stage->counters.local_ports[local], UINT64_MAX);
 }
 
 bool fullnat_owner(const struct stage *stage, const struct flow_key *key, uint16_t *owner)

@@ -24,16 +24,15 @@ enum kind {
 };
 
 struct plain {
-    struct wire_short wire;
-    uint16_t endpoint;  // of the key
-    uint8_t kind;       // enum kind
-    uint64_t words[3];  // the key: of IPv4 the first word only
-    uint64_t hash;      //
-    struct flow *found; // when the burst was looked up
-    // Of what was not found then: where it goes.
-    bool chosen;
-    struct admission admission;
+    _Alignas(64) struct wire_short wire;
+    uint16_t endpoint;       // of the key
+    uint8_t kind;            // enum kind
+    uint64_t words[3];       // the key: of IPv4 the first word only
+    uint64_t hash;           //
+    struct flow *found;      // when the burst was looked up
+    struct arrival *arrival; // where nothing was found then, else NULL
 };
+_Static_assert(sizeof(struct plain) == 64, "a packet of a burst takes one cache line");
 
 // A burst on its way.
 struct short_burst {
@@ -41,6 +40,8 @@ struct short_burst {
     uint16_t port;
     bool handed;
     bool ordered; // `general` must walk before another plain packet is sent
+    uint32_t arrival_count;
+    struct arrival arrivals[STAGE_BURST];
     struct burst general;
 };
 
@@ -155,7 +156,7 @@ static inline struct findings look_up(const struct flow_table *flows, struct pla
     struct findings findings = {false, false};
     for (uint32_t i = 0; i < count; i++) {
         plain[i].found = NULL;
-        plain[i].chosen = false;
+        plain[i].arrival = NULL;
         if (UNLIKELY(plain[i].kind != KIND_FLOW))
             continue;
         plain[i].found = match(flows, &plain[i]);
@@ -182,36 +183,17 @@ static inline struct newcomer newcomer_of(const struct plain *plain, bool handed
     };
 }
 
-// Decides where packets of no flow go, and makes room for their flows, which fetches what these
-// will need. Not where each choice has to know of those before it: these wait until their turn in
-// begin().
-static __attribute__((noinline)) void choose(const struct short_burst *burst, struct plain *plain,
-                                             uint32_t count)
+// Decides about packets of no flow as far as that can be done ahead of their turn in begin().
+static __attribute__((noinline)) void meet(struct short_burst *burst, struct plain *plain,
+                                           uint32_t count)
 {
-    struct stage *stage = burst->stage;
-    struct leavers leavers[PROBATION_SETS];
-    leavers[PROBATION_TCP].count = 0;
-    leavers[PROBATION_UDP].count = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        if (plain[i].kind == KIND_FLOW && !plain[i].found)
-            probation_prefetch(stage->probations[probation_set_of(plain[i].wire.protocol)],
-                               plain[i].hash);
-    }
     for (uint32_t i = 0; i < count; i++) {
         if (plain[i].kind != KIND_FLOW || plain[i].found)
             continue;
-        struct newcomer newcomer = newcomer_of(&plain[i], burst->handed);
-        plain[i].chosen = choose_ahead(stage, &newcomer);
-        if (plain[i].chosen)
-            plain[i].admission = admit_choose(stage, &newcomer);
+        plain[i].arrival = &burst->arrivals[burst->arrival_count++];
+        plain[i].arrival->newcomer = newcomer_of(&plain[i], burst->handed);
     }
-    for (uint32_t i = 0; i < count; i++) {
-        if (plain[i].kind != KIND_FLOW || plain[i].found || !plain[i].chosen)
-            continue;
-        struct newcomer newcomer = newcomer_of(&plain[i], burst->handed);
-        admit_make_room(stage, &newcomer, &plain[i].admission, leavers);
-    }
-    admit_room_made(stage, leavers);
+    admit_ahead(burst->stage, burst->arrivals, burst->arrival_count);
 }
 
 // The packet's live flow now: what was found may be gone or moved since, or begun.
@@ -448,17 +430,25 @@ static bool carry_out(struct stage *stage, uint16_t port, struct rte_mbuf *mbuf,
 }
 
 // The first packet of a flow. What walks the stages is counted there, unless its flow has begun.
-static __attribute__((noinline)) bool begin(struct stage *stage, uint16_t port, bool handed,
-                                            struct rte_mbuf *mbuf, const struct plain *plain)
+static __attribute__((noinline)) bool begin(struct short_burst *burst, struct rte_mbuf *mbuf,
+                                            const struct plain *plain)
 {
-    struct newcomer newcomer = newcomer_of(plain, handed);
-    struct admission admission = plain->chosen ? plain->admission : admit_choose(stage, &newcomer);
-    if (UNLIKELY(admission.uncertain))
+    struct stage *stage = burst->stage;
+    struct arrival unmet, *arrival = plain->arrival;
+    if (UNLIKELY(!arrival)) {
+        unmet.newcomer = newcomer_of(plain, burst->handed);
+        unmet.decided = false;
+        arrival = &unmet;
+    }
+    struct admission *admission = &arrival->admission;
+    if (UNLIKELY(!arrival->decided))
+        *admission = admit_choose(stage, &arrival->newcomer);
+    if (UNLIKELY(admission->uncertain))
         return false;
-    admit_begin(stage, &newcomer, &admission);
-    bool done = carry_out(stage, port, mbuf, plain, &admission);
-    if (done || admission.flow)
-        admit_count(stage, &admission);
+    admit_begin(stage, &arrival->newcomer, admission);
+    bool done = carry_out(stage, burst->port, mbuf, plain, admission);
+    if (done || admission->flow)
+        admit_count(stage, admission);
     return done;
 }
 
@@ -468,7 +458,7 @@ static inline bool go(struct short_burst *burst, struct rte_mbuf *mbuf, const st
     struct stage *stage = burst->stage;
     struct flow *flow = flow_now(stage, plain);
     if (UNLIKELY(!flow))
-        return begin(stage, burst->port, burst->handed, mbuf, plain);
+        return begin(burst, mbuf, plain);
     struct wire_segment says;
     struct flow_pair *pair = flow_pair_of(stage->flows, flow);
     uint8_t state = pair ? pair->state : flow->state;
@@ -507,6 +497,7 @@ void stage_short_path(struct stage *stage, uint16_t port, struct rte_mbuf **pack
     burst.port = port;
     burst.handed = handed;
     burst.ordered = false;
+    burst.arrival_count = 0;
     burst.general.count = 0;
     burst.general.tap = NULL;
     uint64_t mac = wire_mac_word(stage->ports[port]->mac.addr_bytes);
@@ -517,7 +508,7 @@ void stage_short_path(struct stage *stage, uint16_t port, struct rte_mbuf **pack
     prefetch_buckets(stage->flows, plain, count);
     struct findings findings = look_up(stage->flows, plain, count);
     if (findings.unknown)
-        choose(&burst, plain, count);
+        meet(&burst, plain, count);
     for (uint32_t i = 0; i < count; i++) {
         if (LIKELY(plain[i].kind == KIND_FLOW)) {
             if (UNLIKELY(burst.ordered))
@@ -529,4 +520,6 @@ void stage_short_path(struct stage *stage, uint16_t port, struct rte_mbuf **pack
     }
     if (burst.general.count)
         walk(&burst);
+    if (findings.unknown)
+        admit_done(stage, burst.arrivals, burst.arrival_count);
 }

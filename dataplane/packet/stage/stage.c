@@ -20,7 +20,7 @@ static void flow_ended(void *context, uint16_t service, uint16_t member,
     stats_add(&stage->counters.vips[service].flows, UINT64_MAX);
     stats_add(&stage->counters.members[member].flows, UINT64_MAX);
     if (pair && is_fullnat(pair))
-        fullnat_give_back(stage, pair);
+        fullnat_give_back(stage, pair->member_endpoint, pair->local, pair->local_number);
 }
 
 enum error stage_init(struct stage *stage)

@@ -163,6 +163,13 @@ struct newcomer {
     bool handed;
 };
 
+// Where a FullNAT flow's member answers.
+struct borrowed {
+    uint16_t local; // slot of the local address; 0: nothing is borrowed
+    uint16_t port;  // network byte order
+    uint32_t number;
+};
+
 // What becomes of it.
 struct admission {
     uint8_t verdict; // VERDICT_SEND: to `member`; VERDICT_HANDOFF: to `owner`; VERDICT_DROP
@@ -170,6 +177,8 @@ struct admission {
     uint16_t owner;
     uint16_t member;
     uint16_t member_endpoint; // of a two-way member: the number of where it answers
+    bool placed;              // ahead of the flow: it is among those on probation
+    struct borrowed borrowed; // the same: FullNAT's port
     struct flow *flow;        // that began, or NULL
     const struct rule *rule;  // access rule that decided and counts it, or NULL
     bool uncertain;           // VERDICT_SEND: others may know its connection; no flow begins
@@ -186,17 +195,19 @@ void admit_count(struct stage *stage, const struct admission *admission);
 // The access rule that decides whether a client's newcomer may begin, or NULL.
 const struct rule *admit_rule(const struct stage *stage, const struct newcomer *newcomer);
 
-// Between the two, for a burst: admit_begin() gives each newcomer a place among those on probation,
-// if need be another's, whom it evicts. Where that is done for all of them ahead, what it touches
-// is fetched for all of them ahead.
-struct leavers { // of one set; callers have one for each
-    uint32_t count;
-    struct probation_leaver of[PROBATION_LEAVERS_MAX];
+// A newcomer of a burst.
+struct arrival {
+    struct newcomer newcomer;
+    bool decided; // `admission` is filled
+    struct admission admission;
 };
-_Static_assert(PROBATION_LEAVERS_MAX >= STAGE_BURST, "each packet of a burst may evict one");
-void admit_make_room(struct stage *stage, const struct newcomer *newcomer,
-                     const struct admission *admission, struct leavers *leavers);
-void admit_room_made(struct stage *stage, const struct leavers *leavers);
+// The burst's newcomers before their turns: decides about all of which that does not depend on
+// those before, and gives the flows that will begin what admit_begin() gives them else: a place
+// among those on probation, if need be another's, and of FullNAT a local port. So what each of them
+// touches is fetched for all of them together.
+void admit_ahead(struct stage *stage, struct arrival *arrivals, uint32_t count);
+// After their turns: ports whose flows have not begun are given back.
+void admit_done(struct stage *stage, const struct arrival *arrivals, uint32_t count);
 
 // Whether flows at its endpoint are at the worker that owns them; and, where they are, whether this
 // one's is another's, which `admission` names then.
@@ -246,11 +257,16 @@ void forward_to_member(struct stage *stage, struct packet *packet, uint32_t memb
                        uint32_t service_slot);
 void forward_reply(struct stage *stage, struct packet *packet, struct flow_pair *pair);
 
-// fullnat.c: a local address and a port of this worker's for a flow to `member`, filled in; and
-// back when the flow ends. DROP_NONE or DROP_LOCAL_PORTS_FULL.
+// fullnat.c: a local address and a port of this worker's, for a flow from a client's key of that
+// hash to a member's endpoint. DROP_NONE or DROP_LOCAL_PORTS_FULL.
 enum drop_reason fullnat_borrow(struct stage *stage, const struct tables_member *member,
-                                uint64_t hash, struct flow_pair *pair);
-void fullnat_give_back(struct stage *stage, const struct flow_pair *pair);
+                                uint64_t hash, uint16_t endpoint, struct borrowed *borrowed);
+// The same before the flow begins, where the first address that it would ask has a free one; else
+// nothing changes.
+void fullnat_borrow_ahead(struct stage *stage, const struct tables_member *member, uint64_t hash,
+                          uint16_t endpoint, struct borrowed *borrowed);
+// When the flow ends, or has not begun.
+void fullnat_give_back(struct stage *stage, uint16_t endpoint, uint16_t local, uint32_t number);
 // The worker whose reply a packet to this address and port is, if that is a local address.
 bool fullnat_owner(const struct stage *stage, const struct flow_key *key, uint16_t *owner);
 

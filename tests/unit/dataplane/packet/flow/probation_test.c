@@ -25,6 +25,12 @@ static int tear_down(void **state)
     return 0;
 }
 
+static bool has(uint32_t number)
+{
+    struct flow_key key = key_of(number);
+    return probation_has(probation, flow_hash(table, &key));
+}
+
 // True: it takes the slot of who has to leave.
 static bool enter(uint32_t number, uint32_t now_ms, struct probation_leaver *leaver)
 {
@@ -113,6 +119,18 @@ static void a_flow_that_begins_again_has_one_slot(void **state)
     for (uint32_t i = 1000; i < 101000; i++)
         begin(i, 0);
     assert_non_null(look(7, 0));
+}
+
+static void knows_who_has_a_slot(void **state)
+{
+    for (uint32_t i = 0; i < 10000; i++)
+        begin(i, 0);
+    for (uint32_t i = 0; i < 10000; i++)
+        assert_int_equal(has(i), look(i, 0) != NULL);
+    for (uint32_t i = 0; i < 10000; i++) {
+        earn(i);
+        assert_false(has(i));
+    }
 }
 
 static void one_whose_time_has_passed_goes_first(void **state)
@@ -238,6 +256,7 @@ int main(void)
         WITH_TABLE(flows_without_handshake_are_never_more_than_slots),
         WITH_TABLE(an_earned_flow_stays_whatever_comes),
         WITH_TABLE(a_flow_that_begins_again_has_one_slot),
+        WITH_TABLE(knows_who_has_a_slot),
         WITH_TABLE(one_whose_time_has_passed_goes_first),
         WITH_TABLE(a_two_way_flow_goes_whole),
         WITH_TABLE(many_leave_at_once),
