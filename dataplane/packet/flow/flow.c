@@ -289,7 +289,8 @@ void flow_remove(struct flow_table *table, struct flow *flow)
 
 // The entries in use whose time has passed, one-way ones; with `two_way` those too, whose time is
 // elsewhere.
-static inline uint32_t due_slots(uint64_t *bucket, uint32_t words, uint32_t now_ms, bool two_way)
+static inline __attribute__((always_inline)) uint32_t due_slots(uint64_t *bucket, uint32_t words,
+                                                                uint32_t now_ms, bool two_way)
 {
     const struct flow *values = flow_values(bucket, words);
     uint32_t passed = 0, pairs = 0;
@@ -315,13 +316,20 @@ static void reclaim(struct flow_table *table, struct flow_buckets *buckets, uint
     }
 }
 
-static void sweep_buckets(struct flow_table *table, struct flow_buckets *buckets, uint32_t from,
-                          uint32_t count, uint32_t now_ms)
+// Always inlined: `words` is a constant at both callers. Most buckets have nothing that is due.
+static inline __attribute__((always_inline)) void sweep_buckets(struct flow_table *table,
+                                                                struct flow_buckets *buckets,
+                                                                uint32_t words, uint32_t from,
+                                                                uint32_t count, uint32_t now_ms)
 {
     if (buckets->used == 0)
         return; // its memory stays untouched
-    for (uint32_t i = from; i < from + count; i++)
-        reclaim(table, buckets, flow_bucket(buckets, buckets->words, i), now_ms, false);
+    for (uint32_t i = from; i < from + count; i++) {
+        __builtin_prefetch(flow_bucket(buckets, words, i + SWEEP_STEP));
+        uint64_t *bucket = flow_bucket(buckets, words, i);
+        if (due_slots(bucket, words, now_ms, false))
+            reclaim(table, buckets, bucket, now_ms, false);
+    }
 }
 
 static void prefetch_key(const struct flow_table *table, const struct flow_key *key)
@@ -381,9 +389,9 @@ static uint32_t sweep_step(struct flow_table *table, uint32_t count, uint32_t no
     uint32_t end = at < v6_at ? v6_at : at < pairs_at ? pairs_at : sweep_length(table);
     uint32_t step = smaller(smaller(count, SWEEP_STEP), end - at);
     if (at < v6_at)
-        sweep_buckets(table, &table->v4, at, step, now_ms);
+        sweep_buckets(table, &table->v4, FLOW_WORDS_V4, at, step, now_ms);
     else if (at < pairs_at)
-        sweep_buckets(table, &table->v6, at - v6_at, step, now_ms);
+        sweep_buckets(table, &table->v6, FLOW_WORDS_V6, at - v6_at, step, now_ms);
     else
         sweep_pairs(table, at - pairs_at + 1, step, now_ms);
     table->sweep_at = at + step;
