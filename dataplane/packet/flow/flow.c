@@ -170,6 +170,21 @@ struct flow *flow_find_unearned(struct flow_table *table, uint64_t hash, bool v4
               : find_unearned(table, &table->v6, FLOW_WORDS_V6, hash);
 }
 
+const struct flow_pair *flow_prefetch_pair(const struct flow_table *table, uint64_t hash, bool v4)
+{
+    const struct flow_buckets *buckets = v4 ? &table->v4 : &table->v6;
+    uint32_t words = buckets->words;
+    uint64_t *bucket = flow_bucket(buckets, words, flow_first(buckets, hash));
+    uint32_t slots = v4 ? slots_of_hash(table, bucket, FLOW_WORDS_V4, hash)
+                        : slots_of_hash(table, bucket, FLOW_WORDS_V6, hash);
+    if (!slots)
+        return NULL;
+    const struct flow_pair *pair =
+        flow_pair_of(table, flow_values(bucket, words) + __builtin_ctz(slots));
+    __builtin_prefetch(pair, 1);
+    return pair;
+}
+
 // The endpoint's number is the same part of the last word as it is of the key.
 static uint16_t endpoint_at(struct place place)
 {

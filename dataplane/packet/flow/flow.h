@@ -187,6 +187,11 @@ enum error flow_insert_pair(struct flow_table *table, const struct flow_pair *va
 // Fetches where flow_insert_pair() will put the member's direction.
 void flow_prefetch_member(const struct flow_table *table, const struct flow_pair *values);
 
+// Fetches the record of a two-way flow, whose bucket is there already: `hash` is that of the
+// client's direction. Returns it, unread, or NULL where the first bucket of the hash has no such
+// flow.
+const struct flow_pair *flow_prefetch_pair(const struct flow_table *table, uint64_t hash, bool v4);
+
 // Forgets a live entry; of a two-way flow both, and the record.
 void flow_remove(struct flow_table *table, struct flow *flow);
 

@@ -97,11 +97,8 @@ static void prefetch_flows(struct flow_table *flows, const struct probation_leav
     if (flow_table_two_way(flows) == 0)
         return;
     const struct flow_pair *pairs[PROBATION_LEAVERS_MAX];
-    for (uint32_t i = 0; i < count; i++) {
-        struct flow *flow = flow_find_unearned(flows, leavers[i].hash, leavers[i].v4);
-        pairs[i] = flow ? flow_pair_of(flows, flow) : NULL;
-        __builtin_prefetch(pairs[i], 1);
-    }
+    for (uint32_t i = 0; i < count; i++)
+        pairs[i] = flow_prefetch_pair(flows, leavers[i].hash, leavers[i].v4);
     for (uint32_t i = 0; i < count; i++) {
         if (pairs[i])
             flow_prefetch_member(flows, pairs[i]);
