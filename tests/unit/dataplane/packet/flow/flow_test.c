@@ -217,6 +217,24 @@ static void frees_both_directions_when_one_is_removed_or_replaced(void **state)
     flow_table_destroy(table);
 }
 
+static void fetches_the_record_of_a_two_way_flow_alone(void **state)
+{
+    struct flow_table *table = table_of(4096);
+    for (uint32_t i = 0; i < 400; i++) {
+        uint32_t number = 4 * i + i % 2; // of IPv4 or IPv6
+        bool two_way = i & 2;
+        struct flow_key key = key_of(number);
+        uint64_t hash = flow_hash(table, &key);
+        bool v4 = ip_is_v4(&key.peer);
+        assert_null(flow_prefetch_pair(table, hash, v4));
+        assert_int_equal(two_way ? add_pair(table, number, 0) : add(table, number, 0), ERROR_NONE);
+        const struct flow *flow = look(table, number, 0);
+        assert_true(flow_prefetch_pair(table, hash, v4) == flow_pair_of(table, flow));
+        assert_null(flow_prefetch_pair(table, hash, !v4));
+    }
+    flow_table_destroy(table);
+}
+
 static void a_pair_that_does_not_fit_leaves_nothing_behind(void **state)
 {
     struct flow_table *table = table_of(3);
@@ -486,6 +504,7 @@ int main(void)
         cmocka_unit_test(forgets_an_entry_at_its_time_also_when_the_clock_wraps),
         cmocka_unit_test(both_directions_live_while_either_is_seen_and_die_together),
         cmocka_unit_test(frees_both_directions_when_one_is_removed_or_replaced),
+        cmocka_unit_test(fetches_the_record_of_a_two_way_flow_alone),
         cmocka_unit_test(a_pair_that_does_not_fit_leaves_nothing_behind),
         cmocka_unit_test(takes_every_entry_of_every_capacity),
         cmocka_unit_test(stays_right_while_full_of_comings_and_goings),
