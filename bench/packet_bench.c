@@ -109,6 +109,7 @@ static void open_run(struct run *run, const char *vip, uint8_t tcp_flags, uint32
         .destination_port = 80,
         .tcp_flags = tcp_flags,
         .payload_size = 10, // 64 bytes
+        .dont_fragment = true,
     };
     frame_build(&run->template, &run->request);
     run->random = random_from_seed(1);

@@ -294,6 +294,34 @@ static void check_echo(const uint8_t *original, size_t size, const struct wire_p
     free(frame);
 }
 
+// What is in fragments, or may be, gets another identification, and is the same otherwise.
+static void check_identify(const uint8_t *original, size_t size, const struct wire_packet *packet)
+{
+    uint8_t *frame = copy_of(original, size, size);
+    struct wire_packet again;
+    wire_identify(frame, packet, 0x12345678);
+    CHECK(parse(frame, size, &again) == DROP_NONE && same(packet, &again));
+    CHECK(frame_checksums_are_right(frame, size) == frame_checksums_are_right(original, size));
+    if (packet->fragment) {
+        struct wire_fragment fragment;
+        wire_fragment_read(frame, &again, &fragment);
+        CHECK(fragment.id == (packet->kind == WIRE_IPV4 ? 0x5678 : 0x12345678));
+    }
+    free(frame);
+}
+
+static void check_short_identify(const uint8_t *original, size_t size,
+                                 const struct wire_packet *packet)
+{
+    uint8_t *general = copy_of(original, size, size);
+    uint8_t *plainly = copy_of(original, size, size);
+    wire_identify(general, packet, 0x5678);
+    wire_short_identify(plainly, 0x5678);
+    CHECK(memcmp(general, plainly, size) == 0);
+    free(general);
+    free(plainly);
+}
+
 // What is plain on the short way is what wire_parse() accepted, and is changed there as the general
 // functions change it.
 static void check_short_rewrite(const uint8_t *original, size_t size,
@@ -330,6 +358,9 @@ static void check_short(const uint8_t *frame, size_t size, bool accepted,
     CHECK(packet->destination_port == plain.destination_port);
     CHECK(packet->tcp_flags == plain.tcp_flags);
     CHECK(!wire_short_parse(frame, (uint32_t)size, (uint32_t)size, 0, ours ^ 1, &plain));
+    CHECK(wire_short_is_atomic(frame, &plain) == wire_is_atomic(frame, packet));
+    if (!wire_short_is_atomic(frame, &plain))
+        check_short_identify(frame, size, packet);
     if (plain.ttl > 1) {
         check_short_rewrite(frame, size, packet, &plain, true);
         check_short_rewrite(frame, size, packet, &plain, false);
@@ -356,6 +387,8 @@ static void check_frame(const uint8_t *frame, size_t size)
         check_hop(frame, size, &packet);
     if (v4 || v6)
         check_tunnels(frame, &packet);
+    if ((v4 || v6) && !wire_is_atomic(frame, &packet))
+        check_identify(frame, size, &packet);
     if (packet.protocol == IPPROTO_TCP && !packet.fragment)
         check_mss(frame, size, &packet);
     if (packet.kind == WIRE_ARP || (v6 && packet.protocol == IPPROTO_ICMPV6)) {

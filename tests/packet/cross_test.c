@@ -214,6 +214,7 @@ static void clients_of_both_versions_share_a_member(void **state)
     request.source = "10.1.0.10";
     request.destination = "10.1.0.100";
     request.tcp_flags = SYN;
+    request.dont_fragment = true;
     struct outcome outcome = put(FRONT, request);
     uint16_t other = load_be16(outcome.frame.bytes + FRAME_IPV4_L4);
     assert_int_not_equal(port, other);

@@ -116,6 +116,7 @@ static struct frame_spec request_of(const struct way *way, uint16_t client_port,
         .destination_port = way->port,
         .tcp_flags = flags,
         .payload_size = 33,
+        .dont_fragment = true,
     };
 }
 
@@ -628,6 +629,7 @@ static void fragments_follow_their_first(void **state)
         uint16_t port = begin(way, client_port);
         struct frame_spec request = request_of(way, client_port, 0);
         request.payload_size = 2 * PIECE + 100;
+        request.dont_fragment = false;
         put_fragments(FRONT, request, orders[i % 3], &whole);
         struct frame_spec seen = to_member(way, request, port);
         frame_build(&expected, &seen);

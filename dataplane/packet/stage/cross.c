@@ -48,6 +48,13 @@ static bool make_room(struct packet *packet, int32_t growth)
                       : rte_pktmbuf_adj(mbuf, (uint16_t)-growth) != NULL;
 }
 
+// What a packet to a member of IPv4 is called there.
+static uint16_t identification_of(struct stage *stage, const struct packet *packet)
+{
+    return packet->wire.kind == WIRE_IPV6 ? (uint16_t)fullnat_identify(stage, packet->member, 16)
+                                          : 0;
+}
+
 static bool cross_header(struct stage *stage, struct packet *packet,
                          const struct ip_address *source, const struct ip_address *destination)
 {
@@ -56,7 +63,7 @@ static bool cross_header(struct stage *stage, struct packet *packet,
         return false;
     }
     packet->frame = wire_cross_header(packet->frame, &packet->wire, source, destination,
-                                      stage->identification++);
+                                      identification_of(stage, packet));
     return true;
 }
 
@@ -96,7 +103,7 @@ bool cross_error(struct stage *stage, struct packet *packet,
     uint8_t out[ICMP_ERROR_FRAME_MAX];
     struct wire_packet written;
     uint32_t size = icmp_error_cross(out, packet->frame, &packet->wire, packet->about, crossing,
-                                     stage->identification++, &written);
+                                     identification_of(stage, packet), &written);
     if (size == 0) {
         packet_drop(packet, DROP_VERSION_ICMP);
         return false;

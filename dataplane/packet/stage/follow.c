@@ -88,8 +88,10 @@ static struct fragments_way way_of(const struct stage *stage, const struct packe
     case VERDICT_SPLIT:
         way.kind = packet->reply ? WAY_REPLY : WAY_MEMBER;
         way.local = packet->local;
-        if (packet->local)
+        if (packet->local) {
             way.far_side = packet->far_side;
+            way.identification = packet->identification;
+        }
         break;
     case VERDICT_HANDOFF:
         way.kind = WAY_HANDOFF;
@@ -133,6 +135,7 @@ static void go(struct stage *stage, struct packet *packet, const struct fragment
                              .local = way->local};
     packet->pair = &pair;
     packet->service = way->service;
+    packet->identification = way->identification;
     if (forwarded && !still_there(stage, way)) {
         packet->service = 0;
         packet_drop(packet, DROP_NO_MEMBER);

@@ -137,6 +137,18 @@ static bool translate_error(struct stage *stage, struct packet *packet,
     return cross_error(stage, packet, &both);
 }
 
+// A datagram that comes in fragments, or may, gets an identification of ours; its first fragment
+// tells the others.
+static void identify(struct stage *stage, struct packet *packet, bool v4)
+{
+    const struct wire_packet *wire = &packet->wire;
+    if (wire_is_atomic(packet->frame, wire))
+        return;
+    if (!wire->fragment || wire->first_fragment)
+        packet->identification = fullnat_identify(stage, packet->member, v4 ? 16 : 32);
+    wire_identify(packet->frame, wire, packet->identification);
+}
+
 // NAT towards a member, with FullNAT of both sides. Of an error, the packet that it quotes came
 // from there. False: it has been dropped.
 static bool translate_to_member(struct stage *stage, struct packet *packet,
@@ -157,6 +169,7 @@ static bool translate_to_member(struct stage *stage, struct packet *packet,
     if (pair) {
         packet->local = pair->local;
         packet->far_side = pair->answered;
+        identify(stage, packet, ip_is_v4(address));
     }
     if (crossing) {
         const struct wire_sides sides = {

@@ -46,6 +46,7 @@ struct fragments_way {
     uint16_t member;
     uint16_t local;             // FullNAT: slot of the local address, else 0
     struct ip_address far_side; // FullNAT: what takes the sender's or the receiver's place
+    uint32_t identification;    // FullNAT: what the datagram has at its member
     uint64_t revision;          // of the tables whose slots these are
 };
 

@@ -132,6 +132,16 @@ void fullnat_give_back(struct stage *stage, uint16_t endpoint, uint16_t local, u
     stats_add(&stage->counters.local_ports[local], UINT64_MAX);
 }
 
+// Behind a local address are many senders, whose datagrams the member must not take for one
+// another's: RFC 6864 section 5.3.1. Each worker has a part of all numbers.
+uint32_t fullnat_identify(struct stage *stage, uint32_t member, uint32_t bits)
+{
+    uint32_t workers = stage->tables->workers;
+    bits -= workers > 1 ? 32 - (uint32_t)__builtin_clz(workers - 1) : 0;
+    uint64_t count = stage->identifications[member % STAGE_IDENTIFICATIONS]++;
+    return (uint32_t)((uint64_t)stage->worker << bits | (count & ((1ull << bits) - 1)));
+}
+
 bool fullnat_owner(const struct stage *stage, const struct flow_key *key, uint16_t *owner)
 {
     const struct tables *tables = stage->tables;

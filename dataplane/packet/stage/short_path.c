@@ -253,7 +253,7 @@ static bool may_cross(const struct stage *stage, const struct rte_mbuf *mbuf,
 }
 
 static uint8_t *cross_plain(struct stage *stage, struct rte_mbuf *mbuf, const struct plain *plain,
-                            const struct wire_sides *sides)
+                            const struct flow_pair *pair, const struct wire_sides *sides)
 {
     uint8_t *frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
     struct wire_packet packet = {
@@ -265,8 +265,8 @@ static uint8_t *cross_plain(struct stage *stage, struct rte_mbuf *mbuf, const st
     };
     wire_cross_transport(frame, &packet, sides); // which a whole packet always can
     frame[WIRE_SHORT_IP + (plain->wire.v4 ? 8 : 7)]--;
-    frame = wire_cross_header(frame, &packet, sides->source, sides->destination,
-                              stage->identification++);
+    uint16_t id = plain->wire.v4 ? 0 : (uint16_t)fullnat_identify(stage, pair->member, 16);
+    frame = wire_cross_header(frame, &packet, sides->source, sides->destination, id);
     if (plain->wire.v4)
         rte_pktmbuf_prepend(mbuf, WIRE_CROSS_GROWTH);
     else
@@ -288,7 +288,9 @@ static __attribute__((noinline)) uint8_t *go_beyond(struct stage *stage, struct 
     if (introduction_reached(pair) && !go_on_introduced(plain, frame, pair, reply))
         return NULL;
     if (crossing)
-        return cross_plain(stage, mbuf, plain, sides);
+        return cross_plain(stage, mbuf, plain, pair, sides);
+    if (!reply && !wire_short_is_atomic(frame, &plain->wire))
+        wire_short_identify(frame, (uint16_t)fullnat_identify(stage, pair->member, 16));
     wire_short_translate_both(frame, &plain->wire, sides);
     return frame;
 }
@@ -324,7 +326,7 @@ static inline bool send_to_member(struct stage *stage, struct rte_mbuf *mbuf,
             .destination = &member->address,
             .destination_port = tables_member_port(member, &tables->services[plain->endpoint]),
         };
-        if (LIKELY(!pair->beyond))
+        if (LIKELY(!pair->beyond && wire_short_is_atomic(frame, &plain->wire)))
             wire_short_translate_both(frame, &plain->wire, &sides);
         else if (!(frame = go_beyond(stage, mbuf, plain, pair, &sides, false)))
             return false;

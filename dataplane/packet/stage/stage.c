@@ -26,6 +26,7 @@ static void flow_ended(void *context, uint16_t service, uint16_t member,
 enum error stage_init(struct stage *stage)
 {
     flow_table_on_free(stage->flows, flow_ended, stage);
+    random_os_bytes(stage->identifications, sizeof(stage->identifications));
     meter_init(&stage->meter, stage->counters.stages);
     const struct fragments_actions actions = {
         .follow = fragment_release, .drop = fragment_give_up, .context = stage};
@@ -280,6 +281,7 @@ void packet_init(struct packet *packet, struct rte_mbuf *mbuf, uint16_t port, bo
     packet->out_port = 0;
     packet->owner = 0;
     packet->size_max = 0;
+    packet->identification = 0;
     packet->about = NULL;
     packet->chances = NULL;
     packet->pair = NULL;

@@ -35,6 +35,9 @@
 // Bits in which a flow remembers the slot of a neighbour.
 #define STAGE_NEIGHBOUR_BITS 24
 
+// Members of FullNAT share so many counters of identifications, so that each comes round late.
+#define STAGE_IDENTIFICATIONS 256
+
 // From a worker to the main thread, which keeps the neighbours: a message told where `address` is.
 // Or what the way to a tunnelled member at `address` takes.
 struct news_message {
@@ -115,10 +118,10 @@ struct stage {
     struct budget punt_budgets[CONFIG_PORTS_MAX];
     // The kernel's own ARP and neighbour discovery goes on while other packets are over the rate.
     struct budget neighbour_budgets[CONFIG_PORTS_MAX];
-    uint16_t identification; // of the next packet that comes from IPv6 to IPv4
-    struct budget searches;  // for flows of ICMP errors, at other workers
-    struct budget unknown;   // ICMP errors that go on although their flows are not known
-    struct budget answers;   // ICMP errors of our own
+    uint32_t identifications[STAGE_IDENTIFICATIONS]; // how many fullnat_identify() has given
+    struct budget searches;                          // for flows of ICMP errors, at other workers
+    struct budget unknown; // ICMP errors that go on although their flows are not known
+    struct budget answers; // ICMP errors of our own
     struct outbox outboxes[CONFIG_PORTS_MAX];
     struct outbox punts[CONFIG_PORTS_MAX];
 };

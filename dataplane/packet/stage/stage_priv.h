@@ -48,6 +48,7 @@ struct packet {
     struct flow_pair *pair;         // while it is forwarded: of a two-way flow its record
     uint16_t local;                 // FullNAT: slot of the local address
     struct ip_address far_side;     // FullNAT: what took the sender's, or the receiver's, place
+    uint32_t identification;        // FullNAT: of a datagram to a member, unless it is atomic
     const struct icmp_error *about; // while an ICMP error is forwarded: what it is about
     const struct chances *chances;  // while it is forwarded: who else may know its connection
 };
@@ -269,6 +270,9 @@ void fullnat_borrow_ahead(struct stage *stage, const struct tables_member *membe
 void fullnat_give_back(struct stage *stage, uint16_t endpoint, uint16_t local, uint32_t number);
 // The worker whose reply a packet to this address and port is, if that is a local address.
 bool fullnat_owner(const struct stage *stage, const struct flow_key *key, uint16_t *owner);
+
+// An identification of so many bits for a datagram to a member, which no other worker gives.
+uint32_t fullnat_identify(struct stage *stage, uint32_t member, uint32_t bits);
 
 static inline bool is_fullnat(const struct flow_pair *pair)
 {

@@ -46,6 +46,27 @@ bool wire_may_split(const uint8_t *frame, const struct wire_packet *packet)
     return packet->kind == WIRE_IPV4 && ip[0] == IPV4_VERSION_AND_IHL && !wire_is_whole(ip);
 }
 
+bool wire_is_atomic(const uint8_t *frame, const struct wire_packet *packet)
+{
+    return !packet->fragment &&
+           (packet->kind == WIRE_IPV6 || wire_is_whole(frame + packet->l3_offset));
+}
+
+void wire_identify(uint8_t *frame, const struct wire_packet *packet, uint32_t id)
+{
+    DCHECK(!wire_is_atomic(frame, packet));
+    if (packet->kind == WIRE_IPV6) {
+        store_be32(frame + packet->fragment_offset + IPV6_FRAGMENT_ID, id);
+        return;
+    }
+    uint8_t *ip = frame + packet->l3_offset;
+    uint16_t number;
+    store_be16((uint8_t *)&number, (uint16_t)id);
+    uint64_t difference = checksum_difference(0, ip + IPV4_ID, &number, sizeof(number));
+    memcpy(ip + IPV4_ID, &number, sizeof(number));
+    checksum_change(ip + IPV4_CHECKSUM, difference);
+}
+
 void wire_split_header(uint8_t *ip, uint32_t offset, uint32_t size, bool last)
 {
     DCHECK(offset % 8 == 0 && (last || size % 8 == 0));

@@ -25,6 +25,13 @@ bool wire_may_split(const uint8_t *frame, const struct wire_packet *packet);
 // Whether nobody may split an IPv4 packet, whose header this is.
 bool wire_is_whole(const uint8_t *ip);
 
+// Whether a packet is no fragment, and nobody may make it some: its identification means nothing
+// (RFC 6864 section 4.1).
+bool wire_is_atomic(const uint8_t *frame, const struct wire_packet *packet);
+
+// Gives a packet that is not atomic an identification; IPv4 has 16 bits of it.
+void wire_identify(uint8_t *frame, const struct wire_packet *packet, uint32_t id);
+
 // Makes the header of an IPv4 packet that may be split that of the piece of it which has `size` of
 // its bytes behind the header, from `offset` on, a multiple of eight. `last`: it has the packet's
 // last ones. The packet may be a fragment itself.

@@ -122,6 +122,12 @@ static inline uint32_t wire_short_v4_destination(const uint8_t *frame)
     return wire_load32(frame + WIRE_SHORT_V4_DESTINATION);
 }
 
+// What wire_is_atomic() says of a plain packet.
+static inline bool wire_short_is_atomic(const uint8_t *frame, const struct wire_short *packet)
+{
+    return !packet->v4 || frame[WIRE_SHORT_IP + 6] & 0x40;
+}
+
 // Changes the checksum field at `at` by a difference of less than 2^40: RFC 1624, equation 3.
 static inline void wire_short_checksum(uint8_t *at, uint64_t difference)
 {
@@ -131,6 +137,15 @@ static inline void wire_short_checksum(uint8_t *at, uint64_t difference)
     sum = (sum & 0xffff) + (sum >> 16);
     uint16_t value = (uint16_t)~sum;
     memcpy(at, &value, sizeof(value));
+}
+
+// What wire_identify() does to a plain packet that is not atomic.
+static inline void wire_short_identify(uint8_t *frame, uint16_t id)
+{
+    uint8_t *ip = frame + WIRE_SHORT_IP;
+    id = __builtin_bswap16(id);
+    wire_short_checksum(ip + 10, (uint64_t)(uint16_t)~wire_load16(ip + 4) + id);
+    memcpy(ip + 4, &id, sizeof(id));
 }
 
 static inline void wire_short_l4_checksum(uint8_t *l4, uint8_t protocol, uint64_t difference)
