@@ -34,8 +34,6 @@ static bool key_of(const struct stage *stage, const struct packet *packet,
             .peer = error->destination, .port = error->destination_port, .endpoint = number};
         return ip_is_unicast(&error->destination);
     }
-    if (error->echo == ECHO_ANSWERS)
-        return false;
     number = endpoint_number(endpoints, ENDPOINT_MEMBER, &error->destination,
                              error->destination_port, error->protocol);
     *key = (struct flow_key){.peer = error->source, .port = error->source_port, .endpoint = number};
