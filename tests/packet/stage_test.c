@@ -276,7 +276,7 @@ static void arp_for_others_is_the_kernels(void **state)
     question.destination = "10.2.0.1";
     assert_int_equal(put(FRONT, question).kind, OUTCOME_PUNTED);
     question.destination = "10.1.0.1";
-    assert_dropped(put(BACK, question), DROP_PUNT_DISABLED);
+    assert_dropped(put(BACK, question), DROP_MULTICAST_UNJOINED);
 }
 
 static void nobody_can_claim_an_address_of_ours(void **state)
@@ -560,7 +560,7 @@ static void a_removed_vip_takes_no_new_flows_and_keeps_its_old_ones(void **state
     rig_at(&rig, 3600 * 1000);
     flow_sweep(rig.stage.flows, flow_table_buckets(rig.stage.flows), rig.stage.now_ms);
     rig_reload(&rig, no_vip);
-    assert_dropped(put(FRONT, question), DROP_PUNT_DISABLED);
+    assert_dropped(put(FRONT, question), DROP_MULTICAST_UNJOINED);
 }
 
 static void slots_are_used_again_once_their_flows_are_gone(void **state)

@@ -104,6 +104,11 @@ class Routes(Forwarding):
         self.client(self.network.client, "spray", 5, self.network.vip[4], 9)
         self.assertEqual(5, self.appliance.drops().get("no-service"))
 
+    def test_what_nobody_here_takes_is_seen(self):
+        """Replies that reach no flow would be counted there."""
+        self.client(self.network.client, "spray", 5, address(1, 1), 9)
+        self.assertEqual(5, self.appliance.drops().get("punt-disabled"))
+
 
 class Answers(Forwarding):
     """Members that answer clients themselves."""

@@ -136,10 +136,10 @@ class Plane:
         return {member["name"]: member for member in pools[pool]["members"]}
 
     def drops(self):
-        """{reason: packets}, only what was dropped. Kernels around tell their multicast groups
-        (RFC 3810) when they like, which nobody here listens to."""
+        """{reason: packets}, only what was dropped. Kernels around ask for each other and tell
+        their multicast groups (RFC 3810) when they like, which nobody here listens to."""
         return {each["reason"]: each["packets"] for each in self.ask("show", "drops")["drops"]
-                if each["packets"] and each["reason"] != "punt-disabled"}
+                if each["packets"] and each["reason"] != "multicast-unjoined"}
 
     def reload(self, config=None, by="ctl"):
         """Changes to `config` by weirctl or by SIGHUP, and waits until it was taken over."""

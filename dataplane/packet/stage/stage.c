@@ -200,11 +200,17 @@ static void enqueue_punt(struct stage *stage, uint16_t port, struct rte_mbuf *pa
         flush_punt(stage, port);
 }
 
+// What stations say to everybody is no loss, whoever sends it to us alone may miss an answer.
+static enum drop_reason why_not_punted(const struct packet *packet)
+{
+    return is_group_mac(packet->frame) ? DROP_MULTICAST_UNJOINED : DROP_PUNT_DISABLED;
+}
+
 static void punt(struct stage *stage, const struct packet *packet, struct budget *budgets)
 {
     uint16_t port = packet->in_port;
     if (!stage->ports[port]->punts)
-        stage_drop(stage, packet->mbuf, DROP_PUNT_DISABLED);
+        stage_drop(stage, packet->mbuf, why_not_punted(packet));
     else if (!punt_allowed(stage, port, &budgets[port]))
         stage_drop(stage, packet->mbuf, DROP_PUNT_RATE);
     else

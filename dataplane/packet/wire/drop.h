@@ -132,6 +132,10 @@
       "it lasts, leave it a core that is not one of `node.cores`.")                                \
     X(DROP_PUNT_DISABLED, "punt-disabled", "not ours, and the port hands nothing to the kernel",   \
       "Nothing, unless the kernel is to have them: then give the port `punt: {interface: NAME}`.") \
+    X(DROP_MULTICAST_UNJOINED, "multicast-unjoined",                                               \
+      "to a group, or to all stations of the link, and nothing here listens",                      \
+      "Nothing: stations ask for each other and tell of their groups all the time. If the kernel " \
+      "is to hear them, give the port `punt: {interface: NAME}`.")                                 \
     X(DROP_PUNT_RATE, "punt-rate", "not ours, and over the port's punt rate",                      \
       "Raise the port's `punt.rate` if they are wanted; a capture tells what they are.")           \
     X(DROP_PUNT_FULL, "punt-full", "not ours, and the TAP interface is down or full",              \
