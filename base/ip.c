@@ -48,6 +48,11 @@ bool ip_is_link_local(const struct ip_address *address)
     return b[0] == 0xfe && (b[1] & 0xc0) == 0x80;
 }
 
+bool ip_is_of_a_link(const struct ip_address *address)
+{
+    return !ip_is_v4(address) && ip_is_link_local(address);
+}
+
 enum error ip_parse(const char *text, struct ip_address *address)
 {
     uint8_t bytes[16];

@@ -65,6 +65,8 @@ bool ip_is_unicast(const struct ip_address *address);
 
 // fe80::/10 or 169.254.0.0/16.
 bool ip_is_link_local(const struct ip_address *address);
+// fe80::/10, of which every link has its own (RFC 4291 section 2.1): who names one means a link.
+bool ip_is_of_a_link(const struct ip_address *address);
 
 // Reads "192.0.2.1" or "2001:db8::1". ERROR_INVALID for anything else, IPv4-mapped text included.
 enum error ip_parse(const char *text, struct ip_address *address);

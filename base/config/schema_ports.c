@@ -144,7 +144,10 @@ static const struct schema_field port_fields[] = {
      LIST_AT(config_port, addresses, address_count),
      .items_max = CONFIG_ADDRESSES_MAX,
      .absent = "none",
-     .help = "Own addresses, each with the length of its network: `10.1.0.1/24`."},
+     .help = "Own addresses, each with the length of its network: `10.1.0.1/24`. A port may have a "
+             "link-local one of IPv6, `fe80::1/64`, for routers that are known by such (`gateway: "
+             "fe80::fe`); each link has that network for itself, so no member, no vip and no route "
+             "leads there."},
     {.key = "local-addresses",
      .type = SCHEMA_ADDRESS,
      LIST_AT(config_port, local_addresses, local_address_count),

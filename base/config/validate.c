@@ -171,7 +171,11 @@ static void check_vip_identities(struct reader *reader)
         if (edge)
             complain(reader, validate_node_of(reader, &vip->address, vip),
                      "%s\nclients cannot connect to it: choose another", edge);
-        if (config_owns(config, &vip->address))
+        if (ip_is_of_a_link(&vip->address))
+            complain(reader, validate_node_of(reader, &vip->address, vip),
+                     "a link-local address\nnothing tells on which link, and clients behind a "
+                     "router cannot reach it: choose another");
+        else if (config_owns(config, &vip->address))
             complain(reader, validate_node_of(reader, &vip->address, vip),
                      "a port's own address\na virtual address belongs to no port: choose another");
         if (config_is_router(config, &vip->address))
@@ -470,7 +474,11 @@ static void check_pool(struct reader *reader, uint32_t pool_index, bool networks
             continue;
         const struct tree_node *node = validate_node_of(reader, &member->address, member);
         const char *edge = config_edge_fault(config, &member->address);
-        if (config_is_virtual(config, &member->address))
+        if (ip_is_of_a_link(&member->address))
+            complain(reader, node,
+                     "a link-local address\nnothing tells on which link: write one in a network of "
+                     "a port, or behind a router");
+        else if (config_is_virtual(config, &member->address))
             complain(reader, node, "a virtual address\nwrite the server's own address");
         else if (config_owns(config, &member->address))
             complain(reader, node, "a port's own address\nwrite the server's own address");

@@ -33,7 +33,7 @@ static void check_local(struct reader *reader, const struct config_port *port,
         complain(reader, node, "a router's address\nchoose one that no machine has");
     else if (edge)
         complain(reader, node, "%s\nmembers cannot answer it: choose another", edge);
-    else if (!ip_is_v4(local) && ip_is_link_local(local))
+    else if (ip_is_of_a_link(local))
         complain(reader, node,
                  "a link-local address\nmembers behind a router cannot answer it: choose one of "
                  "the port's networks");

@@ -138,14 +138,15 @@ static bool overlap(const struct ip_prefix *a, const struct ip_prefix *b)
                                   : ip_prefix_contains(b, &a->address));
 }
 
-// An address of a port against that port's earlier ones and all of the ports before it.
+// An address of a port against that port's earlier ones and all of the ports before it. A
+// link-local network of IPv6 is each link's own.
 static void check_address(struct reader *reader, uint32_t port_index, uint32_t address_index)
 {
     const struct config *config = reader->config;
     const struct config_port *port = &config->ports[port_index];
     const struct ip_prefix *own = &port->addresses[address_index];
     const struct tree_node *node = validate_node_of(reader, own, port);
-    for (uint32_t i = 0; i <= port_index; i++) {
+    for (uint32_t i = ip_is_of_a_link(&own->address) ? port_index : 0; i <= port_index; i++) {
         const struct config_port *other = &config->ports[i];
         uint32_t count = i == port_index ? address_index : other->address_count;
         for (uint32_t j = 0; j < count; j++) {
@@ -191,7 +192,12 @@ static void check_route(struct reader *reader, const struct config_port *port,
     const struct tree_node *via = validate_node_of(reader, &route->via, route);
     if (validate_is_bad(reader, &route->via))
         return;
-    if (!validate_is_bad(reader, &route->to) && !ip_same_version(&route->to.address, &route->via))
+    if (!validate_is_bad(reader, &route->to) && ip_is_of_a_link(&route->to.address))
+        complain(reader, validate_node_of(reader, &route->to, route),
+                 "a link-local network\nroutes lead to other links, and no link has another's; "
+                 "remove it");
+    else if (!validate_is_bad(reader, &route->to) &&
+             !ip_same_version(&route->to.address, &route->via))
         complain(reader, via,
                  "a router of the other IP version\nIPv4 networks are reached through "
                  "IPv4 routers, IPv6 networks through IPv6 routers");

@@ -20,7 +20,7 @@ const struct config_port *config_port_towards(const struct config *config,
                                              ? &port->addresses[j]
                                              : &port->routes[j - port->address_count].to;
             if (to->length > longest && ip_same_version(&to->address, address) &&
-                ip_prefix_contains(to, address)) {
+                ip_prefix_contains(to, address) && !ip_is_of_a_link(&to->address)) {
                 longest = to->length;
                 found = port;
             }

@@ -111,7 +111,7 @@ static void join(struct plane *plane, uint32_t port, const struct ip_address *ad
     const struct ip_address *source = NULL;
     for (uint32_t i = 0; i < config->address_count; i++) {
         const struct ip_address *own = &config->addresses[i].address;
-        if (!ip_is_v4(own) && ip_is_link_local(own))
+        if (ip_is_of_a_link(own))
             source = own;
     }
     uint8_t frame[NEIGHBOURHOOD_FRAME_MAX];

@@ -18,6 +18,12 @@
 #define V4_FIRST  ((wide)0xffff << 32)
 #define V4_LENGTH 96
 
+// Blocks without a route, beside those that are given.
+#define NOWHERE 2
+
+#define LINK_FIRST  ((wide)0xfe80 << 112)
+#define LINK_LENGTH 10
+
 _Static_assert(ROUTES_MAX < NO_ROUTE, "an index of a route fits");
 
 // An address as a number: prefixes become ranges of numbers.
@@ -107,15 +113,18 @@ static void build_ranges(struct route_table *table, const struct block *blocks, 
     }
 }
 
-// The blocks of the routes, sorted, and one block without a route that covers all of IPv4: it keeps
-// an IPv6 prefix that encloses it out, and an IPv4 default route, being given first, wins over it.
+// The blocks of the routes, sorted, and two without a route. One covers all of IPv4: it keeps an
+// IPv6 prefix that encloses it out, and an IPv4 default route, being given first, wins over it. The
+// other covers the link-local addresses of IPv6, which no default route leads to (RFC 4291
+// section 2.5.6).
 static uint32_t make_blocks(const struct route *routes, uint32_t count, struct block *blocks)
 {
     for (uint32_t i = 0; i < count; i++)
         blocks[i] = block_of(wide_of(&routes[i].to.address), routes[i].to.length, (uint16_t)i);
     blocks[count] = block_of(V4_FIRST, V4_LENGTH, NO_ROUTE);
-    qsort(blocks, count + 1, sizeof(*blocks), compare_blocks);
-    return count + 1;
+    blocks[count + 1] = block_of(LINK_FIRST, LINK_LENGTH, NO_ROUTE);
+    qsort(blocks, count + NOWHERE, sizeof(*blocks), compare_blocks);
+    return count + NOWHERE;
 }
 
 enum error route_table_create(const struct route *routes, uint32_t count,
@@ -129,11 +138,11 @@ enum error route_table_create(const struct route *routes, uint32_t count,
     }
 
     enum error error = ERROR_NO_MEMORY;
-    struct block *blocks = calloc(count + 1, sizeof(*blocks));
+    struct block *blocks = calloc(count + NOWHERE, sizeof(*blocks));
     struct route_table *made = calloc(1, sizeof(*made));
     if (!blocks || !made)
         goto out;
-    made->range_max = 2 * (count + 1) + 1;
+    made->range_max = 2 * (count + NOWHERE) + 1;
     made->starts = calloc(made->range_max, sizeof(*made->starts));
     made->best = calloc(made->range_max, sizeof(*made->best));
     made->routes = calloc(count + 1, sizeof(*made->routes));

@@ -2,7 +2,8 @@
 // the configuration, never changes, is read by all workers, and is replaced as a whole.
 //
 // The versions never mix, although addresses share one shape: an IPv6 prefix short enough to cover
-// ::ffff:0:0/96 (the default ::/0, say) does not hold an IPv4 address.
+// ::ffff:0:0/96 (the default ::/0, say) does not hold an IPv4 address. Nor does one shorter than
+// /10 hold a link-local one: which link is meant, a destination does not say.
 #pragma once
 
 #include <stdint.h>

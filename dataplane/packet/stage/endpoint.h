@@ -24,7 +24,8 @@ enum endpoint_kind {
                       // IPIP for both inner versions; value: a member's slot
     ENDPOINT_LOCAL,   // a local address, which FullNAT sends from; value: the port's index
     // An address from which nobody sends to us, with port 0 and protocol IPPROTO_RAW, so that it is
-    // found by its number only: one of ours, or an edge of a connected IPv4 network.
+    // found by its number only: one of ours, but for link-local ones of IPv6, or an edge of a
+    // connected IPv4 network.
     ENDPOINT_NO_SENDER,
 };
 

@@ -19,8 +19,7 @@ static bool may_answer(const struct stage *stage, const struct packet *packet)
         return false;
     if (wire->kind == WIRE_IPV4 && wire->fragment && !wire->first_fragment)
         return false;
-    struct ip_address source = wire_source(packet->frame, wire);
-    return ip_is_unicast(&source) && can_be_sender(stage, &source);
+    return sender_is_possible(stage, packet);
 }
 
 // Our address on the port that a packet came by: one in its sender's network if there is one.

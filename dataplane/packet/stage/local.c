@@ -7,13 +7,15 @@
 // Whether this port answers for an address: its own, or a vip on its link.
 static bool answers_for(const struct stage *stage, uint16_t port, const struct ip_address *address)
 {
+    if (ip_is_of_a_link(address))
+        return port_owns(stage, port, address);
     const struct endpoint *endpoint = endpoint_find(stage->tables->endpoints, address, 0, 0);
     return endpoint && endpoint->value == port;
 }
 
 static bool on_link(const struct stage *stage, uint16_t port, const struct ip_address *address)
 {
-    if (!ip_is_v4(address) && ip_is_link_local(address))
+    if (ip_is_of_a_link(address))
         return true;
     const struct tables_port *own = &stage->tables->ports[port];
     for (uint32_t i = 0; i < own->address_count; i++) {
@@ -100,10 +102,8 @@ static void local_neighbour(struct stage *stage, struct packet *packet)
 // Echo to an address of ours goes back by the way it came: to a station, not to a group.
 static void local_echo(const struct stage *stage, struct packet *packet)
 {
-    struct ip_address source = wire_source(packet->frame, &packet->wire);
     enum drop_reason reason = DROP_IP_ADDRESS;
-    if (ip_is_unicast(&source) && can_be_sender(stage, &source) &&
-        !is_group_mac(packet->frame + WIRE_MAC_SIZE))
+    if (sender_is_possible(stage, packet) && !is_group_mac(packet->frame + WIRE_MAC_SIZE))
         reason = echo_answer(packet->frame, &packet->wire);
     if (reason != DROP_NONE) {
         packet_drop(packet, reason);
@@ -142,12 +142,6 @@ static bool is_stray(const struct stage *stage, const struct packet *packet)
     return (!wire_has_ports(wire) && !echo_answers(wire)) ||
            endpoint_number(stage->tables->endpoints, ENDPOINT_MEMBER, &source, wire->source_port,
                            wire->protocol) == 0;
-}
-
-static bool sender_is_possible(const struct stage *stage, const struct packet *packet)
-{
-    struct ip_address source = wire_source(packet->frame, &packet->wire);
-    return can_be_sender(stage, &source);
 }
 
 static void no_service(struct stage *stage, struct packet *packet)
@@ -203,7 +197,9 @@ static void local_packet(struct stage *stage, struct packet *packet)
         endpoint_find(endpoints, &destination, wire->destination_port, wire->protocol))
         return; // a service's: admit decides
     const struct endpoint *endpoint = endpoint_find(endpoints, &destination, 0, 0);
-    if (endpoint)
+    bool elsewhere =
+        ip_is_of_a_link(&destination) && !port_owns(stage, packet->in_port, &destination);
+    if (endpoint && !elsewhere)
         local_address(stage, packet, endpoint);
 }
 

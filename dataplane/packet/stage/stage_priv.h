@@ -84,6 +84,26 @@ static inline bool can_be_sender(const struct stage *stage, const struct ip_addr
            0;
 }
 
+static inline bool port_owns(const struct stage *stage, uint16_t index,
+                             const struct ip_address *address)
+{
+    const struct tables_port *port = &stage->tables->ports[index];
+    for (uint32_t i = 0; i < port->address_count; i++) {
+        if (ip_equal(&port->addresses[i].address, address))
+            return true;
+    }
+    return false;
+}
+
+// The same of a packet that came by a link.
+static inline bool sender_is_possible(const struct stage *stage, const struct packet *packet)
+{
+    struct ip_address source = wire_source(packet->frame, &packet->wire);
+    if (ip_is_of_a_link(&source))
+        return !port_owns(stage, packet->in_port, &source);
+    return ip_is_unicast(&source) && can_be_sender(stage, &source);
+}
+
 static inline bool is_group_mac(const uint8_t *mac)
 {
     return mac[0] & 1;

@@ -116,7 +116,7 @@ static void number_routes(struct compiler *compiler)
     now->route_generation = (uint8_t)(previous->route_generation + (same ? 0 : 1));
 }
 
-// A connected network for each address, then what the file says.
+// A connected network for each address, but for what is of one link alone, then what the file says.
 static enum error compile_routes(struct compiler *compiler)
 {
     const struct config *config = compiler->config;
@@ -129,8 +129,11 @@ static enum error compile_routes(struct compiler *compiler)
     for (uint32_t p = 0; p < config->port_count; p++) {
         const struct config_port *port = &config->ports[p];
         CHECK(count + port->address_count + port->route_count <= ROUTES_MAX);
-        for (uint32_t i = 0; i < port->address_count; i++)
-            routes[count++] = (struct route){.to = port->addresses[i], .on_link = true, .port = p};
+        for (uint32_t i = 0; i < port->address_count; i++) {
+            if (!ip_is_of_a_link(&port->addresses[i].address))
+                routes[count++] =
+                    (struct route){.to = port->addresses[i], .on_link = true, .port = p};
+        }
         for (uint32_t i = 0; i < port->route_count; i++) {
             const struct config_route *from = &port->routes[i];
             routes[count++] = (struct route){.to = from->to, .via = from->via, .port = p};

@@ -153,10 +153,12 @@ static enum error add_no_senders(struct compiler *compiler, const struct endpoin
     const struct endpoint *items = endpoint_items(configured, &count);
     enum error error = ERROR_NONE;
     for (uint32_t i = 0; !error && i < count; i++) {
-        // Once for each address, however many services are at it.
+        // Once for each address, however many services are at it. Of a link-local one it depends
+        // on the link.
         bool is_ours = items[i].kind == ENDPOINT_VIP || items[i].kind == ENDPOINT_OWN ||
                        items[i].kind == ENDPOINT_LOCAL;
-        if (is_ours && endpoint_find(configured, &items[i].address, 0, 0) == &items[i])
+        if (is_ours && !ip_is_of_a_link(&items[i].address) &&
+            endpoint_find(configured, &items[i].address, 0, 0) == &items[i])
             error = add_no_sender(compiler, &items[i].address);
     }
     const struct tables *tables = compiler->tables;

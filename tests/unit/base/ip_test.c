@@ -177,6 +177,7 @@ static void addresses_are_told_apart_by_kind(void **state)
         assert_int_equal(ip_is_v4(&address), cases[i].v4);
         assert_int_equal(ip_is_unicast(&address), cases[i].unicast);
         assert_int_equal(ip_is_link_local(&address), cases[i].link_local);
+        assert_int_equal(ip_is_of_a_link(&address), cases[i].link_local && !cases[i].v4);
     }
 }
 

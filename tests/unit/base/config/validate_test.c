@@ -314,6 +314,23 @@ static const struct relation relations[] = {
     {"node: {name: n, cores: 0}\nports: [{name: a, device: x, addresses: 10.0.0.1/24, gateway: "
      "[10.0.0.2, 10.0.0.3]}]\n",
      "2:74 a second route to the same network, as at line 2: `10.0.0.3`"},
+    // Link-local networks are each link's own.
+    {"node: {name: n, cores: 0}\nports:\n"
+     "  - {name: a, device: x, addresses: ['fe80::1/64', 'fd00::1/64'], gateway: 'fe80::fe'}\n"
+     "  - {name: b, device: y, addresses: ['fe80::1/64'],\n"
+     "     routes: [{to: 'fd00:3::/64', via: 'fe80::fe'}]}\n",
+     ""},
+    {"node: {name: n, cores: 0}\nports:\n"
+     "  - {name: a, device: x, addresses: ['fe80::1/64', 'fe80::1/64', 'fd00::1/64']}\n"
+     "  - {name: b, device: y, addresses: ['fd00:1::1/64'],\n"
+     "     routes: [{to: 'fd00:3::/64', via: 'fe80::fe'}, {to: 'fe80:1::/64', via: 'fd00:1::2'}]}\n"
+     "pools: [{name: w, members: [{address: 'fe80::11'}]}]\n"
+     "vips: [" VIP("v", "'fe80::100'", "80", "w") "]\n",
+     "3:53 an address given twice, as at line 3: `fe80::1/64`\n"
+     "5:41 a router in none of the port's networks: `fe80::fe`\n"
+     "5:59 a link-local network: `fe80:1::/64`\n"
+     "6:40 a link-local address: `fe80::11`\n"
+     "7:28 a link-local address: `fe80::100`"},
     // Vips.
     {BEGINNING "pools: [{name: web}]\nvips: [" VIP("v", "10.0.0.9", "80", "wbe") "]\n",
      "6:68 no pool has this name: `wbe`"},

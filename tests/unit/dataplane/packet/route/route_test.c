@@ -105,6 +105,19 @@ static void keeps_the_versions_apart(void **state)
     route_table_destroy(table);
 }
 
+static void leads_to_no_other_link(void **state)
+{
+    const struct route routes[] = {route_of("::/0", 1), route_of("fe00::/9", 2),
+                                   route_of("fe80:1::/32", 3)};
+    struct route_table *table = create(routes, 3);
+    assert_port(table, "fe7f:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 2);
+    assert_port(table, "fe80::1", NOWHERE);
+    assert_port(table, "fe80:1::1", 3);
+    assert_port(table, "febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff", NOWHERE);
+    assert_port(table, "fec0::", 1);
+    route_table_destroy(table);
+}
+
 static void lets_the_first_of_equal_prefixes_win(void **state)
 {
     // An interface's address is a network with host bits.
@@ -143,7 +156,8 @@ static const struct route *naive_lookup(const struct route *routes, uint32_t cou
     for (uint32_t i = 0; i < count; i++) {
         struct ip_address first = routes[i].to.address;
         bool v4 = routes[i].to.length >= 96 && ip_is_v4(&first);
-        if (v4 == ip_is_v4(address) && ip_prefix_contains(&routes[i].to, address) &&
+        bool other_link = ip_is_of_a_link(address) && routes[i].to.length < 10;
+        if (v4 == ip_is_v4(address) && !other_link && ip_prefix_contains(&routes[i].to, address) &&
             (!best || routes[i].to.length > best->to.length))
             best = &routes[i];
     }
@@ -197,6 +211,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chooses_the_longest_prefix),
         cmocka_unit_test(keeps_the_versions_apart),
+        cmocka_unit_test(leads_to_no_other_link),
         cmocka_unit_test(lets_the_first_of_equal_prefixes_win),
         cmocka_unit_test(an_empty_table_leads_nowhere),
         cmocka_unit_test(refuses_what_it_cannot_hold),
