@@ -107,7 +107,8 @@ static struct told send_spec(struct frame_spec spec)
         gue_read(span_of(outcome.frame.bytes + udp + 8, outcome.frame.size - udp - 8), &gue),
         ERROR_NONE);
     assert_int_equal(load_be16(outcome.frame.bytes + udp + 4), outcome.frame.size - udp);
-    // The packet itself is untouched.
+    // The packet itself is untouched, but for a hop.
+    frame_hop(frame.bytes + FRAME_IP_AT);
     assert_int_equal(gue.inner.size, frame.size - FRAME_IP_AT);
     assert_memory_equal(gue.inner.data, frame.bytes + FRAME_IP_AT, gue.inner.size);
     assert_int_equal(gue.hop_next, 0);

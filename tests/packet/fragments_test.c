@@ -150,10 +150,10 @@ static void in_every_order_they_reach_the_member(void **state)
         struct frame_spec expected = request;
         expected.destination_mac = member_mac;
         expected.source_mac = service->out_port == FRONT ? front_mac : back_mac;
+        expected.ttl = 63;
         if (service->member) {
             expected.destination = service->member;
             expected.destination_port = 8080;
-            expected.ttl = 63;
         }
         for (size_t number = 0; number < 2 * ORDERS; number++) {
             size_t order[PIECES];
@@ -218,6 +218,7 @@ static void full_sized_fragments_fit_a_tunnel_in_smaller_ones(void **state)
         assert_true(sent[i]->size <= FRAME_IP_AT + 1500);
     request.destination_mac = member_mac;
     request.source_mac = back_mac;
+    request.ttl = 63;
     assert_arrives(request, 20);
 }
 

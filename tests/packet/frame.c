@@ -156,6 +156,17 @@ void frame_fix_checksums(struct frame *frame)
     store_be16(frame->bytes + covered.field, udp && checksum == 0 ? 0xffff : checksum);
 }
 
+void frame_hop(uint8_t *ip)
+{
+    if (ip[0] >> 4 == 6) {
+        ip[7]--;
+        return;
+    }
+    ip[8]--;
+    store_be16(ip + 10, 0);
+    store_be16(ip + 10, frame_checksum(ip, (ip[0] & 15) * 4u, 0));
+}
+
 bool frame_checksums_are_right(const uint8_t *bytes, size_t size)
 {
     struct covered covered;

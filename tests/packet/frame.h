@@ -92,6 +92,9 @@ bool frame_put_together(const struct frame *const *fragments, size_t count, size
 // whole.
 void frame_fix_checksums(struct frame *frame);
 
+// What a router makes of the IP header at `ip`: a hop less, and the IPv4 header's checksum with it.
+void frame_hop(uint8_t *ip);
+
 // Whether those checksums are right (in a tunnel: the outer header's only).
 bool frame_checksums_are_right(const uint8_t *bytes, size_t size);
 

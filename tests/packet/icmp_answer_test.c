@@ -190,10 +190,24 @@ static void who_traces_the_route_sees_the_port(void **state)
     request = request_to("fd00:1::100", 100);
     request.ttl = 1;
     assert_answered(put(FRONT, request), FRONT, request, DROP_TTL, "fd00:1::1", 3, 0, 0);
-    // No hop of ours is in direct return and tunnels.
-    request = request_to("10.1.0.101", 100);
-    request.ttl = 1;
-    assert_int_equal(put(FRONT, request).kind, OUTCOME_SENT);
+    // Direct return and tunnels are hops, too: of a flow that is known, that is not, and of a
+    // packet that walks the stages in any case.
+    static const char *const one_way[] = {"10.1.0.101", "10.1.0.102", "10.1.0.103",
+                                          "10.1.0.104", "10.1.0.105", "fd00:1::103"};
+    for (size_t i = 0; i < sizeof(one_way) / sizeof(one_way[0]); i++) {
+        bool v6 = is_v6(one_way[i]);
+        for (uint8_t ttl = 0; ttl < 4; ttl++) {
+            request = request_to(one_way[i], 100);
+            request.ttl = ttl < 2 ? 1 : ttl;
+            if (ttl == 2)
+                assert_int_equal(put(FRONT, request).kind, OUTCOME_SENT);
+            request.ttl = 1;
+            if (ttl == 3 && !v6)
+                request.ipv4_options = span_of("\x01\x01\x01\x01", 4);
+            assert_answered(put(FRONT, request), FRONT, request, DROP_TTL,
+                            v6 ? "fd00:1::1" : "10.1.0.1", v6 ? 3 : 11, 0, 0);
+        }
+    }
 }
 
 static void a_port_that_nobody_serves_is_unreachable(void **state)
@@ -339,8 +353,8 @@ static void what_may_be_fragmented_goes_on_in_fragments(void **state)
         if (rows[i].nat) {
             request.destination = "10.2.0.11";
             request.destination_port = 8080;
-            request.ttl = 63;
         }
+        request.ttl = 63;
         frame_build(&expected, &request);
         uint8_t whole[2000];
         assert_int_equal(put_together(&sent, rows[i].outer_size, whole), 1500);

@@ -144,12 +144,13 @@ static void a_wrong_checksum_stays_wrong(void **state)
     assert_true(frame_checksums_are_right(outcome.frame.bytes, outcome.frame.size));
 }
 
-static void direct_return_changes_only_the_macs(void **state)
+static void direct_return_changes_macs_and_takes_a_hop(void **state)
 {
     struct frame_spec request = from_client("10.1.0.101", 80, SYN);
     struct outcome outcome = put(FRONT, request);
     request.destination_mac = member_mac;
     request.source_mac = front_mac;
+    request.ttl = 63;
     assert_frame(&outcome, FRONT, request);
 }
 
@@ -171,7 +172,7 @@ static void ipip_wraps_in_the_members_version(void **state)
         assert_int_equal(load_be16(outcome.frame.bytes + 12), rows[i].ether_type);
         assert_memory_equal(outcome.frame.bytes, member_mac, 6);
         assert_true(frame_checksums_are_right(outcome.frame.bytes, outcome.frame.size));
-        // The packet itself is untouched.
+        frame_hop(inner.bytes + 14);
         assert_memory_equal(outcome.frame.bytes + 14 + rows[i].outer_size, inner.bytes + 14,
                             inner.size - 14);
     }
@@ -760,7 +761,7 @@ int main(void)
         CASE(nat_rewrites_both_ways),
         CASE(udp_without_checksum_stays_without),
         CASE(a_wrong_checksum_stays_wrong),
-        CASE(direct_return_changes_only_the_macs),
+        CASE(direct_return_changes_macs_and_takes_a_hop),
         CASE(ipip_wraps_in_the_members_version),
         CASE(packets_that_do_not_fit_are_dropped_by_name),
         CASE(what_no_flow_explains_is_dropped_by_name),

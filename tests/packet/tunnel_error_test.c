@@ -120,6 +120,7 @@ static void assert_told(const struct outcome *outcome, const struct way *way,
     static struct frame inner, expected;
     bool v6 = is_v6(way->vip);
     frame_build(&inner, &about);
+    frame_hop(inner.bytes + FRAME_IP_AT);
     uint16_t most = v6 ? 1280 - 48 : 576 - 28;
     struct frame_spec spec = {
         .destination_mac = client_mac,

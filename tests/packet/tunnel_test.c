@@ -97,6 +97,7 @@ static void build_expected(const struct way *way, const struct frame_spec *spec,
     static struct frame inner;
     static uint8_t payload[FRAME_SIZE_MAX];
     frame_build(&inner, spec);
+    frame_hop(inner.bytes + FRAME_IP_AT);
     memcpy(payload, way->shim, way->shim_size);
     memcpy(payload + way->shim_size, inner.bytes + FRAME_IP_AT, inner.size - FRAME_IP_AT);
     size_t udp = way->outer_v4 ? FRAME_IPV4_L4 : FRAME_IPV6_L4;
@@ -139,7 +140,7 @@ static void every_way_wraps_as_its_format_says(void **state)
         spec.tcp_flags = ACK;
         spec.traffic_class = 0xb9; // expedited forwarding, ECT(1)
         assert_wrapped(&ways[i], spec);
-        spec.ttl = 1; // a tunnel is one link, and takes nothing from the inner packet's
+        spec.ttl = 2; // a tunnel is one link
         assert_wrapped(&ways[i], spec);
         if (ways[i].shim[1] == 41 || strchr(ways[i].vip, ':'))
             spec.extensions[spec.extension_count++] = IPPROTO_DSTOPTS;

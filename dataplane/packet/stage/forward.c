@@ -64,15 +64,22 @@ static bool fits_towards(struct stage *stage, struct packet *packet, uint32_t si
     return packet->about || fit.fits || fits_in_pieces(stage, packet, fit.split_size, fit.tell);
 }
 
+// We are a hop ourselves.
+static bool has_hops(struct stage *stage, struct packet *packet)
+{
+    if (packet->wire.ttl > 1)
+        return true;
+    answer_time_exceeded(stage, packet);
+    packet_drop(packet, DROP_TTL);
+    return false;
+}
+
 // A hop of our own: TTL, and what the way out can carry.
 static bool route_through(struct stage *stage, struct packet *packet, uint32_t size_max,
                           const struct ip_address *destination)
 {
-    if (packet->wire.ttl <= 1) {
-        answer_time_exceeded(stage, packet);
-        packet_drop(packet, DROP_TTL);
+    if (!has_hops(stage, packet))
         return false;
-    }
     if (!fits_towards(stage, packet, size_max, destination))
         return false;
     wire_decrement_ttl(packet->frame, &packet->wire);
@@ -234,16 +241,28 @@ static bool translate_to_client(struct stage *stage, struct packet *packet,
     return true;
 }
 
+// Direct return and tunnels: these take the hop when they put the packet in.
+static bool prepare_one_way(struct stage *stage, struct packet *packet,
+                            const struct tables_member *member)
+{
+    if (!has_hops(stage, packet))
+        return false;
+    if (packet->wire.tcp_flags & WIRE_TCP_SYN)
+        member_clamp_mss(stage, packet->mbuf, packet->frame + packet->wire.l4_offset,
+                         packet->wire.kind == WIRE_IPV4, member);
+    if (!fits(stage, packet, member->ip_size_max))
+        return false;
+    if (member->forward == CONFIG_FORWARD_DIRECT)
+        wire_decrement_ttl(packet->frame, &packet->wire);
+    return true;
+}
+
 static bool prepare_for_member(struct stage *stage, struct packet *packet,
                                const struct tables_member *member,
                                const struct tables_service *service)
 {
-    if (!config_forward_two_way((enum config_forward)member->forward)) {
-        if (packet->wire.tcp_flags & WIRE_TCP_SYN)
-            member_clamp_mss(stage, packet->mbuf, packet->frame + packet->wire.l4_offset,
-                             packet->wire.kind == WIRE_IPV4, member);
-        return fits(stage, packet, member->ip_size_max);
-    }
+    if (!config_forward_two_way((enum config_forward)member->forward))
+        return prepare_one_way(stage, packet, member);
     if (!route_through(stage, packet, member->ip_size_max, &member->address) ||
         !translate_to_member(stage, packet, &member->address, tables_member_port(member, service)))
         return false;

@@ -11,6 +11,7 @@
 #include <rte_prefetch.h>
 
 #include "dataplane/packet/stage/stage_priv.h"
+#include "dataplane/packet/wire/hop.h"
 #include "dataplane/packet/wire/rewrite.h"
 #include "dataplane/packet/wire/short.h"
 
@@ -305,20 +306,17 @@ static inline bool send_to_member(struct stage *stage, struct rte_mbuf *mbuf,
     const struct tables_member *member = &tables->members[member_slot];
     DCHECK(member_slot < tables->member_limit && member->used);
     struct neighbour_view hop = neighbour_view(stage->neighbours, member->neighbour);
-    if (UNLIKELY(hop.state != NEIGHBOUR_REACHABLE || plain->wire.ip_size > member->ip_size_max))
+    if (UNLIKELY(hop.state != NEIGHBOUR_REACHABLE || plain->wire.ip_size > member->ip_size_max ||
+                 plain->wire.ttl <= 1))
         return false;
     uint8_t *frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
     uint32_t bytes = rte_pktmbuf_pkt_len(mbuf);
     switch ((enum config_forward)member->forward) {
     case CONFIG_FORWARD_NAT:
-        if (UNLIKELY(plain->wire.ttl <= 1))
-            return false;
         wire_short_translate(frame, &plain->wire, false, &member->address,
                              tables_member_port(member, &tables->services[plain->endpoint]));
         break;
     case CONFIG_FORWARD_FULLNAT: {
-        if (UNLIKELY(plain->wire.ttl <= 1))
-            return false;
         const struct flow_pair *pair = flow_pair_of(stage->flows, flow);
         const struct wire_sides sides = {
             .source = &pair->answered,
@@ -333,6 +331,7 @@ static inline bool send_to_member(struct stage *stage, struct rte_mbuf *mbuf,
         break;
     }
     case CONFIG_FORWARD_DIRECT:
+        wire_hop(frame + WIRE_SHORT_IP, plain->wire.v4);
         break;
     case CONFIG_FORWARD_IPIP:
     case CONFIG_FORWARD_GRE:

@@ -6,6 +6,7 @@
 #include "base/cursor.h"
 #include "dataplane/packet/wire/checksum.h"
 #include "dataplane/packet/wire/echo.h"
+#include "dataplane/packet/wire/hop.h"
 #include "dataplane/packet/wire/wire_priv.h"
 
 // Which address and port: how far into the headers those of one side lie.
@@ -86,12 +87,5 @@ void wire_rewrite_destination(uint8_t *frame, const struct wire_packet *packet,
 
 void wire_decrement_ttl(uint8_t *frame, const struct wire_packet *packet)
 {
-    uint8_t *ip = frame + packet->l3_offset;
-    if (packet->kind == WIRE_IPV6) {
-        ip[IPV6_HOP_LIMIT]--;
-        return;
-    }
-    uint8_t before[2] = {ip[IPV4_TTL], ip[IPV4_PROTOCOL]};
-    ip[IPV4_TTL]--;
-    checksum_change(ip + IPV4_CHECKSUM, checksum_difference(0, before, ip + IPV4_TTL, 2));
+    wire_hop(frame + packet->l3_offset, packet->kind == WIRE_IPV4);
 }

@@ -12,9 +12,10 @@
 //   bytes is read, and what arrived wrong leaves wrong. It is zero (RFC 6935 section 5) where the
 //   inner packet has no checksum of its own, and for fragments.
 //
-// TTL and hop limit are 64, whatever the inner packet's, which stays untouched: a tunnel is one
-// link. IPv4 has DF, and therefore the identification 0 (RFC 6864): a packet that does not fit is
-// judged before it is wrapped.
+// TTL and hop limit are 64, whatever the inner packet's: a tunnel is one link, into which the
+// packet is forwarded, so that its own is less by one (RFC 2003 section 3.1, RFC 2473 section 3.1).
+// IPv4 has DF, and therefore the identification 0 (RFC 6864): a packet that does not fit is judged
+// before it is wrapped.
 #pragma once
 
 #include <netinet/in.h>
@@ -22,6 +23,7 @@
 
 #include "base/gue.h"
 #include "dataplane/packet/wire/checksum.h"
+#include "dataplane/packet/wire/hop.h"
 #include "dataplane/packet/wire/load.h"
 #include "dataplane/packet/wire/parse.h"
 
@@ -67,9 +69,10 @@ static inline bool wire_tunnel_is_from(const struct wire_tunnel *tunnel,
                                        const struct ip_address *source);
 
 // Writes the outer headers in front of `inner`, an IP packet of `inner_size` bytes that
-// wire_parse() accepted, and the EtherType in front of them: WIRE_TUNNEL_COPY bytes there are
-// writable. Of GUE, wire_tunnel_write_udp() fills the rest. With `checksum_by_device` the IPv4
-// header checksum is left zero. Returns the template that was written.
+// wire_parse() accepted and that has a hop left, which is taken, and the EtherType in front of
+// them: WIRE_TUNNEL_COPY bytes there are writable. Of GUE, wire_tunnel_write_udp() fills the rest.
+// With `checksum_by_device` the IPv4 header checksum is left zero. Returns the template that was
+// written.
 static inline const struct wire_tunnel_header *wire_tunnel_write(uint8_t *inner,
                                                                  uint32_t inner_size,
                                                                  const struct wire_tunnel *tunnel,
@@ -105,10 +108,11 @@ static inline bool wire_tunnel_is_from(const struct wire_tunnel *tunnel,
 // The body of wire_tunnel_write() where something may stand between the outer headers, which end at
 // `end`, and the inner packet: `size` bytes in all from `end`.
 static inline const struct wire_tunnel_header *
-wire_tunnel_write_at(uint8_t *end, uint32_t size, const uint8_t *inner,
-                     const struct wire_tunnel *tunnel, bool checksum_by_device)
+wire_tunnel_write_at(uint8_t *end, uint32_t size, uint8_t *inner, const struct wire_tunnel *tunnel,
+                     bool checksum_by_device)
 {
     bool inner_v4 = inner[0] >> 4 == 4;
+    wire_hop(inner, inner_v4);
     uint8_t traffic_class = inner_v4 ? inner[1] : (uint8_t)(inner[0] << 4 | inner[1] >> 4);
     const struct wire_tunnel_header *header = &tunnel->of[inner_v4];
     memcpy(end - WIRE_TUNNEL_COPY, header->bytes, WIRE_TUNNEL_COPY);

@@ -117,6 +117,7 @@ static void wraps_any_version_in_any(void **state)
             spec.traffic_class = classes[i / COUNT(inners) / COUNT(outers)];
             frame_build(&inner, &spec);
             const uint8_t *frame = wrap((enum wire_tunnel_kind)kind, outer);
+            frame_hop(inner.bytes + FRAME_IP_AT);
             build_expected((enum wire_tunnel_kind)kind, *outer, frame);
             assert_memory_equal(frame, expected.bytes, expected.size);
         }
