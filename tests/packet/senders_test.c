@@ -1,5 +1,5 @@
 // Addresses from which nobody sends to us: our own, and those of a connected network that are no
-// host's. What says to come from there begins no flow and is not answered.
+// host's. What says to come from there begins no flow, is not answered, and tells us nothing.
 #include <netinet/in.h>
 
 #include "dataplane/packet/wire/parse.h"
@@ -35,6 +35,11 @@ static const char configuration[] = NODE PORTS(BACK_NETWORKS)
 POOLS VIPS;
 static const char client_is_a_vip[] = NODE PORTS(BACK_NETWORKS)
 POOLS VIPS "  - {name: late, address: 10.1.0.10, port: 81, protocol: tcp, pool: nat}\n";
+
+static const char tunnel[] =
+    NODE PORTS(BACK_NETWORKS) "pools: [{name: t, forward: ipip, members: [{address: 10.2.0.14}]}]\n"
+                              "vips: [{name: t, address: 10.1.0.103, port: 80, protocol: tcp,\n"
+                              "        pool: t}]\n";
 
 static struct stage_rig rig;
 
@@ -153,6 +158,96 @@ static void nobody_is_answered(void **state)
     assert_true(outcome.answered);
 }
 
+// What a station says of where it is: a network's own address and its broadcast are no station's.
+static void nobody_is_a_neighbour(void **state)
+{
+    static const char *const edges[] = {"10.1.0.255", "10.1.0.0"};
+    for (size_t i = 0; i < COUNT(edges); i++) {
+        for (uint16_t operation = 1; operation <= 2; operation++) {
+            struct frame_spec spec = {.destination_mac = front_mac,
+                                      .source_mac = client_mac,
+                                      .source = edges[i],
+                                      .destination = "10.1.0.1",
+                                      .arp_operation = operation};
+            struct outcome outcome = put(spec);
+            assert_dropped(outcome, DROP_IP_ADDRESS);
+            assert_false(outcome.learned);
+            spec.source = "10.1.0.77";
+            outcome = put(spec);
+            assert_int_equal(outcome.kind, operation == 1 ? OUTCOME_SENT : OUTCOME_CONSUMED);
+            assert_true(outcome.learned);
+        }
+    }
+    // Who claims what is ours is told of, whatever else becomes of it.
+    struct outcome outcome = put((struct frame_spec){.destination_mac = broadcast_mac,
+                                                     .source_mac = client_mac,
+                                                     .source = "10.1.0.100",
+                                                     .destination = "10.1.0.100",
+                                                     .arp_operation = 1});
+    assert_true(outcome.learned);
+    assert_true(outcome.news.conflict);
+}
+
+// An error about a reply of a member, to the vip; one about a request, to the client, as a NAT
+// member's router sends it.
+static struct outcome put_error(const char *source, bool about_reply)
+{
+    static struct frame quoted;
+    struct frame_spec about = from("10.1.0.10", "10.2.0.11", SYN);
+    if (about_reply)
+        about = from("10.1.0.100", "10.1.0.10", ACK);
+    frame_build(&quoted, &about);
+    return rig_put(&rig, about_reply ? FRONT : BACK,
+                   (struct frame_spec){
+                       .destination_mac = about_reply ? front_mac : back_mac,
+                       .source_mac = client_mac,
+                       .source = source,
+                       .destination = about.source,
+                       .protocol = IPPROTO_ICMP,
+                       .icmp_type = 3,
+                       .icmp_code = 1,
+                       .payload = quoted.bytes + FRAME_IP_AT,
+                       .payload_size = (uint16_t)(quoted.size - FRAME_IP_AT),
+                   });
+}
+
+static void nobody_tells_of_errors(void **state)
+{
+    assert_int_equal(put(from("10.1.0.10", "10.1.0.100", SYN)).kind, OUTCOME_SENT);
+    for (int about_reply = 0; about_reply < 2; about_reply++) {
+        for (size_t i = 0; i < COUNT(nobodys); i++)
+            assert_dropped(put_error(nobodys[i], about_reply), DROP_IP_ADDRESS);
+        assert_int_equal(put_error("10.9.0.255", about_reply).kind, OUTCOME_SENT);
+    }
+    assert_int_equal(*rig.stage.counters.icmp_relayed, 2);
+}
+
+// Nor is what it says of the way to a tunnelled member believed.
+static void nobody_tells_of_ways(void **state)
+{
+    rig_reload(&rig, tunnel);
+    rig_neighbour(&rig, BACK, "10.2.0.14", member_mac);
+    struct frame_spec request = from("10.1.0.10", "10.1.0.103", SYN);
+    request.payload_size = 1000;
+    struct outcome sent = put(request);
+    assert_int_equal(sent.kind, OUTCOME_SENT);
+    struct frame_spec error = {
+        .destination_mac = back_mac,
+        .source_mac = member_mac,
+        .source = "10.2.0.255",
+        .destination = "10.2.0.1",
+        .protocol = IPPROTO_ICMP,
+        .icmp_type = 3,
+        .icmp_code = 4,
+        .icmp_rest = 900,
+        .payload = sent.frame.bytes + FRAME_IP_AT,
+        .payload_size = (uint16_t)(sent.frame.size - FRAME_IP_AT),
+    };
+    assert_false(rig_put(&rig, BACK, error).learned);
+    error.source = "10.2.0.77";
+    assert_true(rig_put(&rig, BACK, error).learned);
+}
+
 // A client's address that becomes ours: its flows go on, and end by themselves.
 static void flows_that_began_go_on(void **state)
 {
@@ -171,8 +266,9 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, open_rig, close_rig)
     const struct CMUnitTest tests[] = {
-        CASE(nobody_begins_no_flow), CASE(nor_by_the_long_way),    CASE(hosts_begin_flows),
-        CASE(nobody_is_answered),    CASE(flows_that_began_go_on),
+        CASE(nobody_begins_no_flow),  CASE(nor_by_the_long_way),    CASE(hosts_begin_flows),
+        CASE(nobody_is_answered),     CASE(flows_that_began_go_on), CASE(nobody_is_a_neighbour),
+        CASE(nobody_tells_of_errors), CASE(nobody_tells_of_ways),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

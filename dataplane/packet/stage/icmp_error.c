@@ -125,7 +125,8 @@ static bool is_for_vip(const struct stage *stage, const struct packet *packet)
 
 static void error_packet(struct stage *stage, struct packet *packet)
 {
-    if (tunnel_error(stage, packet))
+    bool believed = sender_is_possible(stage, packet);
+    if (believed && tunnel_error(stage, packet))
         return;
     struct icmp_error error;
     struct span frame = span_of(packet->frame, rte_pktmbuf_data_len(packet->mbuf));
@@ -133,11 +134,11 @@ static void error_packet(struct stage *stage, struct packet *packet)
     struct flow_key key;
     if (reason == DROP_NONE && !key_of(stage, packet, &error, &key))
         reason = DROP_ICMP_NO_FLOW;
-    struct ip_address source = wire_source(packet->frame, &packet->wire);
-    if (!ip_is_unicast(&source))
+    bool ours = reason == DROP_NONE || is_for_vip(stage, packet);
+    if (ours && !believed)
         reason = DROP_IP_ADDRESS;
     if (reason != DROP_NONE) {
-        if (is_for_vip(stage, packet))
+        if (ours)
             packet_drop(packet, reason);
         return; // else the kernel's
     }

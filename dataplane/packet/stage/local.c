@@ -62,6 +62,14 @@ static void learn(struct stage *stage, uint16_t port, const struct neighbourhood
     send_news(stage, &news);
 }
 
+// Nobody is at a network's own address or its broadcast. Who speaks from ours is told of.
+static bool speaker_is_possible(const struct stage *stage,
+                                const struct neighbourhood_message *message)
+{
+    return !message->sender_known || can_be_sender(stage, &message->sender) ||
+           endpoint_find(stage->tables->endpoints, &message->sender, 0, 0);
+}
+
 static void answer_neighbour(struct stage *stage, struct packet *packet,
                              const struct neighbourhood_message *message)
 {
@@ -84,6 +92,8 @@ static void local_neighbour(struct stage *stage, struct packet *packet)
     struct neighbourhood_message message;
     struct span frame = span_of(packet->frame, rte_pktmbuf_data_len(packet->mbuf));
     enum drop_reason reason = neighbourhood_read(frame, &packet->wire, &message);
+    if (reason == DROP_NONE && !speaker_is_possible(stage, &message))
+        reason = DROP_IP_ADDRESS;
     if (reason != DROP_NONE) {
         packet_drop(packet, reason);
         return;
