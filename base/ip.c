@@ -53,6 +53,40 @@ bool ip_is_of_a_link(const struct ip_address *address)
     return !ip_is_v4(address) && ip_is_link_local(address);
 }
 
+static bool is_unique_local(const struct ip_address *address)
+{
+    return (address->bytes[0] & 0xfe) == 0xfc;
+}
+
+// How well it suits as the source of what goes to `target`; 0: not at all. RFC 6724 section 5: of
+// its rules scope (2), label (6) and prefix (8) can tell addresses of one link apart.
+static unsigned rank_of_source(const struct ip_prefix *own, const struct ip_address *target)
+{
+    bool link_local = ip_is_link_local(&own->address);
+    if (!ip_same_version(&own->address, target) || (link_local && !ip_is_link_local(target)))
+        return 0;
+    if (ip_prefix_contains(own, target))
+        return 4u + own->length;
+    if (link_local)
+        return 3;
+    return is_unique_local(&own->address) == is_unique_local(target) ? 2 : 1;
+}
+
+const struct ip_address *ip_source_towards(const struct ip_prefix *own, uint32_t count,
+                                           const struct ip_address *target)
+{
+    const struct ip_address *best = NULL;
+    unsigned best_rank = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        unsigned rank = rank_of_source(&own[i], target);
+        if (rank > best_rank) {
+            best_rank = rank;
+            best = &own[i].address;
+        }
+    }
+    return best;
+}
+
 enum error ip_parse(const char *text, struct ip_address *address)
 {
     uint8_t bytes[16];

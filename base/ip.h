@@ -68,6 +68,12 @@ bool ip_is_link_local(const struct ip_address *address);
 // fe80::/10, of which every link has its own (RFC 4291 section 2.1): who names one means a link.
 bool ip_is_of_a_link(const struct ip_address *address);
 
+// Of our addresses on a link, each with its network, the one from which to speak to `target`: of
+// its version, link-local to link-local ones only; in its network, of several in the longest; else
+// the first (RFC 6724 section 5). NULL: there is none. It is one of `own`.
+const struct ip_address *ip_source_towards(const struct ip_prefix *own, uint32_t count,
+                                           const struct ip_address *target);
+
 // Reads "192.0.2.1" or "2001:db8::1". ERROR_INVALID for anything else, IPv4-mapped text included.
 enum error ip_parse(const char *text, struct ip_address *address);
 

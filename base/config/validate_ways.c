@@ -29,17 +29,6 @@ const struct config_port *config_port_towards(const struct config *config,
     return found;
 }
 
-// An address for the outer header.
-static bool has_source(const struct config_port *port, bool v4)
-{
-    for (uint32_t i = 0; i < port->address_count; i++) {
-        const struct ip_address *own = &port->addresses[i].address;
-        if (ip_is_v4(own) == v4 && !ip_is_link_local(own))
-            return true;
-    }
-    return false;
-}
-
 // The first IPv6 vip of a pool, or NULL.
 static const struct config_vip *v6_vip_of(struct reader *reader, uint32_t pool_index)
 {
@@ -68,7 +57,7 @@ static bool check_way(struct reader *reader, const struct config_pool *pool,
 {
     const struct tree_node *node = validate_node_of(reader, &member->address, member);
     bool v4 = ip_is_v4(&member->address);
-    if (!has_source(port, v4)) {
+    if (!ip_source_towards(port->addresses, port->address_count, &member->address)) {
         complain(reader, node,
                  "no address for the outer header: port %s, which leads there, has no %s address "
                  "but link-local ones\nadd one to its `addresses`",

@@ -38,27 +38,13 @@ static bool transmit_copy(struct plane *plane, uint32_t port, const uint8_t *fra
     return transmit(plane, port, packet);
 }
 
-// Our address on a port from which to ask: of the target's version, in its network if there is one.
-static const struct ip_address *source_for(const struct config_port *port,
-                                           const struct ip_address *target)
-{
-    const struct ip_address *any = NULL;
-    for (uint32_t i = 0; i < port->address_count; i++) {
-        const struct ip_prefix *own = &port->addresses[i];
-        if (ip_is_v4(&own->address) != ip_is_v4(target))
-            continue;
-        if (ip_prefix_contains(own, target))
-            return &own->address;
-        any = &own->address;
-    }
-    return any;
-}
-
 // A thousand members at a start, or a scan, must not fill the inbox of the worker that sends.
 static bool ask(void *context, uint32_t port, const struct ip_address *address, const uint8_t *mac)
 {
     struct plane *plane = context;
-    const struct ip_address *source = source_for(&plane->config->ports[port], address);
+    const struct config_port *config = &plane->config->ports[port];
+    const struct ip_address *source =
+        ip_source_towards(config->addresses, config->address_count, address);
     if (!source)
         return true; // nor would there be later
     if (plane->asked_of_tick == ASK_BURST)

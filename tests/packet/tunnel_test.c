@@ -23,7 +23,8 @@ static const char configuration[] =
     "node: {name: test, cores: [0], flows: {per-worker: 1024}}\n"
     "ports:\n"
     "  - {name: front, device: net_null0, mtu: 1500, addresses: [10.1.0.1/24, fd00:1::1/64]}\n"
-    "  - {name: back, device: net_null1, mtu: 1500, addresses: [10.2.0.1/24, fd00:2::1/64]}\n"
+    "  - {name: back, device: net_null1, mtu: 1500, addresses: [10.9.0.1/24, fe80::1/64,\n"
+    "     fd00:9::1/64, 10.2.0.1/24, fd00:2::1/64]}\n"
     "pools:\n" TUNNEL_POOL("ipip") TUNNEL_POOL("gre") TUNNEL_POOL("gue") "vips:\n" VIPS("ipip", "1")
         VIPS("gre", "2") VIPS("gue", "3");
 

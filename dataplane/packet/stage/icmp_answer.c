@@ -22,25 +22,16 @@ static bool may_answer(const struct stage *stage, const struct packet *packet)
     return sender_is_possible(stage, packet);
 }
 
-// Our address on the port that a packet came by: one in its sender's network if there is one.
+// Our address on the port that a packet came by, towards its sender.
 static bool own_address(const struct stage *stage, const struct packet *packet,
                         struct ip_address *address)
 {
     const struct tables_port *port = &stage->tables->ports[packet->in_port];
     struct ip_address sender = wire_source(packet->frame, &packet->wire);
-    bool found = false;
-    for (uint32_t i = 0; i < port->address_count; i++) {
-        const struct ip_prefix *own = &port->addresses[i];
-        if (!ip_same_version(&own->address, &sender))
-            continue;
-        bool near = ip_prefix_contains(own, &sender);
-        if (near || !found)
-            *address = own->address;
-        found = true;
-        if (near)
-            break;
-    }
-    return found;
+    const struct ip_address *own = ip_source_towards(port->addresses, port->address_count, &sender);
+    if (own)
+        *address = *own;
+    return own != NULL;
 }
 
 // The virtual address that a packet is to.

@@ -59,19 +59,6 @@ static uint16_t ip_size_max(struct compiler *compiler, struct tables_member *mem
     return (uint16_t)(mtu > outer ? mtu - outer : 0);
 }
 
-// A port's own address of a version, for the outer header of tunnels: validate_ways() has seen one.
-static struct ip_address own_address(const struct tables_port *port, bool v4)
-{
-    const struct ip_address *found = NULL;
-    for (uint32_t i = 0; i < port->address_count && !found; i++) {
-        const struct ip_address *own = &port->addresses[i].address;
-        if (ip_is_v4(own) == v4 && !ip_is_link_local(own))
-            found = own;
-    }
-    CHECK(found);
-    return *found;
-}
-
 static enum error reach_member(struct compiler *compiler, const struct config_pool *pool,
                                const struct config_member *from, struct tables_member *member)
 {
@@ -86,8 +73,10 @@ static enum error reach_member(struct compiler *compiler, const struct config_po
     member->out_port = (uint16_t)route->port;
     if (config_forward_tunnels(pool->forward)) {
         enum wire_tunnel_kind kind = tunnel_kind(pool->forward);
-        struct ip_address source = own_address(out, ip_is_v4(&from->address));
-        wire_tunnel_between(kind, &source, &from->address, &member->tunnel);
+        const struct ip_address *source =
+            ip_source_towards(out->addresses, out->address_count, &from->address);
+        CHECK(source); // validate_ways() has seen it
+        wire_tunnel_between(kind, source, &from->address, &member->tunnel);
         CHECK(wire_tunnel_size(kind, &from->address) ==
               config_forward_outer_size(pool->forward, ip_is_v4(&from->address)));
     }

@@ -181,6 +181,57 @@ static void addresses_are_told_apart_by_kind(void **state)
     }
 }
 
+static void our_address_suits_whom_we_speak_to(void **state)
+{
+    static const struct {
+        const char *own[4];
+        const char *target;
+        const char *source; // NULL: none suits
+    } cases[] = {
+        // In its network, else the first of its version.
+        {{"10.9.0.1/24", "fd00::1/64", "10.1.0.1/24"}, "10.1.0.7", "10.1.0.1"},
+        {{"10.9.0.1/24", "10.1.0.1/24"}, "192.0.2.1", "10.9.0.1"},
+        {{"fd00::1/64", "10.1.0.1/24"}, "192.0.2.1", "10.1.0.1"},
+        {{"10.1.0.1/24"}, "2001:db8::1", NULL},
+        {{"2001:db8::1/64"}, "10.1.0.7", NULL},
+        // Of networks in networks the innermost.
+        {{"10.0.0.1/8", "10.1.0.1/16", "10.1.1.1/24"}, "10.1.2.3", "10.1.0.1"},
+        {{"10.1.1.1/24", "10.1.0.1/16", "10.0.0.1/8"}, "10.200.0.1", "10.0.0.1"},
+        {{"10.1.0.1/24", "10.1.0.2/24"}, "10.1.0.7", "10.1.0.1"},
+        // Link-local ones speak to such.
+        {{"fe80::1/64", "2001:db8::1/64"}, "2001:db8:1::7", "2001:db8::1"},
+        {{"2001:db8::1/64", "fe80::1/64"}, "fe80::7", "fe80::1"},
+        {{"2001:db8::1/64", "fe80::1/128"}, "fe80::7", "fe80::1"},
+        {{"2001:db8::1/64"}, "fe80::7", "2001:db8::1"},
+        {{"fe80::1/64"}, "2001:db8::7", NULL},
+        {{"169.254.0.1/16", "10.1.0.1/24"}, "192.0.2.1", "10.1.0.1"},
+        {{"10.1.0.1/24", "169.254.0.1/16"}, "169.254.9.9", "169.254.0.1"},
+        {{"169.254.0.1/16"}, "192.0.2.1", NULL},
+        // Unique local ones (RFC 4193) speak to such first.
+        {{"fd00::1/64", "2001:db8::1/64"}, "2001:db8:1::7", "2001:db8::1"},
+        {{"2001:db8::1/64", "fd00::1/64"}, "fd00:1::7", "fd00::1"},
+        {{"fd00::1/64"}, "2001:db8:1::7", "fd00::1"},
+        {{NULL}, "10.1.0.7", NULL},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct ip_prefix own[4];
+        uint32_t count = 0;
+        while (count < COUNT(own) && cases[i].own[count]) {
+            assert_int_equal(ip_prefix_parse(cases[i].own[count], &own[count]), ERROR_NONE);
+            count++;
+        }
+        struct ip_address target = address_of(cases[i].target);
+        const struct ip_address *source = ip_source_towards(own, count, &target);
+        if (!cases[i].source) {
+            assert_null(source);
+            continue;
+        }
+        char text[IP_TEXT_SIZE];
+        assert_non_null(source);
+        assert_string_equal(ip_format(source, text), cases[i].source);
+    }
+}
+
 static void equality_looks_at_every_byte(void **state)
 {
     struct ip_address a = address_of("2001:db8::1");
@@ -196,6 +247,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_survive_reading_and_writing),
+        cmocka_unit_test(our_address_suits_whom_we_speak_to),
         cmocka_unit_test(refuses_what_is_no_address),
         cmocka_unit_test(prefixes_count_bits_of_the_long_form),
         cmocka_unit_test(networks_have_edges),
