@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log_priv.h"
+#include "base/utf8.h"
 
 // Kept free for what ends a line: the quote of a string that was cut, and
 // `,"suppressed":18446744073709551615,"cut":true}` with its newline.
@@ -53,22 +54,6 @@ __attribute__((format(printf, 2, 3))) static void line_print(struct log_line *li
     line_put(line, text, (size_t)size);
 }
 
-// The length of the UTF-8 character at `at` of a terminated string, 1 to 4; 0 where there is none
-// (RFC 3629 section 4: no overlong forms, no surrogates, nothing above U+10FFFF).
-static size_t utf8_length(const unsigned char *at)
-{
-    if (at[0] < 0x80)
-        return 1;
-    size_t length = at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : at[0] < 0xf5 ? 4 : 0;
-    for (size_t i = 1; i < length; i++)
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] >= 0xa0) ||
-        (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] >= 0x90))
-        return 0;
-    return length;
-}
-
 // Characters that some reader of the line takes for an end of line or a command.
 static bool is_control(const unsigned char *at, size_t length)
 {
@@ -102,7 +87,7 @@ static void line_put_escaped(struct log_line *line, const char *text)
 {
     const unsigned char *at = (const unsigned char *)text;
     while (*at && !line->cut) {
-        size_t length = utf8_length(at);
+        size_t length = utf8_length(at, strnlen((const char *)at, 4));
         if (length == 0 || is_control(at, length))
             line_put_escape(line, at, length);
         else if (*at == '"' || *at == '\\')

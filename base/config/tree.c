@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/config/problems_priv.h"
+#include "base/utf8.h"
 
 // A map or list that is not closed yet.
 struct open_node {
@@ -43,25 +44,14 @@ static void silence(struct fy_diag *diag, void *user, const char *buffer, size_t
 {
 }
 
-// The length of the UTF-8 sequence (RFC 3629 section 4) at `at`, or 0 where there is none. Control
-// characters count as none: YAML does not allow them (YAML 1.2.2 section 5.1) and libfyaml would
-// take a NUL for the end.
+// The length of the character at `at`, or 0 where there is none. Control characters count as none:
+// YAML does not allow them (YAML 1.2.2 section 5.1) and libfyaml would take a NUL for the end.
 static size_t character_length(const uint8_t *at, const uint8_t *end)
 {
-    if (*at < 0x80)
-        return (*at >= 0x20 && *at != 0x7f) || *at == '\n' || *at == '\r' || *at == '\t';
-    size_t length = *at >= 0xf0 ? 4 : *at >= 0xe0 ? 3 : 2;
-    if (*at < 0xc2 || *at > 0xf4 || (size_t)(end - at) < length)
-        return 0;
-    for (size_t i = 1; i < length; i++) {
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    bool overlong = (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xf0 && at[1] < 0x90);
-    bool surrogate = at[0] == 0xed && at[1] > 0x9f;
-    bool too_large = at[0] == 0xf4 && at[1] > 0x8f;
-    bool c1_control = at[0] == 0xc2 && at[1] < 0xa0;
-    return overlong || surrogate || too_large || c1_control ? 0 : length;
+    size_t length = utf8_length(at, (size_t)(end - at));
+    bool c0 = length == 1 && at[0] < 0x20 && !(at[0] == '\n' || at[0] == '\r' || at[0] == '\t');
+    bool c1 = length == 2 && at[0] == 0xc2 && at[1] < 0xa0;
+    return c0 || c1 || at[0] == 0x7f ? 0 : length;
 }
 
 static bool is_text(struct span text, struct config_problems *problems)

@@ -15,21 +15,6 @@ static bool frame_is_ours(const struct stage *stage, const struct packet *packet
            is_group_mac(packet->frame);
 }
 
-static unsigned known_from_device(const struct rte_mbuf *mbuf)
-{
-    uint64_t ip = mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
-    return ip == RTE_MBUF_F_RX_IP_CKSUM_GOOD ? WIRE_KNOWN_IPV4_CHECKSUM_GOOD : WIRE_KNOWN_NOTHING;
-}
-
-static enum drop_reason device_found_fault(const struct rte_mbuf *mbuf)
-{
-    if ((mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_BAD)
-        return DROP_IPV4_CHECKSUM;
-    if ((mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_BAD)
-        return DROP_L4_CHECKSUM;
-    return DROP_NONE;
-}
-
 // The key of the flow that a packet may belong to: a client at a service, or one that a member
 // answers. False: at none of our endpoints.
 static bool key_of(const struct stage *stage, const struct packet *packet, struct flow_key *key)
@@ -86,13 +71,13 @@ static enum drop_reason parse(struct packet *packet)
 {
     const struct rte_mbuf *mbuf = packet->mbuf;
     return wire_parse(span_of(packet->frame, rte_pktmbuf_data_len(mbuf)), rte_pktmbuf_pkt_len(mbuf),
-                      known_from_device(mbuf), &packet->wire);
+                      mbuf_known(mbuf), &packet->wire);
 }
 
 static void classify_packet(const struct stage *stage, struct packet *packet)
 {
     struct rte_mbuf *mbuf = packet->mbuf;
-    enum drop_reason reason = device_found_fault(mbuf);
+    enum drop_reason reason = mbuf_found_faulty(mbuf);
     if (reason == DROP_NONE && mbuf->nb_segs > 1)
         reason = make_whole(mbuf);
     if (reason == DROP_NONE)

@@ -46,18 +46,6 @@ struct short_burst {
     struct burst general;
 };
 
-static unsigned known_from_device(const struct rte_mbuf *mbuf)
-{
-    uint64_t ip = mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
-    return ip == RTE_MBUF_F_RX_IP_CKSUM_GOOD ? WIRE_KNOWN_IPV4_CHECKSUM_GOOD : WIRE_KNOWN_NOTHING;
-}
-
-static bool device_found_fault(const struct rte_mbuf *mbuf)
-{
-    return (mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_BAD ||
-           (mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_BAD;
-}
-
 static inline bool key_v4(const struct stage *stage, const uint8_t *frame, struct plain *plain)
 {
     const struct endpoint_set *endpoints = stage->tables->endpoints;
@@ -109,9 +97,9 @@ static inline void classify(const struct stage *stage, struct rte_mbuf *mbuf, ui
 {
     const uint8_t *frame = rte_pktmbuf_mtod(mbuf, const uint8_t *);
     plain->kind = KIND_GENERAL;
-    if (UNLIKELY(device_found_fault(mbuf)) ||
+    if (UNLIKELY(mbuf_found_faulty(mbuf) != DROP_NONE) ||
         !wire_short_parse(frame, rte_pktmbuf_data_len(mbuf), rte_pktmbuf_pkt_len(mbuf),
-                          known_from_device(mbuf), mac, &plain->wire))
+                          mbuf_known(mbuf), mac, &plain->wire))
         return;
     bool ours = LIKELY(plain->wire.v4) ? key_v4(stage, frame, plain) : key_v6(stage, frame, plain);
     plain->kind = ours ? KIND_FLOW : KIND_FOREIGN;

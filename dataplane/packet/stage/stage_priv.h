@@ -104,6 +104,23 @@ static inline bool sender_is_possible(const struct stage *stage, const struct pa
     return ip_is_unicast(&source) && can_be_sender(stage, &source);
 }
 
+// What the device that received a packet says of its checksums: wire_parse()'s WIRE_KNOWN_*, and
+// why the packet is to be dropped, or DROP_NONE.
+static inline unsigned mbuf_known(const struct rte_mbuf *mbuf)
+{
+    uint64_t ip = mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
+    return ip == RTE_MBUF_F_RX_IP_CKSUM_GOOD ? WIRE_KNOWN_IPV4_CHECKSUM_GOOD : WIRE_KNOWN_NOTHING;
+}
+
+static inline enum drop_reason mbuf_found_faulty(const struct rte_mbuf *mbuf)
+{
+    if ((mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_BAD)
+        return DROP_IPV4_CHECKSUM;
+    if ((mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_BAD)
+        return DROP_L4_CHECKSUM;
+    return DROP_NONE;
+}
+
 static inline bool is_group_mac(const uint8_t *mac)
 {
     return mac[0] & 1;
