@@ -1,12 +1,11 @@
 #include "bench/pktgen/frames.h"
 
+#include <net/ethernet.h>
+
 #include "base/check.h"
-#include "dataplane/packet/wire/checksum.h"
+#include "dataplane/packet/wire/wire_priv.h"
 
 #define IP            WIRE_ETHERNET_SIZE
-#define IPV4_CHECKSUM (IP + 10)
-#define UDP_CHECKSUM  6
-#define TCP_CHECKSUM  16
 #define SOURCE_PORT_0 1024u
 
 uint16_t frames_size_min(bool v4, bool syn)
@@ -24,31 +23,6 @@ bool frames_are_from(const struct profile *profile, const struct ip_address *add
            load_be32(address->bytes + 12) - load_be32(profile->from.bytes + 12) <= last;
 }
 
-static void fill_ipv4(uint8_t *ip, const struct profile *profile, uint8_t protocol,
-                      uint16_t l4_size)
-{
-    ip[0] = 0x45;
-    store_be16(ip + 2, (uint16_t)(WIRE_IPV4_SIZE + l4_size));
-    store_be16(ip + 6, 0x4000); // don't fragment
-    ip[8] = 64;
-    ip[9] = protocol;
-    memcpy(ip + WIRE_IPV4_SOURCE, profile->from.bytes + 12, 4);
-    memcpy(ip + WIRE_IPV4_DESTINATION, profile->to.bytes + 12, 4);
-    uint16_t sum = checksum_finish(checksum_add(0, span_of(ip, WIRE_IPV4_SIZE)));
-    memcpy(ip + 10, &sum, sizeof(sum));
-}
-
-static void fill_ipv6(uint8_t *ip, const struct profile *profile, uint8_t protocol,
-                      uint16_t l4_size)
-{
-    ip[0] = 6 << 4;
-    store_be16(ip + 4, l4_size);
-    ip[6] = protocol;
-    ip[7] = 64;
-    memcpy(ip + WIRE_IPV6_SOURCE, profile->from.bytes, 16);
-    memcpy(ip + WIRE_IPV6_DESTINATION, profile->to.bytes, 16);
-}
-
 // All that flows share; the first flow's address, no port and no signature.
 static void fill(const struct frames *frames, struct frame_template *template,
                  const struct profile *profile, uint16_t size)
@@ -60,22 +34,23 @@ static void fill(const struct frames *frames, struct frame_template *template,
     uint8_t protocol = profile->syn ? IPPROTO_TCP : IPPROTO_UDP;
     memcpy(bytes, profile->destination_mac, WIRE_MAC_SIZE);
     memcpy(bytes + WIRE_MAC_SIZE, profile->source_mac, WIRE_MAC_SIZE);
-    store_be16(bytes + 12, frames->v4 ? 0x0800 : 0x86dd);
-    if (frames->v4)
-        fill_ipv4(bytes + IP, profile, protocol, l4_size);
-    else
-        fill_ipv6(bytes + IP, profile, protocol, l4_size);
+    store_be16(bytes + ETHERNET_TYPE, frames->v4 ? ETHERTYPE_IP : ETHERTYPE_IPV6);
+    const struct ip_header header = {.source = profile->from,
+                                     .destination = profile->to,
+                                     .hop_limit = HOP_LIMIT_DEFAULT,
+                                     .protocol = protocol};
+    wire_ip_write(bytes + IP, &header, l4_size);
     store_be16(l4 + 2, profile->port);
     if (profile->syn) {
-        l4[12] = (WIRE_TCP_SIZE / 4) << 4;
-        l4[13] = WIRE_TCP_SYN;
-        store_be16(l4 + 14, 0xffff);
+        l4[TCP_DATA_OFFSET] = (WIRE_TCP_SIZE / 4) << 4;
+        l4[TCP_FLAGS] = WIRE_TCP_SYN;
+        store_be16(l4 + TCP_WINDOW, 0xffff);
     } else {
-        store_be16(l4 + 4, l4_size);
+        store_be16(l4 + UDP_LENGTH, l4_size);
     }
     uint64_t pseudo = checksum_pseudo(&profile->from, &profile->to, protocol, l4_size);
-    uint16_t sum = checksum_finish(checksum_add(pseudo, span_of(l4, l4_size)));
-    memcpy(bytes + frames->l4_checksum, &sum, sizeof(sum));
+    checksum_store(bytes + frames->l4_checksum,
+                   checksum_finish(checksum_add(pseudo, span_of(l4, l4_size))));
 }
 
 void frames_init(struct frames *frames, const struct profile *profile)
@@ -108,13 +83,9 @@ void frames_init(struct frames *frames, const struct profile *profile)
 
 static void change_checksum(uint8_t *field, uint64_t difference)
 {
-    uint16_t sum;
-    memcpy(&sum, field, sizeof(sum));
-    sum = checksum_apply(sum, difference);
+    uint16_t sum = checksum_apply(checksum_load(field), difference);
     // Zero says that there is none (RFC 768); to TCP and IP both zeros are the same.
-    if (sum == 0)
-        sum = 0xffff;
-    memcpy(field, &sum, sizeof(sum));
+    checksum_store(field, sum ? sum : 0xffff);
 }
 
 uint16_t frames_write(const struct frames *frames, uint64_t sequence, uint16_t trial,
@@ -136,7 +107,7 @@ uint16_t frames_write(const struct frames *frames, uint64_t sequence, uint16_t t
 
     uint64_t address = checksum_difference(0, before + source, out + source, 4);
     if (frames->v4)
-        change_checksum(out + IPV4_CHECKSUM, address);
+        change_checksum(out + IP + IPV4_CHECKSUM, address);
     uint64_t rest = checksum_difference(address, before + l4, out + l4, 2);
     rest = checksum_difference(rest, before + tail, out + tail, SIGNATURE_SIZE);
     change_checksum(out + frames->l4_checksum, rest);
