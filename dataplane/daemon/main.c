@@ -187,6 +187,28 @@ static int loop(struct daemon *daemon, int signal_fd)
     return EXIT_SUCCESS;
 }
 
+// Whether a vip's connections are shared out by a hash, if only under pressure.
+static bool spreads_by_hash(const struct config *config)
+{
+    for (uint32_t i = 0; i < config->vip_count; i++) {
+        const struct config_pool *pool = &config->pools[config->vips[i].pool];
+        if (pool->member_count > 1 && pool->balancer != CONFIG_BALANCER_FAILOVER)
+            return true;
+    }
+    return false;
+}
+
+// The default cannot be a number drawn here: appliances that share a vip must have the same.
+static void warn_of_known_seed(const struct config *config)
+{
+    if (config->node.hash_seed == 0 && spreads_by_hash(config))
+        log_warning("strangers can aim connections at one member: everybody knows the key of the "
+                    "balancers' hash, node.hash-seed 0",
+                    LOG_STRING("remedy", "write a random number of your own there, the same on "
+                                         "appliances that share vips: od -An -N8 -tu8 "
+                                         "/dev/urandom"));
+}
+
 static int run(struct daemon *daemon, int signal_fd)
 {
     char why[PLANE_WHY_SIZE] = "";
@@ -203,6 +225,7 @@ static int run(struct daemon *daemon, int signal_fd)
     if (plane_create(daemon->config, &daemon->plane, why) != ERROR_NONE) {
         log_error("cannot start", LOG_STRING("why", why));
     } else {
+        warn_of_known_seed(daemon->config);
         log_info("ready", LOG_STRING("node", daemon->config->node.name),
                  LOG_UINT("workers", plane_workers(daemon->plane)),
                  LOG_STRING("socket", daemon->socket_path));

@@ -92,11 +92,15 @@ class Starting(harness.SharedLabTest):
         huge_pages = plane.ask("show", "status")["huge_pages"]
         self.assertEqual(0, plane.stop(), plane.process.said())
         self.assertEqual(0 if huge_pages else 1, plane.process.said().count("no huge pages"))
+        self.assertEqual(1, plane.process.said().count("node.hash-seed 0"))
         self.assertEqual(before, set(network.plane.interfaces()) - bridges)
         self.assertNotIn("xdp", network.plane.ip("-d", "link", "show").stdout)
         self.assertFalse(os.path.exists(plane.socket))
+        config["node"]["hash-seed"] = 1
+        plane.write(config)
         plane.start()
         self.assertEqual(0, plane.stop(), plane.process.said())
+        self.assertNotIn("node.hash-seed", plane.process.said())
 
     def test_a_stop_leaves_nothing_and_a_new_start_works(self):
         self.assert_leaves_nothing(best_driver())
