@@ -196,6 +196,7 @@ static void who_traces_the_route_sees_the_port(void **state)
                                           "10.1.0.104", "10.1.0.105", "fd00:1::103"};
     for (size_t i = 0; i < sizeof(one_way) / sizeof(one_way[0]); i++) {
         bool v6 = is_v6(one_way[i]);
+        rig_at(&rig, (uint32_t)i * 1000); // one receiver gets few at once
         for (uint8_t ttl = 0; ttl < 4; ttl++) {
             request = request_to(one_way[i], 100);
             request.ttl = ttl < 2 ? 1 : ttl;
@@ -259,19 +260,74 @@ static void some_packets_are_never_answered(void **state)
     assert_false(outcome.answered);
 }
 
+// So many of them, each of another client.
+static uint32_t answered_of(struct frame_spec request, uint32_t count)
+{
+    uint32_t answered = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        char client[IP_TEXT_SIZE];
+        snprintf(client, sizeof(client), "198.18.%u.%u", i >> 8 & 255, i & 255);
+        request.source = client;
+        answered += put(FRONT, request).answered;
+    }
+    return answered;
+}
+
 static void answers_are_few(void **state)
 {
     struct frame_spec request = request_to("10.1.0.100", 100);
     request.ttl = 1;
+    assert_int_equal(answered_of(request, 500), 64);
+    assert_int_equal(*rig.stage.counters.icmp_suppressed, 500 - 64);
+    rig_at(&rig, 10);
+    assert_int_equal(answered_of(request, 500), 10);
+}
+
+static void one_receiver_gets_fewer(void **state)
+{
+    struct frame_spec request = request_to("10.1.0.100", 1500);
     uint32_t answered = 0;
     for (int i = 0; i < 500; i++)
         answered += put(FRONT, request).answered;
-    assert_int_equal(answered, 64);
-    assert_int_equal(*rig.stage.counters.icmp_suppressed, 500 - 64);
-    rig_at(&rig, 10);
+    assert_int_equal(answered, 16);
+    assert_int_equal(*rig.stage.counters.too_big_suppressed, 500 - 16);
+    rig_at(&rig, 20);
     for (int i = 0; i < 500; i++)
         answered += put(FRONT, request).answered;
-    assert_int_equal(answered, 64 + 10);
+    assert_int_equal(answered, 16 + 2);
+    request.source = "198.51.100.1";
+    assert_true(put(FRONT, request).answered);
+}
+
+// What anybody can provoke does not keep those from hearing it who must.
+static void what_fits_is_told_whatever_else_is(void **state)
+{
+    struct frame_spec large = request_to("10.1.0.100", 1500), late = request_to("10.1.0.100", 100);
+    late.ttl = 1;
+    assert_int_equal(answered_of(late, 500), 64);
+    struct frame_spec echo = {.destination_mac = front_mac,
+                              .source_mac = client_mac,
+                              .source = "10.1.0.10",
+                              .destination = "10.1.0.100",
+                              .protocol = IPPROTO_ICMP,
+                              .icmp_type = 8};
+    uint32_t echoed = 0;
+    for (int i = 0; i < 3000; i++) {
+        struct outcome outcome = put(FRONT, echo);
+        echoed += outcome.kind == OUTCOME_SENT;
+        assert_true(outcome.kind == OUTCOME_SENT || outcome.reason == DROP_ICMP_RATE);
+    }
+    assert_int_equal(echoed, 1000);
+    assert_int_equal(rig_drops(&rig, DROP_ICMP_RATE), 2000);
+    large.source = "198.51.100.1";
+    assert_true(put(FRONT, large).answered);
+    assert_int_equal(*rig.stage.counters.too_big_suppressed, 0);
+    // Nor the other way round.
+    rig_at(&rig, 1000);
+    assert_int_equal(answered_of(large, 500), 64);
+    late.source = "198.51.100.1";
+    assert_true(put(FRONT, late).answered);
+    assert_int_equal(put(FRONT, echo).kind, OUTCOME_SENT);
 }
 
 // Puts the pieces of one datagram together; they come in order. Returns its size from the IP header
@@ -402,6 +458,8 @@ int main(void)
         CASE(a_port_that_nobody_serves_is_unreachable),
         CASE(some_packets_are_never_answered),
         CASE(answers_are_few),
+        CASE(one_receiver_gets_fewer),
+        CASE(what_fits_is_told_whatever_else_is),
         CASE(what_may_be_fragmented_goes_on_in_fragments),
         CASE(a_packet_in_fragments_counts_as_one),
         CASE(without_buffers_there_are_no_fragments),

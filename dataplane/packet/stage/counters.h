@@ -103,6 +103,8 @@
       "ICMP errors of our own about packets that could not go on.")                               \
     X(COUNTER_ICMP_SUPPRESSED, icmp_suppressed, "weir_icmp_errors_suppressed_total",              \
       STATS_COUNTER, 1, "ICMP errors that were not sent: over the rate, or no free buffer.")      \
+    X(COUNTER_TOO_BIG_SUPPRESSED, too_big_suppressed, "weir_icmp_too_big_suppressed_total",       \
+      STATS_COUNTER, 1, "Errors over the rate that tell what fits: connections may hang.")        \
     X(COUNTER_FRAGMENTS, fragments, "weir_fragments_followed_total", STATS_COUNTER, 1,            \
       "Fragments that went the way of their datagram's first one.")                               \
     X(COUNTER_FRAGMENTS_EVICTED, fragments_evicted, "weir_fragment_evictions_total",              \

@@ -1,13 +1,24 @@
 // ICMP errors of our own: to the sender of a packet that is too big for its way, whose hops ran
 // out, or that is for a port which no service has. They go back by the way the packet came, and are
 // few: a flood of what cannot be delivered costs its sender the answers, and nobody else anything.
+// What does not fit has a budget apart from all that anybody can provoke, since connections hang
+// that are not told.
 #include <netinet/in.h>
 
 #include "dataplane/packet/stage/stage_priv.h"
 
-// Errors a second and worker (RFC 4443 section 2.4 f, RFC 1812 section 4.3.2.8).
-#define ANSWERS_RATE  1000
-#define ANSWERS_BURST 64
+// A second and worker (RFC 4443 section 2.4 f, RFC 1812 section 4.3.2.8).
+static const struct {
+    uint32_t rate, burst;
+} limits[ANSWER_KINDS] = {
+    [ANSWER_TOO_BIG] = {1000, 64},
+    [ANSWER_UNDELIVERABLE] = {1000, 64},
+    [ANSWER_ECHO] = {10000, 1000},
+};
+
+// Of errors, to one receiver.
+#define SHARE_RATE  100
+#define SHARE_BURST 16
 
 // RFC 1122 section 3.2.2, RFC 4443 section 2.4 e: never about an ICMP error, nor a packet to a
 // group or from one, nor (IPv4) a fragment that is not the first; nor to a broadcast or to
@@ -43,19 +54,42 @@ static bool vip_address(const struct stage *stage, const struct packet *packet,
     return endpoint && endpoint->kind == ENDPOINT_VIP;
 }
 
-bool answer_is_due(struct stage *stage)
+static bool is_within(struct stage *stage, enum answer_kind kind)
 {
-    if (budget_take(&stage->answers, ANSWERS_RATE, ANSWERS_BURST, stage->now_ms))
+    return budget_take(&stage->answers[kind], limits[kind].rate, limits[kind].burst, stage->now_ms);
+}
+
+static struct budget *share_of(struct stage *stage, const struct ip_address *receiver)
+{
+    uint64_t words[2];
+    memcpy(words, receiver->bytes, sizeof(words));
+    uint64_t hash = siphash13_words(stage->owner_key, words, 2);
+    return &stage->answer_shares[hash % ANSWER_SHARES];
+}
+
+bool answer_is_due(struct stage *stage, enum answer_kind kind, const struct ip_address *receiver)
+{
+    if (budget_take(share_of(stage, receiver), SHARE_RATE, SHARE_BURST, stage->now_ms) &&
+        is_within(stage, kind))
         return true;
-    stats_add(stage->counters.icmp_suppressed, 1);
+    stats_add(kind == ANSWER_TOO_BIG ? stage->counters.too_big_suppressed
+                                     : stage->counters.icmp_suppressed,
+              1);
     return false;
+}
+
+bool answer_echo_is_due(struct stage *stage)
+{
+    return is_within(stage, ANSWER_ECHO);
 }
 
 static void answer(struct stage *stage, const struct packet *packet, enum icmp_error_kind kind,
                    uint32_t mtu, const struct ip_address *source)
 {
     const struct port *port = stage->ports[packet->in_port];
-    if (!answer_is_due(stage))
+    struct ip_address receiver = wire_source(packet->frame, &packet->wire);
+    if (!answer_is_due(stage, kind == ICMP_ERROR_TOO_BIG ? ANSWER_TOO_BIG : ANSWER_UNDELIVERABLE,
+                       &receiver))
         return;
     struct rte_mbuf *mbuf = rte_pktmbuf_alloc(port->buffers);
     if (!mbuf || rte_pktmbuf_tailroom(mbuf) < ICMP_ERROR_FRAME_MAX) {

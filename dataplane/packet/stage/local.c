@@ -110,11 +110,12 @@ static void local_neighbour(struct stage *stage, struct packet *packet)
 }
 
 // Echo to an address of ours goes back by the way it came: to a station, not to a group.
-static void local_echo(const struct stage *stage, struct packet *packet)
+static void local_echo(struct stage *stage, struct packet *packet)
 {
     enum drop_reason reason = DROP_IP_ADDRESS;
     if (sender_is_possible(stage, packet) && !is_group_mac(packet->frame + WIRE_MAC_SIZE))
-        reason = echo_answer(packet->frame, &packet->wire);
+        reason =
+            answer_echo_is_due(stage) ? echo_answer(packet->frame, &packet->wire) : DROP_ICMP_RATE;
     if (reason != DROP_NONE) {
         packet_drop(packet, reason);
         return;

@@ -86,6 +86,17 @@ struct budget {
     uint32_t emptied_ms;
 };
 
+// What we say by ICMP of our own, each within limits of its own: nobody uses up another's.
+enum answer_kind {
+    ANSWER_TOO_BIG, // what fits a way, without which connections hang; and what routers say of it
+    ANSWER_UNDELIVERABLE,
+    ANSWER_ECHO,
+    ANSWER_KINDS,
+};
+
+// And each receiver's errors within a share of them; many have one of so many.
+#define ANSWER_SHARES 256u
+
 struct stage {
     uint32_t worker;
     uint32_t now_ms;             // set by the worker each turn
@@ -121,7 +132,8 @@ struct stage {
     uint32_t identifications[STAGE_IDENTIFICATIONS]; // how many fullnat_identify() has given
     struct budget searches;                          // for flows of ICMP errors, at other workers
     struct budget unknown; // ICMP errors that go on although their flows are not known
-    struct budget answers; // ICMP errors of our own
+    struct budget answers[ANSWER_KINDS];
+    struct budget answer_shares[ANSWER_SHARES];
     struct outbox outboxes[CONFIG_PORTS_MAX];
     struct outbox punts[CONFIG_PORTS_MAX];
 };

@@ -392,8 +392,10 @@ void stage_split(struct stage *stage, const struct packet *packet);
 void answer_too_big(struct stage *stage, const struct packet *packet, uint32_t mtu);
 void answer_time_exceeded(struct stage *stage, const struct packet *packet);
 void answer_port_unreachable(struct stage *stage, const struct packet *packet);
-// Whether one more may be sent now; where not, it is counted.
-bool answer_is_due(struct stage *stage);
+// Whether one more error may be sent to a receiver now; where not, it is counted.
+bool answer_is_due(struct stage *stage, enum answer_kind kind, const struct ip_address *receiver);
+// The same of an answer to an echo request, which the caller drops where not.
+bool answer_echo_is_due(struct stage *stage);
 
 // tunnel_error.c: an ICMP error. False: it is not about a packet in a tunnel of ours.
 bool tunnel_error(struct stage *stage, struct packet *packet);

@@ -109,9 +109,11 @@ bool tunnel_error(struct stage *stage, struct packet *packet)
         return true;
     uint32_t outer = outer_size(member, &error);
     uint32_t mtu = error.mtu > outer ? error.mtu - outer : 0;
-    if (!rewrite(stage, packet, &error, mtu) || !answer_is_due(stage))
+    if (!rewrite(stage, packet, &error, mtu))
         return true;
     struct ip_address client = wire_destination(packet->frame, &packet->wire);
+    if (!answer_is_due(stage, ANSWER_TOO_BIG, &client))
+        return true;
     forward_own(stage, packet, &client);
     stats_add(stage->counters.icmp_relayed, packet->verdict != VERDICT_DROP);
     return true;

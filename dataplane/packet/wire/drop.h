@@ -71,9 +71,10 @@
     X(DROP_ICMP_NO_FLOW, "icmp-no-flow", "ICMP error about a packet of no flow that is known",     \
       "Some are normal: errors about flows that ended. Many: forged ones, another appliance has "  \
       "the flows, or weir_icmp_errors_unsearched_total rises.")                                    \
-    X(DROP_ICMP_RATE, "icmp-rate", "ICMP error about no known flow, and over the rate of those",   \
-      "More than 1000 a second and worker: forged, or an outage that ends many flows at once. "    \
-      "Nothing is to be done here.")                                                               \
+    X(DROP_ICMP_RATE, "icmp-rate",                                                                 \
+      "over its rate: ICMP error about no known flow, or echo request to an address of ours",      \
+      "More than 1000 errors a second and worker: forged, or an outage that ends many flows at "   \
+      "once. More than 10000 echo requests: a flood. Nothing is to be done here.")                 \
     X(DROP_TTL, "ttl", "TTL or hop limit ran out here",                                            \
       "Some are normal: traceroute. Many: a loop, in which two routers each take the other for "   \
       "the way.")                                                                                  \
