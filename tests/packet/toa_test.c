@@ -180,11 +180,14 @@ static void all_that_ends_the_handshake_carries_it(void **state)
     assert_int_equal(*rig.stage.counters.client_options_omitted, 0);
 }
 
-// As soon as it sends something the member has the connection; segments are like any other's then.
+// As soon as it sends data, or takes some, the member has the connection; segments are like any
+// other's then.
 static void a_member_that_has_it_is_told_no_more(void **state)
 {
-    for (size_t i = 0; i < WAYS; i++) {
-        const struct way *way = &ways[i];
+    for (size_t i = 0; i < 3 * WAYS; i++) {
+        const struct way *way = &ways[i % WAYS];
+        close_rig(state);
+        open_rig(state);
         uint16_t port = open_connection(way);
         rig_put(&rig, FRONT, from_client(way, ACK, CLIENT_ISN + 1, MEMBER_ISN + 1));
         // A SYN-ACK that comes again changes nothing.
@@ -192,9 +195,40 @@ static void a_member_that_has_it_is_told_no_more(void **state)
         struct frame_spec again = from_client(way, ACK, CLIENT_ISN + 1, MEMBER_ISN + 1);
         struct outcome outcome = rig_put(&rig, FRONT, again);
         assert_at_member(&outcome, way, port, again, option_of(way));
-        rig_put(&rig, BACK, from_member(way, port, ACK, MEMBER_ISN + 1, CLIENT_ISN + 1));
+        struct frame_spec says = from_member(way, port, ACK, MEMBER_ISN + 1, CLIENT_ISN + 1);
+        if (i < WAYS)
+            says.payload_size = 1;
+        else if (i < 2 * WAYS)
+            says.tcp_flags |= FIN;
+        else
+            says.tcp_acknowledged++;
+        rig_put(&rig, BACK, says);
         outcome = rig_put(&rig, FRONT, again);
         assert_at_member(&outcome, way, port, again, no_options());
+    }
+}
+
+// A client whose segment is out of the member's window is told by an acknowledgement, without that
+// there is a connection: that is made of his next one, with an option of his own in it.
+static void who_is_told_to_come_again_is_told_of_again(void **state)
+{
+    static const uint8_t forged[] = {254, 8, 0, 22, 192, 168, 7, 7};
+    for (size_t i = 0; i < WAYS; i++) {
+        const struct way *way = &ways[i];
+        uint16_t port = open_connection(way);
+        struct frame_spec out = from_client(way, ACK, CLIENT_ISN + 0x10000000, MEMBER_ISN + 1);
+        out.payload_size = 1;
+        rig_put(&rig, FRONT, out);
+        rig_put(&rig, BACK, from_member(way, port, ACK, MEMBER_ISN + 1, CLIENT_ISN + 1));
+        struct frame_spec segment = from_client(way, ACK, CLIENT_ISN + 1, MEMBER_ISN + 1);
+        segment.tcp_options = span_of(forged, sizeof(forged));
+        uint8_t expected[28];
+        struct span option = option_of(way);
+        memcpy(expected, option.data, option.size);
+        memset(expected + option.size, 1, sizeof(forged));
+        struct outcome outcome = rig_put(&rig, FRONT, segment);
+        assert_at_member(&outcome, way, port, segment,
+                         span_of(expected, option.size + sizeof(forged)));
     }
 }
 
@@ -283,6 +317,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         RIG_TEST(all_that_ends_the_handshake_carries_it),
         RIG_TEST(a_member_that_has_it_is_told_no_more),
+        RIG_TEST(who_is_told_to_come_again_is_told_of_again),
         RIG_TEST(the_clients_own_options_stand_behind),
         RIG_TEST(what_has_no_room_goes_without),
         RIG_TEST(another_connection_is_told_of_anew),

@@ -111,7 +111,8 @@ struct flow_pair {
     uint8_t beyond;             // the caller's: what is done beyond rewriting
     uint16_t local;             // the caller's: which local address `answered` is
     uint32_t stream_begins;     // the caller's: sequence number of a stream's first byte
-    uint32_t local_number;      // the caller's: which of its worker's ports there it has
+    uint16_t local_number;      // the caller's: which of its worker's ports there it has
+    uint16_t client_begins;     // the caller's: of the client's first sequence number the low half
 };
 _Static_assert(sizeof(struct flow_pair) == 64, "a record is one cache line");
 

@@ -129,7 +129,7 @@ static void answer_at(const struct stage *stage, const struct borrowed *borrowed
     pair->answered = stage->tables->locals[borrowed->local].address;
     pair->answered_port = borrowed->port;
     pair->local = borrowed->local;
-    pair->local_number = borrowed->number;
+    pair->local_number = (uint16_t)borrowed->number; // there are fewer
 }
 
 static enum drop_reason begin_fullnat(struct stage *stage, const struct newcomer *newcomer,

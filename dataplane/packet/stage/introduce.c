@@ -13,10 +13,11 @@
 // to take it from what the member acknowledges, which the short path does.
 //
 // TOA: an option in the client's acknowledgement of the SYN-ACK, from which the member's kernel
-// makes the connection, and in all that acknowledge no more than that, until the member has sent
-// something behind it: then it has the connection, and the flow is like any other. An option that a
-// client wrote itself is taken out until then.
-// docs/decisions/0026-the-option-is-told-until-the-member-speaks.md
+// makes the connection, and in all that acknowledge no more than that, until the member shows that
+// it has the connection: it has sent data, or acknowledged some. Then the flow is like any other.
+// An option that a client wrote itself is taken out until then. An acknowledgement alone shows
+// nothing: a kernel sends it without a connection, too, to a client whose segment is out of its
+// window. docs/decisions/0026-the-option-is-told-until-the-member-speaks.md
 #include "dataplane/packet/stage/stage_priv.h"
 #include "dataplane/packet/wire/options.h"
 #include "dataplane/packet/wire/proxy.h"
@@ -234,15 +235,24 @@ static void answer_syn(struct flow_pair *pair, uint8_t *tcp)
     wire_stream_narrow(tcp, introduction_addition(pair).size);
 }
 
-// The member's SYN-ACK says what the client will acknowledge; what comes behind it, that the member
-// has the connection.
+// Whether a member that says that has made the connection: it says, or takes, more than its
+// SYN-ACK.
+static bool has_connection(const struct flow_pair *pair, const struct wire_segment *says)
+{
+    return !(says->flags & WIRE_TCP_RST) && (says->has_data || (says->flags & WIRE_TCP_FIN) ||
+                                             (uint16_t)says->acknowledged != pair->client_begins);
+}
+
+// The member's SYN-ACK says what the client will acknowledge, and where the client's stream begins.
 static void option_answered(const struct packet *packet, struct flow_pair *pair)
 {
-    uint8_t flags = packet->wire.tcp_flags;
-    if (flags & WIRE_TCP_SYN) {
-        pair->stream_begins = wire_stream_sequence(packet->frame + packet->wire.l4_offset) + 1;
+    const struct wire_segment says = wire_segment_read(
+        packet->frame + packet->wire.l4_offset, (size_t)packet->wire.end - packet->wire.l4_offset);
+    if (says.flags & WIRE_TCP_SYN) {
+        pair->stream_begins = says.sequence + 1;
+        pair->client_begins = (uint16_t)says.acknowledged;
         reach(pair, INTRODUCTION_OPTION);
-    } else if (introduction_reached(pair) == INTRODUCTION_OPTION && !(flags & WIRE_TCP_RST)) {
+    } else if (introduction_reached(pair) == INTRODUCTION_OPTION && has_connection(pair, &says)) {
         reach(pair, INTRODUCTION_NONE);
         pair->stream_begins = 0; // nothing is judged by it any more
     }
