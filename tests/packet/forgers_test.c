@@ -242,12 +242,39 @@ static void no_urgent_pointer_leads_into_the_header(void **state)
     }
 }
 
+// A first fragment that holds the TCP header alone is not an acknowledgement: a header in it would
+// lie where the data does.
+static void no_header_goes_into_a_fragment(void **state)
+{
+    for (size_t i = 0; i < 2; i++) { // fragments of TCP do not cross
+        const struct way *way = &ways[i];
+        open_connection(way);
+        static const uint8_t options[] = {1, 1, 1, 1}; // pieces end at multiples of eight bytes
+        struct frame_spec spec = from_client(way, ACK, BEGINS, 40);
+        spec.tcp_options = span_of(options, sizeof(options));
+        static struct frame whole, first;
+        static struct sent sent;
+        frame_build(&whole, &spec);
+        frame_fragment(&first, &whole, 7, 0, 24);
+        rig_burst(&rig, FRONT, &first, 1, &sent);
+        assert_int_equal(sent.count, 2);
+        const struct frame *header = &sent.packets[0].frame, *piece = &sent.packets[1].frame;
+        const uint8_t *tcp = header->bytes + member_l4(way);
+        assert_int_equal(load_be32(tcp + 4), BEGINS);
+        assert_int_equal(header->bytes + header->size - tcp, 24 + way->header_size);
+        assert_int_equal(piece->size, first.size);
+        tcp = piece->bytes + piece->size - 24;
+        assert_int_equal(load_be32(tcp + 4), BEGINS + way->header_size);
+    }
+}
+
 int main(void)
 {
 #define RIG_TEST(name) cmocka_unit_test_setup_teardown(name, open_rig, close_rig)
     const struct CMUnitTest tests[] = {
         RIG_TEST(nothing_of_a_client_is_in_front_of_the_header),
         RIG_TEST(no_urgent_pointer_leads_into_the_header),
+        RIG_TEST(no_header_goes_into_a_fragment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -140,7 +140,8 @@ static bool begin_stream(struct stage *stage, struct packet *packet, struct flow
             wire_stream_shift(tcp, added);
         return true;
     }
-    if (wire_stream_occupies(packet->frame, &packet->wire) == 0) {
+    // A fragment's data may come in the others.
+    if (wire_stream_occupies(packet->frame, &packet->wire) == 0 && !packet->wire.fragment) {
         if (introduction_reached(pair) == INTRODUCTION_FOLLOWED) {
             wire_stream_shift(tcp, added); // of an acknowledgement that was overtaken
             return true;
