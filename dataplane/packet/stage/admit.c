@@ -370,11 +370,16 @@ static void choose_all(struct stage *stage, struct arrival *arrivals, uint32_t c
     for (uint32_t i = 0; i < count; i++) {
         struct arrival *arrival = &arrivals[i];
         arrival->decided = choose_ahead(stage, &arrival->newcomer);
-        if (!arrival->decided)
-            continue;
-        arrival->admission = admit_choose(stage, &arrival->newcomer);
-        if (will_begin(arrival) && is_two_way(stage, arrival->admission.member))
-            reach_for_member(stage, arrival);
+        if (arrival->decided)
+            arrival->admission = admit_choose(stage, &arrival->newcomer);
+    }
+}
+
+static void reach_for_members(struct stage *stage, struct arrival *arrivals, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (will_begin(&arrivals[i]) && is_two_way(stage, arrivals[i].admission.member))
+            reach_for_member(stage, &arrivals[i]);
     }
 }
 
@@ -410,6 +415,7 @@ void admit_ahead(struct stage *stage, struct arrival *arrivals, uint32_t count)
     prefetch_probations(stage, arrivals, count);
     choose_all(stage, arrivals, count);
     make_room(stage, arrivals, count);
+    reach_for_members(stage, arrivals, count);
 }
 
 void admit_done(struct stage *stage, const struct arrival *arrivals, uint32_t count)
