@@ -158,7 +158,8 @@ static const struct schema_field node_fields[] = {
              "so that each sends a flow to the same member. Who knows it, and the members, can "
              "work out connections that all go to one of them; the default everybody knows: where "
              "clients are strangers, write a random number of your own, as `od -An -N8 -tu8 "
-             "/dev/urandom` prints one, and keep it to yourself."},
+             "/dev/urandom` prints one, and keep it to yourself. The start warns of the default "
+             "where a pool has several members."},
     {.key = "log",
      .type = SCHEMA_RECORD,
      .record = &log_record,
