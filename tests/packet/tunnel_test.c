@@ -319,6 +319,27 @@ static void a_clamped_syn_is_not_repaired(void **state)
     assert_true(frame_checksums_are_right(outcome.frame.bytes, outcome.frame.size - 20));
 }
 
+// Upstream routers discard what comes from an address that is nobody's (RFC 3704).
+static void a_removed_members_tunnel_begins_at_an_address_that_is_ours(void **state)
+{
+    static const char moved[] =
+        "node: {name: test, cores: [0], flows: {per-worker: 1024}}\n"
+        "ports:\n"
+        "  - {name: front, device: net_null0, mtu: 1500, addresses: [10.1.0.1/24]}\n"
+        "  - {name: back, device: net_null1, mtu: 1500, addresses: [10.2.0.2/24]}\n"
+        "pools: [{name: ipip4, forward: ipip, members: [{name: m5, address: 10.2.0.32}]}]\n"
+        "vips: [{name: ipip44, address: 10.1.0.114, port: 80, protocol: tcp, pool: ipip4}]\n";
+    static const char *const sources[] = {"10.2.0.1", "10.2.0.2"};
+    for (size_t i = 0; i < 2; i++) {
+        struct outcome outcome = put(to("10.1.0.114", i ? ACK : SYN));
+        assert_int_equal(outcome.kind, OUTCOME_SENT);
+        struct ip_address expected, source = ip_from_v4(outcome.frame.bytes + FRAME_IP_AT + 12);
+        assert_int_equal(ip_parse(sources[i], &expected), ERROR_NONE);
+        assert_true(ip_equal(&source, &expected));
+        rig_reload(&rig, moved);
+    }
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, open_rig, close_rig)
@@ -331,6 +352,7 @@ int main(void)
         CASE(syns_tell_what_fits),
         CASE(options_that_cannot_be_read_stay_as_they_are),
         CASE(a_clamped_syn_is_not_repaired),
+        CASE(a_removed_members_tunnel_begins_at_an_address_that_is_ours),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

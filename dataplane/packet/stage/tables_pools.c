@@ -59,6 +59,18 @@ static uint16_t ip_size_max(struct compiler *compiler, struct tables_member *mem
     return (uint16_t)(mtu > outer ? mtu - outer : 0);
 }
 
+// Where the tunnel to a member begins: at its port's address towards it. False: that has none.
+static bool aim_tunnel(const struct compiler *compiler, struct tables_member *member)
+{
+    const struct tables_port *out = &compiler->tables->ports[member->out_port];
+    const struct ip_address *source =
+        ip_source_towards(out->addresses, out->address_count, &member->address);
+    if (source)
+        wire_tunnel_between(tunnel_kind(member->forward), source, &member->address,
+                            &member->tunnel);
+    return source != NULL;
+}
+
 static enum error reach_member(struct compiler *compiler, const struct config_pool *pool,
                                const struct config_member *from, struct tables_member *member)
 {
@@ -69,15 +81,11 @@ static enum error reach_member(struct compiler *compiler, const struct config_po
                  from->name);
         return ERROR_NOT_FOUND;
     }
-    const struct tables_port *out = &compiler->tables->ports[route->port];
     member->out_port = (uint16_t)route->port;
     if (config_forward_tunnels(pool->forward)) {
-        enum wire_tunnel_kind kind = tunnel_kind(pool->forward);
-        const struct ip_address *source =
-            ip_source_towards(out->addresses, out->address_count, &from->address);
-        CHECK(source); // validate_ways() has seen it
-        wire_tunnel_between(kind, source, &from->address, &member->tunnel);
-        CHECK(wire_tunnel_size(kind, &from->address) ==
+        bool aimed = aim_tunnel(compiler, member);
+        CHECK(aimed); // validate_ways() has seen it
+        CHECK(wire_tunnel_size(tunnel_kind(pool->forward), &from->address) ==
               config_forward_outer_size(pool->forward, ip_is_v4(&from->address)));
     }
     if (pool->second_chance > 0)
@@ -312,13 +320,16 @@ enum error tables_compile_pools(struct compiler *compiler)
     return ERROR_NONE;
 }
 
-// Where a kept member is reached now; without a route packets go on to where it was.
+// Where a kept member is reached now; without a route packets go on to where it was, and without an
+// address of ours there from the one that was.
 static enum error reach_kept_member(struct compiler *compiler, struct tables_member *member)
 {
     const struct route *route = route_lookup(compiler->tables->routes, &member->address);
     if (route) {
         member->out_port = (uint16_t)route->port;
         member->next_hop = route->on_link ? member->address : route->via;
+        if (config_forward_tunnels(member->forward))
+            aim_tunnel(compiler, member);
     }
     member->ip_size_max = ip_size_max(compiler, member);
     return tables_need_hop(compiler, member->out_port, &member->next_hop, &member->neighbour);
