@@ -335,6 +335,14 @@ static enum error configure(const struct opening *opening)
     return ERROR_NONE;
 }
 
+static void detach(struct port *port)
+{
+    if (port->member_count > 0)
+        port_bond_stop(port);
+    port_device_detach(port->id);
+    port_bond_detach_members(port);
+}
+
 enum error port_open(const struct config *config, uint32_t index, uint32_t workers,
                      uint32_t extra_buffers, struct port **port, char *why)
 {
@@ -372,8 +380,7 @@ enum error port_open(const struct config *config, uint32_t index, uint32_t worke
     return ERROR_NONE;
 
 detach:
-    port_device_detach(opening.port->id);
-    port_bond_detach_members(opening.port);
+    detach(opening.port);
     rte_mempool_free(opening.port->buffers);
 free_port:
     free(opening.port->vlans);
@@ -417,10 +424,8 @@ void port_stop(struct port *port)
 {
     CHECK(!port->stopped);
     port_punt_close(port);
-    if (!port->carrier) {
-        port_device_detach(port->id);
-        port_bond_detach_members(port);
-    }
+    if (!port->carrier)
+        detach(port);
     port->stopped = true;
 }
 
