@@ -3,8 +3,7 @@
 #include <string.h>
 
 #include "dataplane/packet/wire/parse.h"
-#include "tests/packet/stage_rig.h"
-#include "tests/packet/stations.h"
+#include "tests/packet/one_rig.h"
 #include "tests/test.h"
 
 #define SYN WIRE_TCP_SYN
@@ -34,8 +33,6 @@ static const char office_may[] =
 
 static const uint8_t other_mac[6] = {2, 0, 0, 0, 1, 2};
 
-static struct stage_rig rig;
-
 static int open_rig(void **state)
 {
     rig_open(&rig, all_may);
@@ -43,12 +40,6 @@ static int open_rig(void **state)
     rig_neighbour(&rig, FRONT, "10.1.0.200", other_mac);
     rig_neighbour(&rig, BACK, "10.2.0.11", other_mac);
     rig_neighbour(&rig, BACK, "10.2.0.12", other_mac);
-    return 0;
-}
-
-static int close_rig(void **state)
-{
-    rig_close(&rig);
     return 0;
 }
 

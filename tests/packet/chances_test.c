@@ -6,8 +6,7 @@
 #include "base/byteorder.h"
 #include "base/gue.h"
 #include "dataplane/packet/wire/parse.h"
-#include "tests/packet/stage_rig.h"
-#include "tests/packet/stations.h"
+#include "tests/packet/one_rig.h"
 #include "tests/test.h"
 
 #define FLOWS 200
@@ -50,8 +49,6 @@ static const char many[] = BEGINNING POOL("29") V4("11", "") V4("12", "") V4("13
 static const char over_ipv6[] = BEGINNING POOL("6") V6("11") V6("12") V6("13") V6("14") V6("15")
     V6("16") V6("17") V6("18") "]}\n" VIPS;
 
-static struct stage_rig rig;
-
 static void open_with(const char *yaml)
 {
     rig_open(&rig, yaml);
@@ -62,12 +59,6 @@ static void open_with(const char *yaml)
         snprintf(address, sizeof(address), "fd00:2::%d", host);
         rig_neighbour(&rig, BACK, address, member_mac);
     }
-}
-
-static int close_rig(void **state)
-{
-    rig_close(&rig);
-    return 0;
 }
 
 static struct frame_spec packet_of(uint16_t flow, uint8_t protocol, uint8_t flags)

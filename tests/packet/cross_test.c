@@ -7,9 +7,8 @@
 #include "base/byteorder.h"
 #include "dataplane/packet/wire/parse.h"
 #include "dataplane/packet/wire/proxy.h"
+#include "tests/packet/one_rig.h"
 #include "tests/packet/outcomes.h"
-#include "tests/packet/stage_rig.h"
-#include "tests/packet/stations.h"
 #include "tests/test.h"
 
 #define SYN WIRE_TCP_SYN
@@ -36,8 +35,6 @@
     "  - {name: u6, address: 'fd00:1::100', port: 80, protocol: udp, pool: u}\n"              \
     "  - {name: t4, address: 10.1.0.100, port: 80, protocol: tcp, pool: t}\n"
 
-static struct stage_rig rig;
-
 static void open_with(const char *yaml)
 {
     rig_open(&rig, yaml);
@@ -49,12 +46,6 @@ static void open_with(const char *yaml)
 static int open_rig(void **state)
 {
     open_with(CONFIGURATION("1500", "1500", "none"));
-    return 0;
-}
-
-static int close_rig(void **state)
-{
-    rig_close(&rig);
     return 0;
 }
 

@@ -6,9 +6,9 @@
 
 #include "base/byteorder.h"
 #include "dataplane/packet/wire/parse.h"
+#include "tests/packet/one_rig.h"
 #include "tests/packet/outcomes.h"
-#include "tests/packet/stage_rig.h"
-#include "tests/packet/stations.h"
+#include "tests/packet/ways.h"
 #include "tests/test.h"
 
 #define WITHOUT_E4(cores)                                                                      \
@@ -30,8 +30,6 @@
 
 #define E4_SLOT 5 // in the order of the vips
 
-static struct stage_rig rig;
-
 static void open_with(const char *yaml)
 {
     rig_open(&rig, yaml);
@@ -48,31 +46,9 @@ static int open_rig(void **state)
     return 0;
 }
 
-static int close_rig(void **state)
-{
-    rig_close(&rig);
-    return 0;
-}
-
 static struct outcome put(uint16_t port, struct frame_spec spec)
 {
     return rig_put(&rig, port, spec);
-}
-
-struct way {
-    const char *vip, *client, *member, *local;
-};
-
-static const struct way ways[] = {
-    {"10.1.0.100", "10.1.0.10", "10.2.0.11", "10.2.0.200"},
-    {"fd00:1::100", "fd00:1::10", "fd00:2::11", "fd00:2::200"},
-    {"fd00:1::101", "fd00:1::10", "10.2.0.11", "10.2.0.200"},
-};
-#define WAYS (sizeof(ways) / sizeof(ways[0]))
-
-static bool is_v6(const char *address)
-{
-    return strchr(address, ':');
 }
 
 // An echo message between two, whose version is theirs.
@@ -136,8 +112,8 @@ static uint16_t identifier_of(const struct outcome *outcome)
 
 static void members_answer_pings(void **state)
 {
-    for (size_t i = 0; i < WAYS; i++) {
-        const struct way *way = &ways[i];
+    for (size_t i = 0; i < FULLNAT_WAYS; i++) {
+        const struct way *way = &fullnat_ways[i];
         uint16_t identifier = 0;
         for (uint16_t sequence = 0; sequence < 300; sequence++) {
             struct outcome outcome = put(FRONT, request_of(way, 77, sequence));
@@ -157,29 +133,30 @@ static void members_answer_pings(void **state)
 // Two machines may well use one identifier.
 static void clients_are_told_apart(void **state)
 {
-    struct way other = ways[0];
+    struct way other = fullnat_ways[0];
     other.client = "10.1.0.11";
-    struct outcome one = put(FRONT, request_of(&ways[0], 1, 1));
+    struct outcome one = put(FRONT, request_of(&fullnat_ways[0], 1, 1));
     uint16_t first = identifier_of(&one);
     struct outcome two = put(FRONT, request_of(&other, 1, 1));
     uint16_t second = identifier_of(&two);
     assert_int_not_equal(first, second);
-    one = put(BACK, answer_of(&ways[0], second, 1));
+    one = put(BACK, answer_of(&fullnat_ways[0], second, 1));
     assert_frame(&one, FRONT, at_client(&other, 1, 1));
-    one = put(BACK, answer_of(&ways[0], first, 1));
-    assert_frame(&one, FRONT, at_client(&ways[0], 1, 1));
+    one = put(BACK, answer_of(&fullnat_ways[0], first, 1));
+    assert_frame(&one, FRONT, at_client(&fullnat_ways[0], 1, 1));
 }
 
 static void others_answers_are_dropped(void **state)
 {
-    struct outcome outcome = put(FRONT, request_of(&ways[0], 1, 1));
+    struct outcome outcome = put(FRONT, request_of(&fullnat_ways[0], 1, 1));
     uint16_t identifier = identifier_of(&outcome);
-    assert_dropped(put(BACK, answer_of(&ways[0], (uint16_t)(identifier + 1), 1)), DROP_NO_FLOW);
-    struct frame_spec stranger = answer_of(&ways[0], identifier, 1);
+    assert_dropped(put(BACK, answer_of(&fullnat_ways[0], (uint16_t)(identifier + 1), 1)),
+                   DROP_NO_FLOW);
+    struct frame_spec stranger = answer_of(&fullnat_ways[0], identifier, 1);
     stranger.source = "10.2.0.66";
     assert_dropped(put(BACK, stranger), DROP_ICMP);
     // An answer to a service is none of a client's questions, whatever its identifier.
-    put(FRONT, request_of(&ways[0], 0, 1));
+    put(FRONT, request_of(&fullnat_ways[0], 0, 1));
     struct frame_spec unasked =
         between(echo_between("10.1.0.10", "10.1.0.100", false, 0, 1), front_mac, client_mac);
     assert_dropped(put(FRONT, unasked), DROP_ICMP);
@@ -209,8 +186,8 @@ static void a_wrong_checksum_stays_wrong(void **state)
 {
     static struct frame frame;
     static struct outcome outcome;
-    for (size_t i = 0; i < WAYS; i++) {
-        struct frame_spec request = request_of(&ways[i], 5, 5);
+    for (size_t i = 0; i < FULLNAT_WAYS; i++) {
+        struct frame_spec request = request_of(&fullnat_ways[i], 5, 5);
         frame_build(&frame, &request);
         frame.bytes[frame.size - 1] ^= 1;
         rig_packet(&rig, FRONT, &frame, &outcome);
@@ -225,8 +202,8 @@ static void large_pings_go_in_their_fragments(void **state)
 {
     static struct frame whole, fragments[3], wanted, together;
     static struct sent sent;
-    for (size_t i = 0; i < WAYS; i++) {
-        const struct way *way = &ways[i];
+    for (size_t i = 0; i < FULLNAT_WAYS; i++) {
+        const struct way *way = &fullnat_ways[i];
         struct frame_spec request = request_of(way, 33, 7);
         request.payload_size = 3000;
         frame_build(&whole, &request);
@@ -288,8 +265,8 @@ static struct frame_spec error_in(bool v6, size_t error, struct frame_spec about
 // was; one on the clients' side speaks to the member of its answer.
 static void errors_reach_whom_they_are_about(void **state)
 {
-    for (size_t i = 0; i < WAYS * 2; i++) {
-        const struct way *way = &ways[i / 2];
+    for (size_t i = 0; i < FULLNAT_WAYS * 2; i++) {
+        const struct way *way = &fullnat_ways[i / 2];
         size_t error = i % 2;
         bool v6 = is_v6(way->client), member_v6 = is_v6(way->member);
         uint16_t client_size = v6 ? 104 : 84, member_size = member_v6 ? 104 : 84;
@@ -321,13 +298,13 @@ static void errors_reach_whom_they_are_about(void **state)
             expected.ipv4_id = load_be16(outcome.frame.bytes + FRAME_IP_AT + 4);
         assert_frame(&outcome, BACK, expected);
     }
-    assert_int_equal(*rig.stage.counters.icmp_relayed, 4 * WAYS);
+    assert_int_equal(*rig.stage.counters.icmp_relayed, 4 * FULLNAT_WAYS);
 }
 
 // An identifier that looks like the port which who answers has not makes no question of an answer.
 static void errors_about_others_messages_are_dropped(void **state)
 {
-    const struct way *way = &ways[0];
+    const struct way *way = &fullnat_ways[0];
     put(FRONT, request_of(way, 0, 1));
     struct frame_spec about[] = {
         echo_between(way->vip, way->client, true, 0, 1),     // we asked nobody
@@ -347,8 +324,8 @@ static void errors_about_others_messages_are_dropped(void **state)
 // We are a hop, as traceroute shows: one before the address that answers.
 static void a_request_whose_hops_run_out_is_answered(void **state)
 {
-    for (size_t i = 0; i < WAYS; i++) {
-        const struct way *way = &ways[i];
+    for (size_t i = 0; i < FULLNAT_WAYS; i++) {
+        const struct way *way = &fullnat_ways[i];
         bool v6 = is_v6(way->client);
         struct frame_spec request = request_of(way, 4, 1);
         request.ttl = 1;
@@ -373,7 +350,7 @@ static void an_answer_too_long_for_its_way_is_split(void **state)
 {
     static struct frame wanted, together;
     static struct sent sent;
-    const struct way *way = &ways[2];
+    const struct way *way = &fullnat_ways[2];
     struct frame_spec request = request_of(way, 6, 1);
     request.payload_size = 1452;
     struct outcome outcome = put(FRONT, request);
@@ -402,7 +379,7 @@ static void an_answer_too_long_for_its_way_is_split(void **state)
 // A service that leaves answers its pings until they end, and takes no new ones.
 static void pings_outlive_changes(void **state)
 {
-    const struct way *way = &ways[0];
+    const struct way *way = &fullnat_ways[0];
     struct outcome outcome = put(FRONT, request_of(way, 8, 1));
     uint16_t identifier = identifier_of(&outcome);
     static const char *const changes[] = {
@@ -429,7 +406,7 @@ static void answers_are_handed_to_whose_they_are(void **state)
     rig_close(&rig);
     open_with(CONFIGURATION("[0-3]"));
     for (uint16_t identifier = 2048; identifier < 2064; identifier++) {
-        struct outcome outcome = put(BACK, answer_of(&ways[0], identifier, 1));
+        struct outcome outcome = put(BACK, answer_of(&fullnat_ways[0], identifier, 1));
         if (identifier % 4 == 0) {
             assert_dropped(outcome, DROP_NO_FLOW);
             continue;
@@ -441,7 +418,7 @@ static void answers_are_handed_to_whose_they_are(void **state)
 
 static void a_ping_that_ended_gives_its_identifier_back(void **state)
 {
-    put(FRONT, request_of(&ways[0], 1, 1));
+    put(FRONT, request_of(&fullnat_ways[0], 1, 1));
     assert_int_equal(rig.stage.counters.local_ports[1], 1);
     rig_at(&rig, 61 * 1000);
     flow_sweep(rig.stage.flows, flow_table_buckets(rig.stage.flows), rig.stage.now_ms);

@@ -5,9 +5,9 @@
 
 #include "base/byteorder.h"
 #include "dataplane/packet/wire/parse.h"
+#include "tests/packet/one_rig.h"
 #include "tests/packet/outcomes.h"
-#include "tests/packet/stage_rig.h"
-#include "tests/packet/stations.h"
+#include "tests/packet/ways.h"
 #include "tests/test.h"
 
 #define SYN WIRE_TCP_SYN
@@ -31,78 +31,47 @@ static const char configuration[] =
     "  - {name: p6, address: 'fd00:1::100', port: 80, protocol: tcp, pool: p6}\n"
     "  - {name: p64, address: 'fd00:1::101', port: 80, protocol: tcp, pool: p4}\n";
 
-static struct stage_rig rig;
-
-struct way {
-    const char *vip, *client, *member, *local;
-    uint16_t header_size;
-};
-
-static const struct way ways[] = {
-    {"10.1.0.100", "10.1.0.10", "10.2.0.11", "10.2.0.200", 28},
-    {"fd00:1::100", "fd00:1::10", "fd00:2::11", "fd00:2::200", 52},
-    {"fd00:1::101", "fd00:1::10", "10.2.0.11", "10.2.0.200", 52}, // the member sees IPv4
-};
-#define WAYS (sizeof(ways) / sizeof(ways[0]))
-
 #define CLIENT_ISN 0xffffffffu // the stream begins at 0
 #define MEMBER_ISN 7000u
 #define BEGINS     (CLIENT_ISN + 1)
 
+static uint16_t header_size_of(const struct way *way)
+{
+    return is_v6(way->client) ? 52 : 28;
+}
+
 static int open_rig(void **state)
 {
     rig_open(&rig, configuration);
-    rig_neighbour(&rig, FRONT, "10.1.0.10", client_mac);
-    rig_neighbour(&rig, FRONT, "fd00:1::10", client_mac);
-    rig_neighbour(&rig, BACK, "10.2.0.11", member_mac);
-    rig_neighbour(&rig, BACK, "fd00:2::11", member_mac);
-    return 0;
-}
-
-static int close_rig(void **state)
-{
-    rig_close(&rig);
+    meet_stations();
     return 0;
 }
 
 static struct frame_spec from_client(const struct way *way, uint8_t flags, uint32_t sequence,
                                      uint16_t size)
 {
-    return (struct frame_spec){
-        .destination_mac = front_mac,
-        .source_mac = client_mac,
-        .source = way->client,
-        .destination = way->vip,
-        .source_port = 40000,
-        .destination_port = 80,
-        .tcp_flags = flags,
-        .tcp_numbers = true,
-        .tcp_sequence = sequence,
-        .tcp_acknowledged = flags & SYN ? 0 : MEMBER_ISN + 1,
-        .payload_size = size,
-    };
+    struct frame_spec spec = from_client_of(way);
+    spec.tcp_flags = flags;
+    spec.tcp_numbers = true;
+    spec.tcp_sequence = sequence;
+    spec.tcp_acknowledged = flags & SYN ? 0 : MEMBER_ISN + 1;
+    spec.payload_size = size;
+    return spec;
 }
 
 static void member_says(const struct way *way, uint16_t port, uint8_t flags, uint32_t acknowledged)
 {
-    struct frame_spec spec = {
-        .destination_mac = back_mac,
-        .source_mac = member_mac,
-        .source = way->member,
-        .destination = way->local,
-        .source_port = 8080,
-        .destination_port = port,
-        .tcp_flags = flags,
-        .tcp_numbers = true,
-        .tcp_sequence = flags & SYN ? MEMBER_ISN : MEMBER_ISN + 1,
-        .tcp_acknowledged = acknowledged,
-    };
+    struct frame_spec spec = from_member_of(way, port);
+    spec.tcp_flags = flags;
+    spec.tcp_numbers = true;
+    spec.tcp_sequence = flags & SYN ? MEMBER_ISN : MEMBER_ISN + 1;
+    spec.tcp_acknowledged = acknowledged;
     assert_int_equal(rig_put(&rig, BACK, spec).kind, OUTCOME_SENT);
 }
 
 static size_t member_l4(const struct way *way)
 {
-    return strchr(way->member, ':') ? FRAME_IPV6_L4 : FRAME_IPV4_L4;
+    return is_v6(way->member) ? FRAME_IPV6_L4 : FRAME_IPV4_L4;
 }
 
 // A connection whose member has answered.
@@ -187,29 +156,29 @@ static void assert_nothing_gets_in_front(const struct connection *to)
 
 static void nothing_of_a_client_is_in_front_of_the_header(void **state)
 {
-    for (size_t i = 0; i < WAYS; i++) {
-        const struct way *way = &ways[i];
+    for (size_t i = 0; i < FULLNAT_WAYS; i++) {
+        const struct way *way = &fullnat_ways[i];
         struct connection to = open_connection(way);
         struct arrived arrived[2];
         assert_nothing_gets_in_front(&to);
         assert_int_equal(put(way, from_client(way, ACK, BEGINS, 0), arrived), 1); // with the header
-        assert_int_equal(arrived[0].size, way->header_size);
+        assert_int_equal(arrived[0].size, header_size_of(way));
         assert_nothing_gets_in_front(&to);
         assert_int_equal(put(way, from_client(way, ACK, BEGINS, 10), arrived), 1); // behind it
-        assert_int_equal(arrived[0].at, way->header_size);
+        assert_int_equal(arrived[0].at, header_size_of(way));
         assert_nothing_gets_in_front(&to);
         // Once the member has it, what is in front of the stream is within the header, and old.
-        member_says(way, to.port, ACK, BEGINS + way->header_size);
+        member_says(way, to.port, ACK, BEGINS + header_size_of(way));
         assert_int_equal(put(way, from_client(way, ACK, BEGINS - 1, 29), arrived), 1);
-        assert_int_equal(arrived[0].at, way->header_size - 1);
+        assert_int_equal(arrived[0].at, header_size_of(way) - 1);
     }
 }
 
 // Receivers take urgent data out of the stream: with a pointer into the header, a byte of that.
 static void no_urgent_pointer_leads_into_the_header(void **state)
 {
-    for (size_t i = 0; i < WAYS; i++) {
-        const struct way *way = &ways[i];
+    for (size_t i = 0; i < FULLNAT_WAYS; i++) {
+        const struct way *way = &fullnat_ways[i];
         struct connection to = open_connection(way);
         struct frame_spec probe = from_client(way, ACK | URG, BEGINS - 1, 1),
                           acknowledgement = from_client(way, ACK | URG, BEGINS, 0),
@@ -231,11 +200,11 @@ static void no_urgent_pointer_leads_into_the_header(void **state)
         open_rig(state);
         to = open_connection(way);
         assert_int_equal(put(way, acknowledgement, arrived), 1);
-        assert_int_equal(arrived[0].size, way->header_size);
+        assert_int_equal(arrived[0].size, header_size_of(way));
         assert_int_equal(arrived[0].flags & URG, 0);
         assert_int_equal(arrived[0].urgent, 0);
         // What comes behind it is the client's own affair.
-        member_says(way, to.port, ACK, BEGINS + way->header_size);
+        member_says(way, to.port, ACK, BEGINS + header_size_of(way));
         assert_int_equal(put(way, data, arrived), 1);
         assert_int_equal(arrived[0].flags & URG, URG);
         assert_int_equal(arrived[0].urgent, 17);
@@ -247,7 +216,7 @@ static void no_urgent_pointer_leads_into_the_header(void **state)
 static void no_header_goes_into_a_fragment(void **state)
 {
     for (size_t i = 0; i < 2; i++) { // fragments of TCP do not cross
-        const struct way *way = &ways[i];
+        const struct way *way = &fullnat_ways[i];
         open_connection(way);
         static const uint8_t options[] = {1, 1, 1, 1}; // pieces end at multiples of eight bytes
         struct frame_spec spec = from_client(way, ACK, BEGINS, 40);
@@ -261,10 +230,10 @@ static void no_header_goes_into_a_fragment(void **state)
         const struct frame *header = &sent.packets[0].frame, *piece = &sent.packets[1].frame;
         const uint8_t *tcp = header->bytes + member_l4(way);
         assert_int_equal(load_be32(tcp + 4), BEGINS);
-        assert_int_equal(header->bytes + header->size - tcp, 24 + way->header_size);
+        assert_int_equal(header->bytes + header->size - tcp, 24 + header_size_of(way));
         assert_int_equal(piece->size, first.size);
         tcp = piece->bytes + piece->size - 24;
-        assert_int_equal(load_be32(tcp + 4), BEGINS + way->header_size);
+        assert_int_equal(load_be32(tcp + 4), BEGINS + header_size_of(way));
     }
 }
 

@@ -6,10 +6,9 @@
 
 #include "base/byteorder.h"
 #include "dataplane/packet/wire/parse.h"
+#include "tests/packet/one_rig.h"
 #include "tests/packet/outcomes.h"
 #include "tests/packet/stage_configurations.h"
-#include "tests/packet/stage_rig.h"
-#include "tests/packet/stations.h"
 #include "tests/test.h"
 
 #define SYN WIRE_TCP_SYN
@@ -20,7 +19,6 @@
 #define ORDERS    24
 #define SENT_MOST 64
 
-static struct stage_rig rig;
 static uint32_t last_id;
 
 static int open_rig(void **state)
@@ -33,12 +31,6 @@ static int open_rig(void **state)
                                        "fd00:2::31"};
     for (size_t i = 0; i < sizeof(back) / sizeof(back[0]); i++)
         rig_neighbour(&rig, BACK, back[i], member_mac);
-    return 0;
-}
-
-static int close_rig(void **state)
-{
-    rig_close(&rig);
     return 0;
 }
 

@@ -6,9 +6,8 @@
 
 #include "base/byteorder.h"
 #include "dataplane/packet/wire/parse.h"
+#include "tests/packet/one_rig.h"
 #include "tests/packet/outcomes.h"
-#include "tests/packet/stage_rig.h"
-#include "tests/packet/stations.h"
 #include "tests/test.h"
 
 #define SYN WIRE_TCP_SYN
@@ -43,8 +42,6 @@ static const char other_local[] = CONFIGURATION("[0]", "[10.2.0.201, 'fd00:2::20
 static const char two_locals[] = CONFIGURATION("[0]", "[10.2.0.200, 10.2.0.201, 'fd00:2::200']");
 static const char four_workers[] = CONFIGURATION("[0-3]", "[10.2.0.200, 'fd00:2::200']");
 
-static struct stage_rig rig;
-
 static void meet_neighbours(void)
 {
     rig_neighbour(&rig, FRONT, "10.1.0.10", client_mac);
@@ -58,12 +55,6 @@ static int open_rig(void **state)
 {
     rig_open(&rig, one_worker);
     meet_neighbours();
-    return 0;
-}
-
-static int close_rig(void **state)
-{
-    rig_close(&rig);
     return 0;
 }
 

@@ -6,9 +6,9 @@
 
 #include "base/byteorder.h"
 #include "dataplane/packet/wire/parse.h"
+#include "tests/packet/one_rig.h"
 #include "tests/packet/outcomes.h"
-#include "tests/packet/stage_rig.h"
-#include "tests/packet/stations.h"
+#include "tests/packet/ways.h"
 #include "tests/test.h"
 
 #define SYN WIRE_TCP_SYN
@@ -41,12 +41,6 @@ static const char by_header[] = CONFIGURATION("4096", "proxy-v2");
 static const char by_option[] = CONFIGURATION("4096", "toa");
 static const char large[] = CONFIGURATION("1048576", "none");
 
-static struct stage_rig rig;
-
-struct way {
-    const char *vip, *client, *member, *local; // NAT: the member answers the client
-};
-
 static const struct way ways[] = {
     {"10.1.0.100", "10.1.0.10", "10.2.0.11", "10.1.0.10"},
     {"fd00:1::100", "fd00:1::10", "fd00:2::11", "fd00:1::10"},
@@ -56,9 +50,8 @@ static const struct way ways[] = {
 #define WAYS    4u
 #define FULLNAT 2u // and those behind it
 
-#define CLIENT_PORT 40000
-#define CLIENT_ISN  1000u
-#define MEMBER_ISN  0xfffffff0u // soon past the end of the numbers
+#define CLIENT_ISN 1000u
+#define MEMBER_ISN 0xfffffff0u // soon past the end of the numbers
 
 static void open_with(const char *yaml)
 {
@@ -75,12 +68,6 @@ static void open_with(const char *yaml)
 static int open_rig(void **state)
 {
     open_with(configuration);
-    return 0;
-}
-
-static int close_rig(void **state)
-{
-    rig_close(&rig);
     return 0;
 }
 
@@ -101,39 +88,30 @@ static struct outcome put(const struct connection *to, uint16_t in_port, struct 
 
 static struct outcome client_says(const struct connection *to, uint8_t flags, uint32_t acknowledged)
 {
-    return put(to, FRONT,
-               (struct frame_spec){.destination_mac = front_mac,
-                                   .source_mac = client_mac,
-                                   .source = to->way.client,
-                                   .destination = to->way.vip,
-                                   .source_port = to->client_port,
-                                   .destination_port = 80,
-                                   .tcp_flags = flags,
-                                   .tcp_sequence = flags & SYN ? CLIENT_ISN : CLIENT_ISN + 1,
-                                   .tcp_acknowledged = acknowledged});
+    struct frame_spec spec = from_client_of(&to->way);
+    spec.source_port = to->client_port;
+    spec.tcp_flags = flags;
+    spec.tcp_sequence = flags & SYN ? CLIENT_ISN : CLIENT_ISN + 1;
+    spec.tcp_acknowledged = acknowledged;
+    return put(to, FRONT, spec);
 }
 
 static struct outcome member_says(const struct connection *to, uint8_t flags, uint32_t sequence,
                                   uint32_t acknowledged, uint16_t size)
 {
-    return put(to, BACK,
-               (struct frame_spec){.destination_mac = back_mac,
-                                   .source_mac = member_mac,
-                                   .source = to->way.member,
-                                   .destination = to->way.local,
-                                   .source_port = 8080,
-                                   .destination_port = to->port,
-                                   .tcp_flags = flags,
-                                   .tcp_sequence = sequence,
-                                   .tcp_acknowledged = acknowledged,
-                                   .payload_size = size});
+    struct frame_spec spec = from_member_of(&to->way, to->port);
+    spec.tcp_flags = flags;
+    spec.tcp_sequence = sequence;
+    spec.tcp_acknowledged = acknowledged;
+    spec.payload_size = size;
+    return put(to, BACK, spec);
 }
 
 static void client_opens(struct connection *to)
 {
     struct outcome outcome = client_says(to, SYN, 0);
     assert_int_equal(outcome.kind, OUTCOME_SENT);
-    size_t l4 = strchr(to->way.member, ':') ? FRAME_IPV6_L4 : FRAME_IPV4_L4;
+    size_t l4 = is_v6(to->way.member) ? FRAME_IPV6_L4 : FRAME_IPV4_L4;
     to->port = load_be16(outcome.frame.bytes + l4 + (to->staged ? 4 : 0));
 }
 
@@ -190,7 +168,7 @@ static void a_handshake_ends_with_what_the_member_said(void **state)
 {
     for (uint32_t w = 0; w < 2 * WAYS; w++) {
         bool staged = w >= WAYS;
-        if (staged && strchr(ways[w % WAYS].vip, ':'))
+        if (staged && is_v6(ways[w % WAYS].vip))
             continue;
         for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
             for (uint8_t fin = 0; fin <= FIN; fin += FIN) {
@@ -275,7 +253,7 @@ static void a_header_that_is_taken_ends_the_handshake(void **state)
     for (uint32_t w = FULLNAT; w < WAYS; w++) {
         close_rig(state);
         open_with(by_header);
-        uint32_t size = strchr(ways[w].client, ':') ? 52 : 28;
+        uint32_t size = is_v6(ways[w].client) ? 52 : 28;
         struct connection to = open_connection(&ways[w], false);
         client_says(&to, ACK, 0x12345678); // carries the header
         client_says(&to, ACK, MEMBER_ISN + 1);

@@ -5,8 +5,7 @@
 
 #include "base/byteorder.h"
 #include "dataplane/packet/wire/parse.h"
-#include "tests/packet/stage_rig.h"
-#include "tests/packet/stations.h"
+#include "tests/packet/one_rig.h"
 #include "tests/test.h"
 
 #define SYN WIRE_TCP_SYN
@@ -41,26 +40,15 @@ static const uint8_t group_mac[6] = {3, 0, 0, 0, 1, 2};
     "  - {name: gre, address: 10.1.0.104, port: 80, protocol: tcp, pool: gre}\n"           \
     "  - {name: gue, address: 10.1.0.105, port: 80, protocol: tcp, pool: gue}\n"
 
-static struct stage_rig rig;
-
 static void meet_neighbours(void)
 {
-    rig_neighbour(&rig, FRONT, "10.1.0.10", client_mac);
-    rig_neighbour(&rig, FRONT, "fd00:1::10", client_mac);
-    rig_neighbour(&rig, BACK, "10.2.0.11", member_mac);
-    rig_neighbour(&rig, BACK, "fd00:2::11", member_mac);
+    meet_stations();
 }
 
 static int open_rig(void **state)
 {
     rig_open(&rig, CONFIGURATION("1500", "1400"));
     meet_neighbours();
-    return 0;
-}
-
-static int close_rig(void **state)
-{
-    rig_close(&rig);
     return 0;
 }
 

@@ -5,18 +5,15 @@
 #include <string.h>
 
 #include "dataplane/packet/wire/parse.h"
+#include "tests/packet/one_rig.h"
 #include "tests/packet/outcomes.h"
 #include "tests/packet/stage_configurations.h"
-#include "tests/packet/stage_rig.h"
-#include "tests/packet/stations.h"
 #include "tests/test.h"
 
 #define SYN WIRE_TCP_SYN
 #define ACK WIRE_TCP_ACK
 
 static const uint8_t router_mac[6] = {2, 0, 0, 0, 1, 3};
-
-static struct stage_rig rig;
 
 static void meet_neighbours(void)
 {
@@ -34,12 +31,6 @@ static int open_rig(void **state)
 {
     rig_open(&rig, configuration);
     meet_neighbours();
-    return 0;
-}
-
-static int close_rig(void **state)
-{
-    rig_close(&rig);
     return 0;
 }
 

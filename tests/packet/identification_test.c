@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/byteorder.h"
+#include "tests/packet/one_rig.h"
 #include "tests/packet/outcomes.h"
-#include "tests/packet/stage_rig.h"
-#include "tests/packet/stations.h"
+#include "tests/packet/ways.h"
 #include "tests/test.h"
 
 #define CLIENT_ID 4711 // what all clients say
@@ -26,8 +26,6 @@
     "  - {name: u6, address: 'fd00:1::100', port: 53, protocol: udp, pool: p6}\n"     \
     "  - {name: u64, address: 'fd00:1::101', port: 53, protocol: udp, pool: p4}\n"    \
     "  - {name: n4, address: 10.1.0.102, port: 53, protocol: udp, pool: n4}\n"
-
-static struct stage_rig rig;
 
 static void open_with(const char *yaml)
 {
@@ -48,28 +46,6 @@ static int open_rig(void **state)
 {
     open_with(CONFIGURATION("[0]"));
     return 0;
-}
-
-static int close_rig(void **state)
-{
-    rig_close(&rig);
-    return 0;
-}
-
-struct way {
-    const char *vip, *member, *local;
-};
-
-static const struct way ways[] = {
-    {"10.1.0.100", "10.2.0.11", "10.2.0.200"},
-    {"fd00:1::100", "fd00:2::11", "fd00:2::200"},
-    {"fd00:1::101", "10.2.0.11", "10.2.0.200"},
-};
-#define WAYS (sizeof(ways) / sizeof(ways[0]))
-
-static bool is_v6(const char *address)
-{
-    return strchr(address, ':');
 }
 
 // A datagram of client `number`, with the identification that all of them use.
@@ -114,10 +90,10 @@ static void datagrams_that_may_be_split_are_told_apart(void **state)
 {
     bool seen[UINT16_MAX + 1] = {false};
     for (int i = 0; i < 100; i++) {
-        struct frame_spec datagram = datagram_of(&ways[0], i % 10, 100);
+        struct frame_spec datagram = datagram_of(&fullnat_ways[0], i % 10, 100);
         struct outcome outcome = rig_put(&rig, FRONT, datagram);
         datagram.ipv4_id = id_of(&outcome.frame);
-        assert_frame(&outcome, BACK, at_member(&ways[0], &outcome, datagram));
+        assert_frame(&outcome, BACK, at_member(&fullnat_ways[0], &outcome, datagram));
         assert_false(seen[datagram.ipv4_id]);
         seen[datagram.ipv4_id] = true;
     }
@@ -127,22 +103,22 @@ static void datagrams_that_may_be_split_are_told_apart(void **state)
 static void atomic_datagrams_stay_as_they_are(void **state)
 {
     for (int i = 0; i < 10; i++) {
-        struct frame_spec datagram = datagram_of(&ways[0], i, 100);
+        struct frame_spec datagram = datagram_of(&fullnat_ways[0], i, 100);
         datagram.dont_fragment = true;
         struct outcome outcome = rig_put(&rig, FRONT, datagram);
-        assert_frame(&outcome, BACK, at_member(&ways[0], &outcome, datagram));
+        assert_frame(&outcome, BACK, at_member(&fullnat_ways[0], &outcome, datagram));
     }
 }
 
 // So do a NAT member's, whose clients have addresses of their own, and those of replies.
 static void others_keep_their_own(void **state)
 {
-    const struct way nat = {"10.1.0.102", "10.2.0.12", "10.1.0.13"};
+    const struct way nat = {"10.1.0.102", "10.1.0.13", "10.2.0.12", "10.1.0.13"};
     struct frame_spec datagram = datagram_of(&nat, 3, 100);
     struct outcome outcome = rig_put(&rig, FRONT, datagram);
     assert_frame(&outcome, BACK, at_member(&nat, &outcome, datagram));
 
-    const struct way *way = &ways[0];
+    const struct way *way = &fullnat_ways[0];
     outcome = rig_put(&rig, FRONT, datagram_of(way, 0, 100));
     struct frame_spec reply = {
         .destination_mac = back_mac,
@@ -174,8 +150,8 @@ static void fragments_are_told_apart_by_whose_they_are(void **state)
     static struct frame whole[2], wanted, together;
     static struct frame burst[6];
     static struct sent sent;
-    for (size_t row = 0; row < WAYS * 4; row++) {
-        const struct way *way = &ways[row / 4];
+    for (size_t row = 0; row < FULLNAT_WAYS * 4; row++) {
+        const struct way *way = &fullnat_ways[row / 4];
         size_t headers = is_v6(way->vip) ? FRAME_IPV6_L4 : FRAME_IPV4_L4;
         struct frame_spec datagrams[2];
         char addresses[2][32];
@@ -226,7 +202,7 @@ static void workers_share_no_numbers(void **state)
         rig.stage.worker = worker;
         memset(rig.stage.identifications, 0xff, sizeof(rig.stage.identifications));
         for (int i = 0; i < 10; i++) {
-            struct frame_spec datagram = datagram_of(&ways[0], i, 100);
+            struct frame_spec datagram = datagram_of(&fullnat_ways[0], i, 100);
             datagram.source_port = (uint16_t)(40000 + worker);
             frame_build(&frame, &datagram);
             rig_handed(&rig, HANDOFF_PROCESS, 0, FRONT, &frame, &outcome);

@@ -9,8 +9,8 @@
 #include "base/random.h"
 #include "dataplane/packet/wire/parse.h"
 #include "dataplane/packet/wire/proxy.h"
-#include "tests/packet/stage_rig.h"
-#include "tests/packet/stations.h"
+#include "tests/packet/one_rig.h"
+#include "tests/packet/ways.h"
 #include "tests/test.h"
 
 #define SYN WIRE_TCP_SYN
@@ -36,19 +36,7 @@
 static const char told[] = CONFIGURATION("proxy-v2");
 static const char not_told[] = CONFIGURATION("none");
 
-static struct stage_rig rig;
-
-struct way {
-    const char *vip, *client, *member, *local;
-};
-
-static const struct way ways[] = {
-    {"10.1.0.100", "10.1.0.10", "10.2.0.11", "10.2.0.200"},
-    {"fd00:1::100", "fd00:1::10", "fd00:2::11", "fd00:2::200"},
-};
-#define WAYS (sizeof(ways) / sizeof(ways[0]))
-
-#define CLIENT_PORT 40000
+#define WITHIN 2u // the ways within one version; forgers_test.c has the third
 
 // What the header for that client must be, byte for byte.
 static const uint8_t header_v4[] = {0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49,
@@ -60,35 +48,16 @@ static const uint8_t header_v6[] = {
     0,    0,    0,    0,    0,    0x10, 0xfd, 0,    0,    1,    0,    0,    0,
     0,    0,    0,    0,    0,    0,    0,    0x01, 0x00, 0x9c, 0x40, 0x00, 0x50};
 
-static bool is_v6(const struct way *way)
-{
-    return strchr(way->vip, ':');
-}
-
 static struct span header_of(const struct way *way)
 {
-    return is_v6(way) ? span_of(header_v6, sizeof(header_v6))
-                      : span_of(header_v4, sizeof(header_v4));
-}
-
-static void meet_neighbours(void)
-{
-    rig_neighbour(&rig, FRONT, "10.1.0.10", client_mac);
-    rig_neighbour(&rig, FRONT, "fd00:1::10", client_mac);
-    rig_neighbour(&rig, BACK, "10.2.0.11", member_mac);
-    rig_neighbour(&rig, BACK, "fd00:2::11", member_mac);
+    return is_v6(way->vip) ? span_of(header_v6, sizeof(header_v6))
+                           : span_of(header_v4, sizeof(header_v4));
 }
 
 static int open_rig(void **state)
 {
     rig_open(&rig, told);
-    meet_neighbours();
-    return 0;
-}
-
-static int close_rig(void **state)
-{
-    rig_close(&rig);
+    meet_stations();
     return 0;
 }
 
@@ -119,15 +88,8 @@ static void fill(struct frame_spec *spec, const struct segment *segment)
 
 static struct frame_spec from_client(const struct way *way, const struct segment *segment)
 {
-    struct frame_spec spec = {
-        .destination_mac = front_mac,
-        .source_mac = client_mac,
-        .source = way->client,
-        .destination = way->vip,
-        .source_port = CLIENT_PORT,
-        .destination_port = 80,
-        .dont_fragment = true,
-    };
+    struct frame_spec spec = from_client_of(way);
+    spec.dont_fragment = true;
     fill(&spec, segment);
     return spec;
 }
@@ -135,14 +97,7 @@ static struct frame_spec from_client(const struct way *way, const struct segment
 static struct frame_spec from_member(const struct way *way, uint16_t port,
                                      const struct segment *segment)
 {
-    struct frame_spec spec = {
-        .destination_mac = back_mac,
-        .source_mac = member_mac,
-        .source = way->member,
-        .destination = way->local,
-        .source_port = 8080,
-        .destination_port = port,
-    };
+    struct frame_spec spec = from_member_of(way, port);
     fill(&spec, segment);
     return spec;
 }
@@ -157,7 +112,7 @@ static struct frame_spec at_member(const struct way *way, uint16_t port,
     spec.source = way->local;
     spec.destination = way->member;
     spec.source_port = port;
-    spec.destination_port = 8080;
+    spec.destination_port = MEMBER_PORT;
     spec.ttl = 63;
     spec.dont_fragment = true; // the client's, the member has none
     return spec;
@@ -198,7 +153,7 @@ static void assert_sent(uint32_t index, uint32_t port, struct frame_spec expecte
 
 static size_t l4_of(const struct way *way)
 {
-    return is_v6(way) ? FRAME_IPV6_L4 : FRAME_IPV4_L4;
+    return is_v6(way->vip) ? FRAME_IPV6_L4 : FRAME_IPV4_L4;
 }
 
 // Client and member, and what each would say next.
@@ -288,8 +243,8 @@ static struct span no_options(void)
 
 static void the_handshake_carries_the_header(void **state)
 {
-    for (size_t i = 0; i < WAYS; i++) {
-        struct connection to = open_connection(&ways[i]);
+    for (size_t i = 0; i < WITHIN; i++) {
+        struct connection to = open_connection(&fullnat_ways[i]);
         answer(&to);
         struct segment segment = client_says(&to, 0, 0);
         segment.padding = 6; // of a short frame
@@ -337,8 +292,8 @@ static void the_handshake_carries_the_header(void **state)
 // The acknowledgement was lost on its way here, or carries data itself.
 static void data_goes_behind_a_header_of_its_own(void **state)
 {
-    for (size_t i = 0; i < WAYS; i++) {
-        struct connection to = open_connection(&ways[i]);
+    for (size_t i = 0; i < WITHIN; i++) {
+        struct connection to = open_connection(&fullnat_ways[i]);
         answer(&to);
         // What was overtaken is no beginning.
         struct segment later = client_says(&to, 0, 200);
@@ -356,8 +311,8 @@ static void data_goes_behind_a_header_of_its_own(void **state)
 
 static void the_largest_segment_fits(void **state)
 {
-    for (size_t i = 0; i < WAYS; i++) {
-        struct connection to = open_connection(&ways[i]);
+    for (size_t i = 0; i < WITHIN; i++) {
+        struct connection to = open_connection(&fullnat_ways[i]);
         answer(&to);
         struct segment segment = client_says(&to, 0, i == 0 ? 1460 : 1440);
         put(FRONT, from_client(to.way, &segment));
@@ -369,7 +324,7 @@ static void the_largest_segment_fits(void **state)
 
 static void a_client_that_says_nothing_closes_behind_the_header(void **state)
 {
-    struct connection to = open_connection(&ways[0]);
+    struct connection to = open_connection(&fullnat_ways[0]);
     answer(&to);
     struct segment segment = client_says(&to, FIN, 0);
     put(FRONT, from_client(to.way, &segment));
@@ -381,7 +336,7 @@ static void a_client_that_says_nothing_closes_behind_the_header(void **state)
 static void resets_are_where_the_receiver_is(void **state)
 {
     // Before the header was sent, the member has nothing; afterwards it has that.
-    struct connection to = open_connection(&ways[0]);
+    struct connection to = open_connection(&fullnat_ways[0]);
     answer(&to);
     struct segment reset = client_says(&to, RST, 0);
     put(FRONT, from_client(to.way, &reset));
@@ -394,7 +349,7 @@ static void resets_are_where_the_receiver_is(void **state)
     assert_int_equal(sent.count, 1);
     assert_shifted(&to, 0, reset);
     // The member's, of a SYN that it refuses.
-    struct way other = ways[1];
+    struct way other = fullnat_ways[1];
     struct connection refused = open_connection(&other);
     struct segment no = {.sequence = 1, .acknowledged = refused.begins, .flags = RST | ACK};
     put(BACK, from_member(&other, refused.port, &no));
@@ -405,7 +360,7 @@ static void resets_are_where_the_receiver_is(void **state)
 // 3.8.4).
 static void keep_alives_are_answered(void **state)
 {
-    struct connection to = open_connection(&ways[0]);
+    struct connection to = open_connection(&fullnat_ways[0]);
     answer(&to);
     struct segment probe = client_says(&to, 0, 0);
     probe.sequence--;
@@ -432,7 +387,7 @@ static void keep_alives_are_answered(void **state)
 
 static void selective_acknowledgements_are_the_clients_numbers(void **state)
 {
-    struct connection to = open_connection(&ways[0]);
+    struct connection to = open_connection(&fullnat_ways[0]);
     answer(&to);
     uint32_t size = (uint32_t)to.header.size;
     struct segment segment = client_says(&to, 0, 500);
@@ -469,17 +424,17 @@ static void a_syn_is_a_plain_one(void **state)
                                       3, 3, 7,    34,   6, 1, 2, 3,  4, 30, 4, 0, 1, 1, 1, 1},
                          plain[] = {2, 4, 0x05, 0xb4, 4, 2, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0,
                                     3, 3, 7,    1,    1, 1, 1, 1,  1, 1, 1, 1, 1, 1, 1, 1};
-    for (size_t i = 0; i < WAYS; i++) {
+    for (size_t i = 0; i < WITHIN; i++) {
         struct segment segment = {.sequence = CLIENT_ISN,
                                   .flags = SYN,
                                   .options = span_of(options, sizeof(options)),
                                   .size = 33};
-        put(FRONT, from_client(&ways[i], &segment));
+        put(FRONT, from_client(&fullnat_ways[i], &segment));
         assert_int_equal(sent.count, 1);
-        uint16_t port = load_be16(sent.packets[0].frame.bytes + l4_of(&ways[i]));
+        uint16_t port = load_be16(sent.packets[0].frame.bytes + l4_of(&fullnat_ways[i]));
         segment.options = span_of(plain, sizeof(plain));
         segment.size = 0;
-        assert_sent(0, BACK, at_member(&ways[i], port, &segment));
+        assert_sent(0, BACK, at_member(&fullnat_ways[i], port, &segment));
     }
 }
 
@@ -487,7 +442,7 @@ static void a_syn_is_a_plain_one(void **state)
 // member takes without the header.
 static void a_stream_begins_where_the_member_says(void **state)
 {
-    const struct way *way = &ways[0];
+    const struct way *way = &fullnat_ways[0];
     struct segment early = {.sequence = 5000, .acknowledged = 1, .flags = ACK, .size = 20};
     put(FRONT, from_client(way, &early));
     assert_int_equal(sent.count, 1);
@@ -523,7 +478,7 @@ static void a_stream_begins_where_the_member_says(void **state)
 // As a flow began it goes on.
 static void a_change_counts_for_new_connections(void **state)
 {
-    struct connection to = open_connection(&ways[0]);
+    struct connection to = open_connection(&fullnat_ways[0]);
     rig_reload(&rig, not_told);
     answer(&to);
     struct segment segment = client_says(&to, 0, 10);
@@ -531,23 +486,24 @@ static void a_change_counts_for_new_connections(void **state)
     assert_int_equal(sent.count, 2);
     assert_header(&to, 0, ACK | 0x08);
 
-    put(FRONT, from_client(&ways[1], &(struct segment){.sequence = CLIENT_ISN, .flags = SYN}));
+    put(FRONT,
+        from_client(&fullnat_ways[1], &(struct segment){.sequence = CLIENT_ISN, .flags = SYN}));
     uint16_t port = load_be16(sent.packets[0].frame.bytes + FRAME_IPV6_L4);
     rig_reload(&rig, told);
     struct segment says = {
         .sequence = 7000, .acknowledged = CLIENT_ISN + 1, .flags = SYN | ACK, .window = 1000};
-    put(BACK, from_member(&ways[1], port, &says));
-    assert_sent(0, FRONT, at_client(&ways[1], &says));
+    put(BACK, from_member(&fullnat_ways[1], port, &says));
+    assert_sent(0, FRONT, at_client(&fullnat_ways[1], &says));
     segment.sequence = CLIENT_ISN + 1;
-    put(FRONT, from_client(&ways[1], &segment));
+    put(FRONT, from_client(&fullnat_ways[1], &segment));
     assert_int_equal(sent.count, 1);
-    assert_sent(0, BACK, at_member(&ways[1], port, &segment));
+    assert_sent(0, BACK, at_member(&fullnat_ways[1], port, &segment));
 }
 
 // The client must know its own segment by what a router quotes of it.
 static void a_quoted_segment_is_the_clients(void **state)
 {
-    struct connection to = open_connection(&ways[0]);
+    struct connection to = open_connection(&fullnat_ways[0]);
     answer(&to);
     struct segment segment = client_says(&to, 0, 30);
     put(FRONT, from_client(to.way, &segment));
@@ -713,7 +669,7 @@ static void streams_arrive_whole_behind_the_header(void **state)
         open_rig(state);
         memset(&run, 0, sizeof(run));
         run.random = random_from_seed(seed);
-        run.to = open_connection(&ways[seed % WAYS]);
+        run.to = open_connection(&fullnat_ways[seed % WITHIN]);
         answer(&run.to);
         for (uint32_t i = 0; i < STREAM; i++)
             run.stream[i] = (uint8_t)random_next(&run.random);
@@ -739,7 +695,7 @@ static void streams_arrive_whole_behind_the_header(void **state)
 // A connection of more than 2^31 bytes counts past its beginning.
 static void long_streams_are_far_from_their_beginning(void **state)
 {
-    struct connection to = open_connection(&ways[0]);
+    struct connection to = open_connection(&fullnat_ways[0]);
     answer(&to);
     put(FRONT,
         from_client(to.way, &(struct segment){

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "dataplane/packet/wire/parse.h"
+#include "tests/packet/one_rig.h"
 #include "tests/packet/outcomes.h"
-#include "tests/packet/stations.h"
 
 #define SYN WIRE_TCP_SYN
 #define ACK WIRE_TCP_ACK
@@ -26,19 +26,11 @@ static const uint8_t front_router_mac[6] = {2, 0, 0, 0, 2, 1};
 static const uint8_t back_router_mac[6] = {2, 0, 0, 0, 2, 2};
 static const uint8_t group_mac[6] = {0x33, 0x33, 0xff, 0, 0, 1};
 
-static struct stage_rig rig;
-
 static int open_rig(void **state)
 {
     rig_open(&rig, configuration);
     rig_neighbour(&rig, FRONT, "fe80::fe", front_router_mac);
     rig_neighbour(&rig, BACK, "fe80::fe", back_router_mac);
-    return 0;
-}
-
-static int close_rig(void **state)
-{
-    rig_close(&rig);
     return 0;
 }
 

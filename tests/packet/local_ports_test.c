@@ -7,8 +7,7 @@
 #include "base/byteorder.h"
 #include "base/random.h"
 #include "dataplane/packet/wire/parse.h"
-#include "tests/packet/stage_rig.h"
-#include "tests/packet/stations.h"
+#include "tests/packet/one_rig.h"
 #include "tests/test.h"
 
 #define SYN WIRE_TCP_SYN
@@ -52,7 +51,6 @@ static const char *const configurations[] = {
 };
 #define CONFIGURATIONS (sizeof(configurations) / sizeof(configurations[0]))
 
-static struct stage_rig rig;
 static struct random random_source;
 
 static uint32_t below(uint32_t bound)
@@ -67,12 +65,6 @@ static void open_with(const char *yaml)
     rig_neighbour(&rig, FRONT, "10.1.0.10", other_mac);
     rig_neighbour(&rig, BACK, "10.2.0.11", other_mac);
     rig_neighbour(&rig, BACK, "10.2.0.12", other_mac);
-}
-
-static int close_rig(void **state)
-{
-    rig_close(&rig);
-    return 0;
 }
 
 static int open_one(void **state)

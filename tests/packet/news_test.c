@@ -2,8 +2,8 @@
 // fit is counted, the packet goes on all the same, and it is told when it comes again.
 #include <netinet/in.h>
 
+#include "tests/packet/one_rig.h"
 #include "tests/packet/outcomes.h"
-#include "tests/packet/stations.h"
 
 static const char configuration[] =
     "node: {name: test, cores: [0], flows: {per-worker: 1024}}\n"
@@ -13,19 +13,11 @@ static const char configuration[] =
     "pools: [{name: p, forward: ipip, members: [{address: 10.2.0.31}]}]\n"
     "vips: [{name: v, address: 10.1.0.100, port: 80, protocol: tcp, pool: p}]\n";
 
-static struct stage_rig rig;
-
 static int open_rig(void **state)
 {
     rig_open(&rig, configuration);
     rig_neighbour(&rig, FRONT, "10.1.0.10", client_mac);
     rig_neighbour(&rig, BACK, "10.2.0.31", member_mac);
-    return 0;
-}
-
-static int close_rig(void **state)
-{
-    rig_close(&rig);
     return 0;
 }
 

@@ -3,8 +3,7 @@
 #include <string.h>
 
 #include "dataplane/packet/wire/parse.h"
-#include "tests/packet/stage_rig.h"
-#include "tests/packet/stations.h"
+#include "tests/packet/one_rig.h"
 #include "tests/test.h"
 
 static const char configuration[] =
@@ -17,18 +16,10 @@ static const char configuration[] =
     "vips:\n"
     "  - {name: nat, address: 10.1.0.100, port: 80, protocol: tcp, pool: nat}\n";
 
-static struct stage_rig rig;
-
 static int open_rig(void **state)
 {
     rig_open(&rig, configuration);
     rig_neighbour(&rig, BACK, "10.2.0.11", member_mac);
-    return 0;
-}
-
-static int close_rig(void **state)
-{
-    rig_close(&rig);
     return 0;
 }
 

@@ -3,8 +3,8 @@
 #include <netinet/in.h>
 
 #include "dataplane/packet/wire/parse.h"
+#include "tests/packet/one_rig.h"
 #include "tests/packet/outcomes.h"
-#include "tests/packet/stations.h"
 
 #define SYN WIRE_TCP_SYN
 #define ACK WIRE_TCP_ACK
@@ -41,8 +41,6 @@ static const char tunnel[] =
                               "vips: [{name: t, address: 10.1.0.103, port: 80, protocol: tcp,\n"
                               "        pool: t}]\n";
 
-static struct stage_rig rig;
-
 static int open_rig(void **state)
 {
     rig_open(&rig, configuration);
@@ -50,12 +48,6 @@ static int open_rig(void **state)
     static const char *const members[] = {"10.2.0.11", "10.2.0.12", "10.2.0.13", "fd00:2::11"};
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
         rig_neighbour(&rig, BACK, members[i], member_mac);
-    return 0;
-}
-
-static int close_rig(void **state)
-{
-    rig_close(&rig);
     return 0;
 }
 

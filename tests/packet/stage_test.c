@@ -5,10 +5,9 @@
 
 #include "base/byteorder.h"
 #include "dataplane/packet/wire/parse.h"
+#include "tests/packet/one_rig.h"
 #include "tests/packet/outcomes.h"
 #include "tests/packet/stage_configurations.h"
-#include "tests/packet/stage_rig.h"
-#include "tests/packet/stations.h"
 #include "tests/test.h"
 
 #define SYN WIRE_TCP_SYN
@@ -17,8 +16,6 @@
 #define RST WIRE_TCP_RST
 
 static const uint8_t other_mac[6] = {2, 0, 0, 0, 1, 3};
-
-static struct stage_rig rig;
 
 static int open_rig(void **state)
 {
@@ -31,12 +28,6 @@ static int open_rig(void **state)
     for (size_t i = 0; i < sizeof(back) / sizeof(back[0]); i++)
         rig_neighbour(&rig, BACK, back[i], member_mac);
     rig_neighbour(&rig, FRONT, "10.1.0.21", member_mac);
-    return 0;
-}
-
-static int close_rig(void **state)
-{
-    rig_close(&rig);
     return 0;
 }
 

@@ -5,9 +5,9 @@
 
 #include "base/byteorder.h"
 #include "dataplane/packet/wire/parse.h"
+#include "tests/packet/one_rig.h"
 #include "tests/packet/outcomes.h"
-#include "tests/packet/stage_rig.h"
-#include "tests/packet/stations.h"
+#include "tests/packet/ways.h"
 #include "tests/test.h"
 
 #define SYN WIRE_TCP_SYN
@@ -31,32 +31,13 @@ static const char configuration[] =
     "  - {name: t6, address: 'fd00:1::100', port: 80, protocol: tcp, pool: p6}\n"
     "  - {name: t64, address: 'fd00:1::101', port: 80, protocol: tcp, pool: p4}\n";
 
-static struct stage_rig rig;
-
-struct way {
-    const char *vip, *client, *member, *local;
-};
-
-static const struct way ways[] = {
-    {"10.1.0.100", "10.1.0.10", "10.2.0.11", "10.2.0.200"},
-    {"fd00:1::100", "fd00:1::10", "fd00:2::11", "fd00:2::200"},
-    {"fd00:1::101", "fd00:1::10", "10.2.0.11", "10.2.0.200"}, // the member sees IPv4
-};
-#define WAYS (sizeof(ways) / sizeof(ways[0]))
-
-#define CLIENT_PORT 40000
-#define CLIENT_ISN  1000u
-#define MEMBER_ISN  0xffffffffu // what is acknowledged is 0
+#define CLIENT_ISN 1000u
+#define MEMBER_ISN 0xffffffffu // what is acknowledged is 0
 
 // Byte for byte: kind, size, port, address.
 static const uint8_t option_v4[] = {254, 8, 0x9c, 0x40, 10, 1, 0, 10};
 static const uint8_t option_v6[] = {254, 20, 0x9c, 0x40, 0xfd, 0, 0, 1, 0, 0,
                                     0,   0,  0,    0,    0,    0, 0, 0, 0, 0x10};
-
-static bool is_v6(const char *address)
-{
-    return strchr(address, ':');
-}
 
 static struct span option_of(const struct way *way)
 {
@@ -67,48 +48,31 @@ static struct span option_of(const struct way *way)
 static int open_rig(void **state)
 {
     rig_open(&rig, configuration);
-    rig_neighbour(&rig, FRONT, "10.1.0.10", client_mac);
-    rig_neighbour(&rig, FRONT, "fd00:1::10", client_mac);
-    rig_neighbour(&rig, BACK, "10.2.0.11", member_mac);
-    rig_neighbour(&rig, BACK, "fd00:2::11", member_mac);
+    meet_stations();
     return 0;
 }
 
-static int close_rig(void **state)
+static struct frame_spec says(struct frame_spec spec, uint8_t flags, uint32_t sequence,
+                              uint32_t acknowledged)
 {
-    rig_close(&rig);
-    return 0;
+    spec.tcp_flags = flags;
+    spec.tcp_numbers = true;
+    spec.tcp_sequence = sequence;
+    spec.tcp_acknowledged = acknowledged;
+    spec.dont_fragment = true;
+    return spec;
 }
 
 static struct frame_spec from_client(const struct way *way, uint8_t flags, uint32_t sequence,
                                      uint32_t acknowledged)
 {
-    return (struct frame_spec){
-        .destination_mac = front_mac,
-        .source_mac = client_mac,
-        .source = way->client,
-        .destination = way->vip,
-        .source_port = CLIENT_PORT,
-        .destination_port = 80,
-        .tcp_flags = flags,
-        .tcp_numbers = true,
-        .tcp_sequence = sequence,
-        .tcp_acknowledged = acknowledged,
-        .dont_fragment = true,
-    };
+    return says(from_client_of(way), flags, sequence, acknowledged);
 }
 
 static struct frame_spec from_member(const struct way *way, uint16_t port, uint8_t flags,
                                      uint32_t sequence, uint32_t acknowledged)
 {
-    struct frame_spec spec = from_client(way, flags, sequence, acknowledged);
-    spec.destination_mac = back_mac;
-    spec.source_mac = member_mac;
-    spec.source = way->member;
-    spec.destination = way->local;
-    spec.source_port = 8080;
-    spec.destination_port = port;
-    return spec;
+    return says(from_member_of(way, port), flags, sequence, acknowledged);
 }
 
 // What came of a client's segment is that, with those options.
@@ -121,7 +85,7 @@ static void assert_at_member(const struct outcome *outcome, const struct way *wa
     segment.source = way->local;
     segment.destination = way->member;
     segment.source_port = port;
-    segment.destination_port = 8080;
+    segment.destination_port = MEMBER_PORT;
     segment.ttl = 63;
     segment.tcp_options = options;
     if (crosses) {
@@ -152,8 +116,8 @@ static uint16_t open_connection(const struct way *way)
 
 static void all_that_ends_the_handshake_carries_it(void **state)
 {
-    for (size_t i = 0; i < WAYS; i++) {
-        const struct way *way = &ways[i];
+    for (size_t i = 0; i < FULLNAT_WAYS; i++) {
+        const struct way *way = &fullnat_ways[i];
         uint16_t port = open_connection(way);
         // The acknowledgement, lost or not, data, and a FIN that comes with them.
         struct frame_spec segments[] = {
@@ -176,7 +140,7 @@ static void all_that_ends_the_handshake_carries_it(void **state)
         outcome = rig_put(&rig, FRONT, other);
         assert_at_member(&outcome, way, port, other, no_options());
     }
-    assert_int_equal(*rig.stage.counters.client_options, 4 * WAYS);
+    assert_int_equal(*rig.stage.counters.client_options, 4 * FULLNAT_WAYS);
     assert_int_equal(*rig.stage.counters.client_options_omitted, 0);
 }
 
@@ -184,8 +148,8 @@ static void all_that_ends_the_handshake_carries_it(void **state)
 // other's then.
 static void a_member_that_has_it_is_told_no_more(void **state)
 {
-    for (size_t i = 0; i < 3 * WAYS; i++) {
-        const struct way *way = &ways[i % WAYS];
+    for (size_t i = 0; i < 3 * FULLNAT_WAYS; i++) {
+        const struct way *way = &fullnat_ways[i % FULLNAT_WAYS];
         close_rig(state);
         open_rig(state);
         uint16_t port = open_connection(way);
@@ -196,9 +160,9 @@ static void a_member_that_has_it_is_told_no_more(void **state)
         struct outcome outcome = rig_put(&rig, FRONT, again);
         assert_at_member(&outcome, way, port, again, option_of(way));
         struct frame_spec says = from_member(way, port, ACK, MEMBER_ISN + 1, CLIENT_ISN + 1);
-        if (i < WAYS)
+        if (i < FULLNAT_WAYS)
             says.payload_size = 1;
-        else if (i < 2 * WAYS)
+        else if (i < 2 * FULLNAT_WAYS)
             says.tcp_flags |= FIN;
         else
             says.tcp_acknowledged++;
@@ -213,8 +177,8 @@ static void a_member_that_has_it_is_told_no_more(void **state)
 static void who_is_told_to_come_again_is_told_of_again(void **state)
 {
     static const uint8_t forged[] = {254, 8, 0, 22, 192, 168, 7, 7};
-    for (size_t i = 0; i < WAYS; i++) {
-        const struct way *way = &ways[i];
+    for (size_t i = 0; i < FULLNAT_WAYS; i++) {
+        const struct way *way = &fullnat_ways[i];
         uint16_t port = open_connection(way);
         struct frame_spec out = from_client(way, ACK, CLIENT_ISN + 0x10000000, MEMBER_ISN + 1);
         out.payload_size = 1;
@@ -243,8 +207,8 @@ static void the_clients_own_options_stand_behind(void **state)
         struct span told, arrives;
     } rows[] = {{{stamps, sizeof(stamps)}, {stamps, sizeof(stamps)}},
                 {{forged, sizeof(forged)}, {blanked, sizeof(blanked)}}};
-    for (size_t i = 0; i < WAYS * 2; i++) {
-        const struct way *way = &ways[i / 2];
+    for (size_t i = 0; i < FULLNAT_WAYS * 2; i++) {
+        const struct way *way = &fullnat_ways[i / 2];
         uint8_t expected[40];
         struct span option = option_of(way), told = rows[i % 2].told, arrives = rows[i % 2].arrives;
         memcpy(expected, option.data, option.size);
@@ -268,8 +232,8 @@ static void what_has_no_room_goes_without(void **state)
 {
     static const uint8_t nothing[40] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
                                         1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-    for (size_t i = 0; i < WAYS; i++) {
-        const struct way *way = &ways[i];
+    for (size_t i = 0; i < FULLNAT_WAYS; i++) {
+        const struct way *way = &fullnat_ways[i];
         uint16_t port = open_connection(way);
         uint32_t size = (uint32_t)option_of(way).size;
         uint64_t omitted = *rig.stage.counters.client_options_omitted;
@@ -299,7 +263,7 @@ static void what_has_no_room_goes_without(void **state)
 // A connection anew on the same ports has numbers of its own.
 static void another_connection_is_told_of_anew(void **state)
 {
-    const struct way *way = &ways[0];
+    const struct way *way = &fullnat_ways[0];
     uint16_t port = open_connection(way);
     rig_put(&rig, FRONT, from_client(way, ACK, CLIENT_ISN + 1, MEMBER_ISN + 1));
     rig_put(&rig, BACK, from_member(way, port, SYN | ACK, 7000, CLIENT_ISN + 1));

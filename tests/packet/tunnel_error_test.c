@@ -5,8 +5,7 @@
 
 #include "base/byteorder.h"
 #include "dataplane/packet/wire/parse.h"
-#include "tests/packet/stage_rig.h"
-#include "tests/packet/stations.h"
+#include "tests/packet/one_rig.h"
 #include "tests/packet/tunnel_configurations.h"
 #include "tests/test.h"
 
@@ -36,8 +35,6 @@ static const struct way {
 };
 #define WAYS (sizeof(ways) / sizeof(ways[0]))
 
-static struct stage_rig rig;
-
 static int open_rig(void **state)
 {
     rig_open(&rig, configuration);
@@ -45,12 +42,6 @@ static int open_rig(void **state)
     rig_neighbour(&rig, BACK, "fd00:2::31", member_mac);
     rig_neighbour(&rig, FRONT, "10.1.0.10", client_mac);
     rig_neighbour(&rig, FRONT, "fd00:1::10", client_mac);
-    return 0;
-}
-
-static int close_rig(void **state)
-{
-    rig_close(&rig);
     return 0;
 }
 

@@ -4,8 +4,7 @@
 
 #include "base/byteorder.h"
 #include "dataplane/packet/wire/parse.h"
-#include "tests/packet/stage_rig.h"
-#include "tests/packet/stations.h"
+#include "tests/packet/one_rig.h"
 #include "tests/packet/tunnel_configurations.h"
 #include "tests/test.h"
 
@@ -51,19 +50,11 @@ static const struct way {
 };
 #define WAYS (sizeof(ways) / sizeof(ways[0]))
 
-static struct stage_rig rig;
-
 static int open_rig(void **state)
 {
     rig_open(&rig, configuration);
     rig_neighbour(&rig, BACK, "10.2.0.31", member_mac);
     rig_neighbour(&rig, BACK, "fd00:2::31", member_mac);
-    return 0;
-}
-
-static int close_rig(void **state)
-{
-    rig_close(&rig);
     return 0;
 }
 
