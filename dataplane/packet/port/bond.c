@@ -84,6 +84,40 @@ static enum error add_members(const struct config_port *want, const struct port 
                : ERROR_NONE;
 }
 
+static bool is_tap(uint16_t id)
+{
+    struct rte_eth_dev_info info;
+    return rte_eth_dev_info_get(id, &info) == 0 && strcmp(info.driver_name, "net_tap") == 0;
+}
+
+static void detach_taps(struct port *port)
+{
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < port->member_count; i++) {
+        if (is_tap(port->members[i]))
+            port_device_detach(port->members[i]);
+        else
+            port->members[left++] = port->members[i];
+    }
+    port->member_count = left;
+}
+
+static void detach_members(struct port *port)
+{
+    while (port->member_count > 0)
+        port_device_detach(port->members[--port->member_count]);
+}
+
+// A bond resets what is taken out of it, and net_tap of DPDK 24.11 looks for queues that are gone
+// by then. Closed before, it is passed over, with some words of DPDK's.
+void port_bond_detach(struct port *port)
+{
+    rte_eth_dev_stop(port->id);
+    detach_taps(port);
+    port_device_detach(port->id);
+    detach_members(port);
+}
+
 static enum error create(const struct config_port *want, struct port *port, char *why)
 {
     int socket = rte_eth_dev_socket_id(port->members[0]);
@@ -95,7 +129,7 @@ static enum error create(const struct config_port *want, struct port *port, char
     CHECK(port_device_claim(port->id));
     enum error error = add_members(want, port, why);
     if (error)
-        port_device_detach(port->id);
+        port_bond_detach(port);
     return error;
 }
 
@@ -110,7 +144,7 @@ enum error port_bond_attach(const struct config_port *want, struct port *port, c
         error = create(want, port, why);
     }
     if (error)
-        port_bond_detach_members(port);
+        detach_members(port);
     return error;
 }
 
@@ -137,33 +171,6 @@ void port_bond_settle(const struct port *port)
             return;
         usleep(MONITOR_MS * 1000);
     }
-}
-
-static bool is_tap(uint16_t id)
-{
-    struct rte_eth_dev_info info;
-    return rte_eth_dev_info_get(id, &info) == 0 && strcmp(info.driver_name, "net_tap") == 0;
-}
-
-// A bond resets what is taken out of it, and net_tap of DPDK 24.11 looks for queues that are gone
-// by then. Closed before, it is passed over, with some words of DPDK's.
-void port_bond_stop(struct port *port)
-{
-    rte_eth_dev_stop(port->id);
-    uint32_t left = 0;
-    for (uint32_t i = 0; i < port->member_count; i++) {
-        if (is_tap(port->members[i]))
-            port_device_detach(port->members[i]);
-        else
-            port->members[left++] = port->members[i];
-    }
-    port->member_count = left;
-}
-
-void port_bond_detach_members(struct port *port)
-{
-    while (port->member_count > 0)
-        port_device_detach(port->members[--port->member_count]);
 }
 
 const char *port_member_state_text(enum port_member_state state)

@@ -338,9 +338,9 @@ static enum error configure(const struct opening *opening)
 static void detach(struct port *port)
 {
     if (port->member_count > 0)
-        port_bond_stop(port);
-    port_device_detach(port->id);
-    port_bond_detach_members(port);
+        port_bond_detach(port);
+    else
+        port_device_detach(port->id);
 }
 
 enum error port_open(const struct config *config, uint32_t index, uint32_t workers,

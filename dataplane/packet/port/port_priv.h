@@ -51,10 +51,8 @@ int port_rss_table_check(uint16_t id, uint32_t size, uint32_t entries, uint32_t 
 enum error port_bond_attach(const struct config_port *want, struct port *port, char *why);
 // Once it has started: members that have links carry.
 void port_bond_settle(const struct port *port);
-// Stops it, and detaches what would not outlive to be taken out of it.
-void port_bond_stop(struct port *port);
-// Once the bonding device itself is detached.
-void port_bond_detach_members(struct port *port);
+// Detaches the bonding device and its members.
+void port_bond_detach(struct port *port);
 // As port_link_up(): a bond has a link while one of its members carries.
 bool port_bond_link_up(const struct port *port, uint32_t *speed_mbps);
 
