@@ -27,7 +27,7 @@ def footprint():
     with open("/proc/mounts", encoding="utf-8") as file:
         mounts = sorted(line for line in file if re.search(r"weir-|hugetlbfs|bpf", line))
     with open("/proc/meminfo", encoding="utf-8") as file:
-        pages = [line for line in file if line.startswith("HugePages_Total")]
+        pages = [line for line in file if line.startswith("HugePages")]
     return namespaces, processes(), mounts, pages, os.path.exists("/run/weir-demo")
 
 

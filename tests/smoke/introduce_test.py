@@ -94,7 +94,8 @@ class Introduce(harness.LabTest):
         self.assertGreater(min(counts["lost"], counts["overtaken"]), 20, counts)
         # A segment that was overtaken by the end of its connection is of no flow.
         self.assertEqual({}, {reason: count for reason, count in plane.drops().items()
-                              if reason.startswith(("tcp", "l4", "flow"))})
+                              if reason.startswith(("no-", "tcp", "l4", "flow"))
+                              and reason != "no-flow"})
 
 
 if __name__ == "__main__":
